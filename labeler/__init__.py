@@ -1,0 +1,57 @@
+"""Point it at folders of photos, get a table of emotion labels you can trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeler.errors import LabelerError
+from labeler.records import Row, Settings, Status
+
+if TYPE_CHECKING:
+    import pandas
+
+__version__ = "0.1.0"
+__all__ = ["LabelerError", "Row", "Settings", "Status", "__version__", "label", "read"]
+
+
+def label(
+    inputs: str | Path | Iterable[str | Path],
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    *,
+    workers: int = 1,
+    progress: bool = False,
+) -> Iterator[Row]:
+    """Yield one row per face, and one per file that gave none, for the pictures in folders and files.
+
+    Args:
+        inputs: A folder, a file, or several.
+        settings: The model, the threshold, and what else decides about rows.
+        workers: Processes. More than one needs a script whose own work stands below
+            ``if __name__ == "__main__":``, as always with Python's multiprocessing.
+        progress: Show a tqdm bar, in a notebook or a terminal.
+
+    Raises:
+        LabelerError: there is no picture, or the model cannot be used. A bad picture is a row, no error.
+    """
+    from labeler import pipeline
+
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    rows = pipeline.label(given, settings, workers)
+    if not progress:
+        return rows
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(rows, unit=" faces"))
+
+
+def read(path: str | Path) -> pandas.DataFrame:
+    """Return a finished table as a pandas DataFrame.
+
+    Raises:
+        LabelerError: there is no such table, or it is not one of ours.
+    """
+    from labeler import frames
+
+    return frames.read(path)

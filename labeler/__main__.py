@@ -1,0 +1,5 @@
+"""Run ``python -m labeler``."""
+
+from labeler.cli import main
+
+main()

@@ -1,0 +1,160 @@
+"""What a person sees while and after a command runs. Rich, on stderr only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.bar import Bar
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from labeler.classifier import Card
+from labeler.pipeline import Summary
+from labeler.records import FAILURES, Status, Tally
+
+_STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
+
+
+def stderr() -> Console:
+    """Return a console on stderr; 100 columns where there is no terminal to ask."""
+    console = Console(stderr=True, highlight=False)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, width=100)
+
+
+def say(message: str) -> None:
+    """Print one line."""
+    stderr().print(message, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def labeling_progress(*, quiet: bool) -> Iterator[Callable[[Tally, int | None], None] | None]:
+    """Show a bar with rate, time left and counts on a terminal; nothing elsewhere."""
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[green]{task.fields[ok]} ok"),
+        TextColumn("[yellow]{task.fields[no_face]} no face"),
+        TextColumn("[red]{task.fields[failed]} failed"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("labeling", total=None, ok=0, no_face=0, failed=0, resumed=0)
+
+        def show(tally: Tally, total: int | None) -> None:
+            ok, no_face = tally.statuses[Status.OK], tally.statuses[Status.NO_FACE]
+            progress.update(
+                task,
+                completed=tally.files,
+                total=total,
+                ok=f"{ok:,}",
+                no_face=f"{no_face:,}",
+                failed=f"{tally.failed:,}",
+                resumed=tally.resumed,
+            )
+
+        yield show
+
+
+class _Rate(TextColumn):
+    """Pictures per second of this run; those that stood in the table before do not count."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        made = task.completed - task.fields["resumed"]
+        rate = made / task.elapsed if task.elapsed else 0.0
+        return Text(f"{rate:,.0f}/s")
+
+
+def show_summary(summary: Summary) -> None:
+    """Print the labels with their share, then the files by status, which add up to all that were found."""
+    console = stderr()
+    tally = summary.tally
+    title = f"{summary.out}: {tally.faces:,} faces in {tally.files:,} files, by the model {summary.model.name!r}"
+    console.print(title, markup=False, soft_wrap=True)
+    if tally.faces:
+        console.print(_labels(tally))
+    console.print(_reconciled(tally))
+    for folder in summary.unreadable_folders:
+        console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
+    if summary.passed_over:
+        console.print(f"passed over: {summary.passed_over:,} files whose names are not those of pictures")
+    if summary.complete_before:
+        console.print("the table was complete already; --overwrite labels everything again")
+    else:
+        made = tally.files - tally.resumed
+        console.print(f"{made:,} files in {summary.seconds:,.1f} s, {made / summary.seconds:,.0f} per second")
+
+
+def show_models(cards: Iterable[Card]) -> None:
+    """Print one line a model."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "classes", "accuracy", "macro-F1", "measured on"):
+        table.add_column(name)
+    for card in cards:
+        figures = card.validation
+        table.add_row(
+            card.name,
+            str(len(card.class_names)),
+            _figure(figures.get("accuracy")),
+            _figure(figures.get("macro_f1")),
+            f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
+        )
+    Console(highlight=False).print(table)
+
+
+def show_card(card: Card) -> None:
+    """Print what a model says about itself."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in card.as_json().items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        if isinstance(value, dict):
+            shown = json.dumps(value, indent=1, ensure_ascii=False)
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(shown)))
+    Console(highlight=False).print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}"
+
+
+def _labels(tally: Tally) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("label")
+    table.add_column("faces", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("", width=24)
+    ranked = tally.labels.most_common()
+    for label, count in ranked:
+        bar = Bar(ranked[0][1], 0, count, color="cyan")
+        table.add_row(Text(label), f"{count:,}", f"{count / tally.faces:.1%}", bar)
+    return table
+
+
+def _reconciled(tally: Tally) -> Text:
+    """Return `files found = ok + no_face + each failure`, the closing line of every run."""
+    line = Text(f"{tally.files:,} files = ")
+    shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
+    for index, status in enumerate(shown):
+        style = "red" if status in FAILURES else _STATUS_STYLES[status]
+        line.append(" + " if index else "").append(f"{tally.statuses[status]:,} {status}", style)
+    return line

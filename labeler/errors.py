@@ -1,0 +1,54 @@
+"""The errors a user can meet, each with the exit code of the command it stops."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class LabelerError(Exception):
+    """Stop the run with one clear line. The base of all: a wrong use of a command or an option."""
+
+    exit_code = 2
+
+
+class NoPicturesError(LabelerError):
+    """Nothing to do: no picture was found where the user pointed."""
+
+    exit_code = 3
+
+
+class ModelError(LabelerError):
+    """The model is missing, broken, or does not say what its classes are."""
+
+    exit_code = 4
+
+
+class OutputError(LabelerError):
+    """What was asked for cannot be written, for example because the disk is full."""
+
+    exit_code = 5
+
+
+class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an error
+    """The user stopped the run; it can be continued."""
+
+    exit_code = 130
+
+
+@contextmanager
+def needs(extra: str, *modules: str) -> Iterator[None]:
+    """Say which extra to install when importing one of ``modules`` fails inside the block.
+
+    Raises:
+        LabelerError: one of ``modules`` is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        missing = (exc.name or "").partition(".")[0]
+        if missing not in modules:
+            raise
+        command = f"{sys.executable} -m pip install 'labeler[{extra}]'"
+        raise LabelerError(f"this needs {missing}, which is not installed. Install it with: {command}") from exc

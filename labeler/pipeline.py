@@ -1,0 +1,202 @@
+"""Sources to batches to an executor to rows to a table."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from labeler import __version__, classifier, executors, tables
+from labeler.errors import Interrupted, NoPicturesError
+from labeler.labeling import Labeler
+from labeler.records import SCHEMA_VERSION, Row, RunRecord, Settings, Tally
+from labeler.sources import Source
+
+BATCH_SIZE = 64
+"""Files per batch: enough to make the traffic between processes cheap, few enough to share out evenly."""
+
+Progress = Callable[[Tally, int | None], None]
+"""Called after every batch with the tally so far and the number of files in all, once that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of `classify`."""
+
+    inputs: tuple[str | Path, ...]
+    out: Path
+    settings: Settings = field(default_factory=Settings)
+    workers: int = 0
+    """Processes; 0 for one per core."""
+    batch_size: int = BATCH_SIZE
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run has come to."""
+
+    out: Path
+    tally: Tally
+    model: classifier.Card
+    seconds: float
+    complete_before: bool
+    """Whether the table was complete already and nothing had to be done."""
+    passed_over: int
+    """Files that do not look like pictures by their name."""
+    unreadable_folders: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 when a file failed or a folder could not be listed, else 0."""
+        return 1 if self.tally.failed or self.unreadable_folders else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "table": str(self.out),
+            **self.tally.counts(),
+            "labels": dict(self.tally.labels),
+            "resumed": self.tally.resumed,
+            "passed_over": self.passed_over,
+            "unreadable_folders": list(self.unreadable_folders),
+            "model": self.model.name,
+            "model_sha256": self.model.sha256,
+            "seconds": round(self.seconds, 3),
+            "exit_code": self.exit_code,
+        }
+
+
+def label(
+    inputs: Iterable[str | Path], settings: Settings, workers: int = 1, batch_size: int = BATCH_SIZE
+) -> Iterator[Row]:
+    """Yield the rows of every picture in some folders and files, in the order of `Source`.
+
+    Raises:
+        NoPicturesError: there is no picture.
+        ModelError: the model cannot be used.
+    """
+    source = Source(inputs, absolute=settings.absolute)
+    names = _at_least_one(source)
+    settings = replace(settings, root=source.root, model=str(classifier.find(settings.model)))
+    for rows in _labelled(names, settings, workers, batch_size):
+        yield from rows
+
+
+def classify(job: Job, progress: Progress | None = None) -> Summary:
+    """Write the table of the pictures in some folders and files; continue it where it stands unfinished.
+
+    Raises:
+        Interrupted: Ctrl-C; what is done is kept.
+        LabelerError: the inputs, the model or the output cannot be used.
+    """
+    started = time.monotonic()
+    tables.check(job.out)
+    source = Source(job.inputs, absolute=job.settings.absolute)
+    names = _at_least_one(source)
+    path = classifier.find(job.settings.model)
+    card = classifier.card(path)
+    settings = replace(job.settings, root=source.root, model=str(path))
+    tally = Tally()
+    with tables.Table.begin(job.out, _record(source, settings, card), overwrite=job.overwrite) as table:
+        try:
+            remaining = _remaining(names, _files(table.done(), tally))
+            tally.resumed = tally.files
+            total = _count_in_background(source) if progress else _Total()
+            for rows in _labelled(remaining, settings, job.workers, job.batch_size):
+                table.write(rows)
+                for row in rows:
+                    tally.add(row)
+                if progress:
+                    progress(tally, total.files)
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
+        table.finish(tally.counts())
+    return Summary(
+        job.out,
+        tally,
+        card,
+        time.monotonic() - started,
+        tally.resumed == tally.files,
+        source.passed_over,
+        tuple(source.unreadable),
+    )
+
+
+def _labelled(names: Iterator[str], settings: Settings, workers: int, batch_size: int) -> Iterator[list[Row]]:
+    return executors.in_order(Labeler(settings), _batches(names, batch_size), workers or executors.cores())
+
+
+def _batches(names: Iterator[str], size: int) -> Iterator[Sequence[str]]:
+    while batch := list(islice(names, size)):
+        yield batch
+
+
+def _at_least_one(source: Source) -> Iterator[str]:
+    names = iter(source)
+    for first in names:
+        return chain([first], names)
+    others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
+    raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
+
+
+def _record(source: Source, settings: Settings, card: classifier.Card) -> RunRecord:
+    decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
+    return RunRecord(
+        version=__version__,
+        schema_version=SCHEMA_VERSION,
+        model=card.name,
+        model_sha256=card.sha256,
+        model_figures=card.validation,
+        class_names=card.class_names,
+        root=settings.root,
+        inputs=source.inputs,
+        settings=decisive,
+    )
+
+
+def _files(rows: Iterable[Row], tally: Tally) -> Iterator[str]:
+    """Yield each file of a table once, counting its rows."""
+    file: str | None = None
+    for row in rows:
+        tally.add(row)
+        if row.file != file:
+            file = row.file
+            yield file
+
+
+def _remaining(names: Iterator[str], done: Iterator[str]) -> Iterator[str]:
+    """Return the names that are not done.
+
+    Both come in the same order, so they are compared in step and nothing is remembered, until the first
+    difference: pictures have come or gone since, and only then the rest of what is done is kept in memory.
+    """
+    rest: set[str] = set()
+    for name in names:
+        expected = next(done, None)
+        if name != expected:
+            names = chain([name], names)
+            rest.update(done if expected is None else chain([expected], done))
+            break
+    rest.update(done)
+    return (name for name in names if name not in rest)
+
+
+class _Total:
+    """The number of files in all, once it is known."""
+
+    files: int | None = None
+
+
+def _count_in_background(source: Source) -> _Total:
+    total = _Total()
+
+    def count() -> None:
+        total.files = sum(1 for _ in Source(source.inputs))
+
+    threading.Thread(target=count, daemon=True).start()
+    return total

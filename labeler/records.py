@@ -1,0 +1,170 @@
+"""The records that travel between the stages. Standard library only, scalars only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = 1
+INPUT_SIDE = 64
+"""Side in pixels of the square picture that every network takes."""
+
+UNCERTAIN = "uncertain"
+"""The label of a face whose best class scores below the threshold."""
+
+
+class Status(StrEnum):
+    """What became of a file."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+
+
+FAILURES = frozenset({Status.UNREADABLE, Status.TOO_LARGE, Status.UNSUPPORTED})
+"""A file with one of these was not looked at. `no_face` is an answer, not a failure."""
+
+COLUMNS_BEFORE = ("file", "face", "x", "y", "width", "height", "face_score", "label", "score")
+COLUMNS_AFTER = ("status", "reason")
+RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
+"""Names no class may have: they are columns, labels or folders with a meaning of their own."""
+
+
+def columns(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the table's columns, in order, for a model with these classes."""
+    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER)
+
+
+class Faces(StrEnum):
+    """Where the faces of a picture are looked for."""
+
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face box in pixels of the upright, full-size picture."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One face, or one file that gave none."""
+
+    file: str
+    face: int | None = None
+    x: int | None = None
+    y: int | None = None
+    width: int | None = None
+    height: int | None = None
+    face_score: float | None = None
+    label: str = ""
+    score: float | None = None
+    probabilities: tuple[float, ...] = ()
+    status: Status = Status.OK
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Say whether the file could not be looked at."""
+        return self.status in FAILURES
+
+    def located(self, index: int, face: Face) -> Row:
+        """Return this row for the ``index``-th face of its file, largest first."""
+        return replace(
+            self,
+            face=index,
+            x=face.x,
+            y=face.y,
+            width=face.width,
+            height=face.height,
+            face_score=face.score,
+        )
+
+    def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
+        """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
+        score = max(probabilities)
+        label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
+        return replace(self, label=label, score=score, probabilities=probabilities)
+
+    def without_label(self, status: Status, reason: str) -> Row:
+        """Return this row as the one row of a file that gave no face."""
+        return replace(self, status=status, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that decides what stands in the rows; nothing that does not."""
+
+    model: str = ""
+    """A bundle's name, a run directory, or a model file; empty for the default bundle."""
+    root: str = "."
+    """The folder that file names are relative to."""
+    faces: Faces = Faces.WHOLE
+    threshold: float = 0.0
+    """Below this probability the label is `uncertain`."""
+    max_pixels: int = 100_000_000
+    """Larger pictures are `too_large`."""
+    absolute: bool = False
+    """Whether the table holds absolute paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What stands in ``<table>.run.json``: how the table was made and how far it got."""
+
+    version: str
+    schema_version: int
+    model: str
+    model_sha256: str
+    class_names: tuple[str, ...]
+    root: str
+    inputs: tuple[str, ...]
+    settings: dict[str, Any]
+    finished: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    model_figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has come to so far. Every file counts once: ok + no_face + each failure = files."""
+
+    files: int = 0
+    faces: int = 0
+    resumed: int = 0
+    """How many of the files stood in the table before this run."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row) -> None:
+        """Count one row. The rows of a file come one after another, its largest face first."""
+        if not row.face:
+            self.files += 1
+            self.statuses[row.status] += 1
+        if row.label:
+            self.faces += 1
+            self.labels[row.label] += 1
+
+    @property
+    def failed(self) -> int:
+        """Return how many files could not be looked at."""
+        return sum(self.statuses[status] for status in FAILURES)
+
+    def counts(self) -> dict[str, int]:
+        """Return the figures of the run record: files, faces, and files by status."""
+        return {
+            "files": self.files,
+            "faces": self.faces,
+            **{status: self.statuses[status] for status in Status},
+        }

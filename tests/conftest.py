@@ -1,0 +1,96 @@
+"""What the tests share: folders of pictures that they make themselves, and a model made from fixed weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from labeler.cli import app
+
+CLASS_NAMES = ("angry", "happy", "sad")
+
+
+class Folder:
+    """A folder of pictures, each a field of one colour unless a test paints it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def picture(self, name: str, colour: tuple[int, int, int] = (200, 30, 30), side: int = 48, **options: object) -> Path:
+        path = self._place(name)
+        Image.new("RGB", (side, side), colour).save(path, **options)  # type: ignore[arg-type]
+        return path
+
+    def noise(self, name: str, seed: int, side: int = 48) -> Path:
+        path = self._place(name)
+        pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path, quality=95)
+        return path
+
+    def file(self, name: str, content: bytes = b"not a picture") -> Path:
+        path = self._place(name)
+        path.write_bytes(content)
+        return path
+
+    def _place(self, name: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An empty folder `photos`."""
+    path = tmp_path / "photos"
+    path.mkdir()
+    return Folder(path)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle with fixed random weights: `angry`, `happy`, `sad`."""
+    return make_bundle(tmp_path_factory.mktemp("model") / "model.onnx")
+
+
+def make_bundle(
+    path: Path, class_names: tuple[str, ...] | None = CLASS_NAMES, *, side: int = 64, seed: int = 7, **metadata: object
+) -> Path:
+    """Write a bundle: uint8 pictures, scaled inside, one dense layer, softmax."""
+    count = len(class_names or CLASS_NAMES)
+    weights = np.random.default_rng(seed).normal(0, 0.05, (side * side * 3, count)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
+        helper.make_node("Flatten", ["scaled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "labeler",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", side, side, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", count])],
+        [numpy_helper.from_array(np.float32(1 / 255), "scale"), numpy_helper.from_array(weights, "weights")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    properties = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    if class_names is not None:
+        properties["class_names"] = json.dumps(class_names)
+    helper.set_model_props(proto, properties)
+    onnx.save(proto, path)
+    return path
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Run the command line in this process: run("classify", folder, ...)."""
+    return lambda *arguments: CliRunner().invoke(app, [os.fspath(a) if isinstance(a, Path) else str(a) for a in arguments])

@@ -1,0 +1,129 @@
+"""Folders and files to names: complete, in order, each once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import Folder
+
+from labeler.errors import LabelerError
+from labeler.sources import Source, find
+
+
+def test_a_folder_is_walked_with_its_own_files_first_and_everything_by_name(folder: Folder) -> None:
+    for name in ("b/2.jpg", "b/10.jpg", "a/c/z.jpg", "a/b.jpg", "z.png", "A.jpg"):
+        folder.picture(name)
+
+    assert list(find(folder.path)) == ["A.jpg", "z.png", "a/b.jpg", "a/c/z.jpg", "b/10.jpg", "b/2.jpg"]
+
+
+def test_hidden_files_and_folders_are_passed_over(folder: Folder) -> None:
+    folder.picture("seen.jpg")
+    folder.picture(".hidden.jpg")
+    folder.picture(".thumbnails/1.jpg")
+
+    assert list(find(folder.path)) == ["seen.jpg"]
+
+
+def test_suffixes_in_capitals_are_pictures_and_other_files_are_counted(folder: Folder) -> None:
+    folder.picture("1.JPG", format="JPEG")
+    folder.file("notes.txt")
+    source = find(folder.path)
+
+    assert (list(source), source.passed_over) == (["1.JPG"], 1)
+
+
+def test_a_file_that_was_named_is_taken_whatever_its_suffix(folder: Folder) -> None:
+    notes = folder.file("notes.txt")
+
+    assert list(Source([notes])) == ["notes.txt"]
+
+
+def test_links_in_a_circle_end(folder: Folder) -> None:
+    folder.picture("a/1.jpg")
+    (folder.path / "a" / "up").symlink_to(folder.path)
+    (folder.path / "a" / "self").symlink_to(folder.path / "a" / "self")
+
+    assert list(find(folder.path)) == ["a/1.jpg"]
+
+
+def test_a_linked_folder_outside_is_walked_once_and_last(folder: Folder, tmp_path: Path) -> None:
+    outside = Folder(tmp_path / "outside")
+    outside.picture("2.jpg")
+    (folder.path / "0").symlink_to(outside.path)
+    (folder.path / "1").symlink_to(outside.path)
+    folder.picture("z.jpg")
+
+    assert list(find(folder.path)) == ["z.jpg", "0/2.jpg"]
+
+
+def test_several_inputs_share_one_root_so_that_equal_names_stay_apart(folder: Folder) -> None:
+    folder.picture("a/1.jpg")
+    folder.picture("b/1.jpg")
+    source = Source([folder.path / "b", folder.path / "a"])
+
+    assert (source.root, list(source)) == (str(folder.path), ["b/1.jpg", "a/1.jpg"])
+
+
+def test_an_input_inside_another_counts_once(folder: Folder) -> None:
+    picture = folder.picture("a/1.jpg")
+
+    assert list(Source([folder.path, folder.path / "a", picture, folder.path])) == ["a/1.jpg"]
+
+
+def test_absolute_names_are_complete_paths(folder: Folder) -> None:
+    picture = folder.picture("a/1.jpg")
+
+    assert list(Source([folder.path], absolute=True)) == [str(picture)]
+
+
+def test_walking_again_gives_the_same_names(folder: Folder) -> None:
+    for index in range(20):
+        folder.picture(f"{index % 3}/{index}.jpg")
+    source = find(folder.path)
+
+    assert list(source) == list(source)
+
+
+def test_a_missing_input_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match="nowhere"):
+        Source([tmp_path / "nowhere"])
+
+
+def test_a_subfolder_that_cannot_be_listed_is_reported_and_the_rest_is_found(folder: Folder) -> None:
+    folder.picture("a/1.jpg")
+    folder.picture("b/2.jpg")
+    source = _walked_without_rights(folder.path, locked="a")
+
+    assert source == "b/2.jpg | a: Permission denied"
+
+
+def test_a_folder_that_was_named_and_cannot_be_listed_stops_with_a_clear_error(folder: Folder) -> None:
+    folder.picture("1.jpg")
+
+    assert "cannot be read: Permission denied" in _walked_without_rights(folder.path, locked=".")
+
+
+def _walked_without_rights(path: Path, locked: str) -> str:
+    """Walk in a child process that is not root, for nothing is locked to root."""
+    os.chmod(path / locked, 0o000)
+    for parent in path.parents:
+        if parent.stat().st_uid == os.getuid() and os.getuid() == 0 and str(parent) not in {"/", "/tmp"}:
+            os.chmod(parent, 0o755)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.getuid() == 0:
+            os.setuid(65534)
+        source = find(path)
+        try:
+            answer = " ".join(source) + " | " + " ".join(source.unreadable)
+        except LabelerError as exc:
+            answer = str(exc)
+        os.write(writing, answer.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.chmod(path / locked, 0o755)
+    return os.read(reading, 4096).decode()
