@@ -30,15 +30,14 @@ class ErrorBoundary(TyperGroup):
             raise typer.Exit(Interrupted.exit_code) from exc
 
 
-EXIT_CODES = """
-Exit codes: 0 done; 1 finished, but some files failed; 2 wrong usage; 3 no pictures found;
-4 the model cannot be used; 5 the output cannot be written; 130 interrupted, can be continued.
-"""
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 finished, but some files failed; 2 wrong usage; 3 no pictures found; "
+    "4 the model cannot be used; 5 the output cannot be written; 130 interrupted, can be continued."
+)
 
 app = typer.Typer(
     name="labeler",
     cls=ErrorBoundary,
-    help="Point it at folders of photos, get a table of emotion labels you can trust.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -71,14 +70,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-@app.callback()
-def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Take the options that belong to no command."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"labeler {__version__}")
         raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def root(_version: Version = False) -> None:
+    """Point it at folders of photos, get a table of emotion labels you can trust."""
 
 
 @app.command(epilog=EXIT_CODES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.bar import Bar
 from rich.console import Console
@@ -20,9 +21,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from labeler.classifier import Card
-from labeler.pipeline import Summary
 from labeler.records import FAILURES, Status, Tally
+
+if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
+    from labeler.classifier import Card
+    from labeler.pipeline import Summary
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
 
@@ -94,6 +97,10 @@ def show_summary(summary: Summary) -> None:
     if tally.faces:
         console.print(_labels(tally))
     console.print(_reconciled(tally))
+    for row in tally.examples:
+        console.print(Text(f"  {row.status}: {row.file}: {row.reason}", "red"), soft_wrap=True)
+    if tally.failed > len(tally.examples):
+        console.print(f"  ... and {tally.failed - len(tally.examples):,} more: see the column `status` of the table")
     for folder in summary.unreadable_folders:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
     if summary.passed_over:

@@ -205,7 +205,8 @@ def _decode_with_pillow(content: bytes, least_side: int, max_pixels: int) -> Pic
     except UnidentifiedImageError:
         raise ImageError(Status.UNSUPPORTED, _unsupported(content)) from None
     except Exception as exc:  # Codecs raise almost anything on hostile bytes.
-        raise ImageError(Status.UNREADABLE, f"{type(exc).__name__}: {exc}") from exc
+        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
+        raise ImageError(Status.UNREADABLE, reason) from exc
 
 
 @contextmanager

@@ -29,6 +29,9 @@ class Status(StrEnum):
 FAILURES = frozenset({Status.UNREADABLE, Status.TOO_LARGE, Status.UNSUPPORTED})
 """A file with one of these was not looked at. `no_face` is an answer, not a failure."""
 
+EXAMPLES = 5
+"""How many failed files a tally remembers, for a look."""
+
 COLUMNS_BEFORE = ("file", "face", "x", "y", "width", "height", "face_score", "label", "score")
 COLUMNS_AFTER = ("status", "reason")
 RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
@@ -146,12 +149,16 @@ class Tally:
     """How many of the files stood in the table before this run."""
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    examples: list[Row] = field(default_factory=list)
+    """The first few rows of files that failed."""
 
     def add(self, row: Row) -> None:
         """Count one row. The rows of a file come one after another, its largest face first."""
         if not row.face:
             self.files += 1
             self.statuses[row.status] += 1
+            if row.failed and len(self.examples) < EXAMPLES:
+                self.examples.append(row)
         if row.label:
             self.faces += 1
             self.labels[row.label] += 1

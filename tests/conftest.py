@@ -25,7 +25,9 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def picture(self, name: str, colour: tuple[int, int, int] = (200, 30, 30), side: int = 48, **options: object) -> Path:
+    def picture(
+        self, name: str, colour: tuple[int, int, int] = (200, 30, 30), side: int = 48, **options: object
+    ) -> Path:
         path = self._place(name)
         Image.new("RGB", (side, side), colour).save(path, **options)  # type: ignore[arg-type]
         return path
@@ -93,4 +95,6 @@ def make_bundle(
 @pytest.fixture
 def run() -> Callable[..., Result]:
     """Run the command line in this process: run("classify", folder, ...)."""
-    return lambda *arguments: CliRunner().invoke(app, [os.fspath(a) if isinstance(a, Path) else str(a) for a in arguments])
+    return lambda *arguments: CliRunner().invoke(
+        app, [os.fspath(a) if isinstance(a, Path) else str(a) for a in arguments]
+    )

@@ -1,0 +1,145 @@
+"""The command line: what it prints where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Folder, make_bundle
+from typer.testing import Result
+
+import labeler
+from labeler import tables
+
+Run = Callable[..., Result]
+
+
+def in_a_process(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "COLUMNS": "100"}
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def photos(folder: Folder) -> Folder:
+    for index in range(3):
+        folder.noise(f"{index}.jpg", seed=index)
+    return folder
+
+
+def test_classify_writes_the_table_and_exits_with_zero(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    result = run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model)
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert len(list(tables.read(tmp_path / "t.csv"))) == 3
+
+
+def test_the_summary_reconciles_what_was_found(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    photos.file("bad.jpg")
+    photos.file("empty.jpg", b"")
+    result = run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model)
+
+    assert "5 files = 3 ok + 1 unreadable + 1 unsupported" in result.stderr
+
+
+def test_some_failed_files_give_exit_code_one(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    photos.file("bad.jpg")
+
+    assert run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model).exit_code == 1
+    assert run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model).exit_code == 1
+
+
+def test_quiet_prints_nothing(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    result = run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model, "--quiet")
+
+    assert result.output == ""
+
+
+def test_json_goes_to_stdout_alone(photos: Folder, model: Path, tmp_path: Path) -> None:
+    done = in_a_process("classify", photos.path, "--out", "t.csv", "--model", model, "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+
+    assert (found["files"], found["ok"], found["exit_code"], done.returncode) == (3, 3, 0, 0)
+
+
+def test_without_a_terminal_no_progress_bar_is_drawn(photos: Folder, model: Path, tmp_path: Path) -> None:
+    done = in_a_process("classify", photos.path, "--out", "t.csv", "--model", model, cwd=tmp_path)
+
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        pytest.param(["classify", "nowhere", "--out", "t.csv"], 2, "there is no file or folder", id="missing path"),
+        pytest.param(["classify", "photos", "--out", "no/t.csv"], 2, "create it first: mkdir", id="missing folder"),
+        pytest.param(["classify", "photos", "--out", "t.xlsx"], 2, "ends in .csv", id="unknown format"),
+        pytest.param(["classify", "photos", "--out", "mine.csv"], 2, "not a table made by labeler", id="not ours"),
+        pytest.param(["classify", "void", "--out", "t.csv"], 3, "no pictures in", id="no pictures"),
+        pytest.param(["classify", "photos", "--out", "t.csv", "--model", "nowhere"], 4, "no model", id="missing model"),
+        pytest.param(["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "its classes", id="no names"),
+        pytest.param(["models", "show", "mine.csv"], 4, "is not an ONNX model", id="no model to show"),
+    ],
+)
+@pytest.mark.usefixtures("photos")
+def test_bad_input_gives_one_clear_line_and_its_exit_code(
+    tmp_path: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    (tmp_path / "mine.csv").write_text("date,amount\n")
+    (tmp_path / "void").mkdir()
+    make_bundle(tmp_path / "mute.onnx", None)
+    done = in_a_process(*arguments, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (exit_code, "")
+    assert message in done.stderr
+    assert done.stderr.startswith("labeler: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_other_settings_on_the_same_table_are_refused(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    run("classify", photos.path, "--out", out, "--model", model)
+    result = run("classify", photos.path, "--out", out, "--model", model, "--threshold", "0.9")
+
+    assert (result.exit_code, "--threshold was 0.0, is 0.9" in result.stderr) == (2, True)
+
+
+def test_overwrite_starts_anew(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    run("classify", photos.path, "--out", out, "--model", model)
+    run("classify", photos.path, "--out", out, "--model", model, "--threshold", "1", "--overwrite")
+
+    assert {row.label for row in tables.read(out)} == {"uncertain"}
+
+
+def test_a_bug_is_never_taken_for_a_finished_run(tmp_path: Path) -> None:
+    script = "from labeler import cli\nimport labeler.pipeline\nlabeler.pipeline.classify = None\ncli.main()"
+    (tmp_path / "photos").mkdir()
+    command = [sys.executable, "-c", script, "classify", "photos", "--out", "t.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "this is a bug in labeler" in done.stderr) == (70, True)
+
+
+def test_the_models_that_ship_are_listed_with_their_figures(run: Run) -> None:
+    found = json.loads(run("models", "--json").stdout)
+
+    assert "documented" in [card["name"] for card in found]
+    assert all(0 < card["validation"]["accuracy"] < 1 for card in found)
+
+
+def test_a_card_shows_classes_and_hash(run: Run, model: Path) -> None:
+    found = json.loads(run("models", "show", model, "--json").stdout)
+
+    assert found["class_names"] == ["angry", "happy", "sad"]
+    assert len(found["sha256"]) == 64
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version").stdout == f"labeler {labeler.__version__}\n"

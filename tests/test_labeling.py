@@ -1,0 +1,83 @@
+"""The per-batch function: every file a row, no row another's."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from conftest import CLASS_NAMES, Folder
+
+from labeler.labeling import Labeler, look
+from labeler.records import Settings, Status
+
+
+@pytest.fixture
+def settings(folder: Folder, model: Path) -> Settings:
+    return Settings(str(model), root=str(folder.path))
+
+
+def test_every_file_gives_a_row_in_the_order_given(folder: Folder, settings: Settings) -> None:
+    for index in range(5):
+        folder.noise(f"{index}.jpg", seed=index)
+    names = ["3.jpg", "gone.jpg", "0.jpg"]
+
+    assert [row.file for row in Labeler(settings)(names)] == names
+
+
+def test_a_bad_file_between_two_good_ones_shifts_nothing(folder: Folder, settings: Settings) -> None:
+    folder.noise("a.jpg", seed=1)
+    folder.file("b.jpg")
+    folder.noise("c.jpg", seed=2)
+    labeler = Labeler(settings)
+    together = labeler(["a.jpg", "b.jpg", "c.jpg"])
+
+    assert together == labeler(["a.jpg"]) + labeler(["b.jpg"]) + labeler(["c.jpg"])
+    assert [row.status for row in together] == [Status.OK, Status.UNSUPPORTED, Status.OK]
+
+
+def test_a_row_carries_the_whole_picture_as_its_box(folder: Folder, settings: Settings) -> None:
+    folder.picture("a.jpg", side=300)
+    (row,) = Labeler(settings)(["a.jpg"])
+
+    assert (row.face, row.x, row.y, row.width, row.height, row.face_score) == (0, 0, 0, 300, 300, None)
+
+
+def test_probabilities_sum_to_one_and_the_score_is_the_winners(folder: Folder, settings: Settings) -> None:
+    folder.noise("a.jpg", seed=1)
+    (row,) = Labeler(settings)(["a.jpg"])
+
+    assert sum(row.probabilities) == pytest.approx(1, abs=1e-5)
+    assert row.score == max(row.probabilities) == row.probabilities[CLASS_NAMES.index(row.label)]
+
+
+def test_below_the_threshold_the_label_is_uncertain_and_the_score_stays(folder: Folder, model: Path) -> None:
+    folder.picture("a.jpg")
+    (row,) = Labeler(Settings(str(model), str(folder.path), threshold=1.0))(["a.jpg"])
+
+    assert (row.label, row.score) == ("uncertain", max(row.probabilities))
+
+
+def test_a_file_without_a_face_has_no_label_no_score_and_a_reason(folder: Folder, settings: Settings) -> None:
+    folder.file("a.jpg")
+    (row,) = Labeler(settings)(["a.jpg"])
+
+    assert (row.label, row.score, row.probabilities, row.face) == ("", None, (), None)
+    assert row.reason
+
+
+def test_a_labeler_travels_without_its_model(folder: Folder, settings: Settings) -> None:
+    folder.noise("a.jpg", seed=1)
+    labeler = Labeler(settings)
+    rows = labeler(["a.jpg"])
+    sent = pickle.dumps(labeler)
+
+    assert len(sent) < 1000
+    assert pickle.loads(sent)(["a.jpg"]) == rows
+
+
+def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: Settings) -> None:
+    folder.picture("a.jpg", colour=(10, 200, 90), side=48)
+    ((face, crop),) = look("a.jpg", settings)
+
+    assert (face.width, crop.shape, crop.dtype) == (48, (64, 64, 3), "uint8")

@@ -1,0 +1,154 @@
+"""From folders to a table: complete, the same however it is run, continued after any end."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Folder
+
+from labeler import pipeline, tables
+from labeler.errors import NoPicturesError
+from labeler.records import Row, Settings, Status
+
+
+@pytest.fixture
+def mixed(folder: Folder) -> Folder:
+    """Forty pictures, some of them broken, in several folders."""
+    for index in range(40):
+        name = f"{index % 4}/{index:02}.jpg"
+        if index % 7 == 3:
+            folder.file(name, b"" if index % 2 else b"words")
+        else:
+            folder.noise(name, seed=index)
+    return folder
+
+
+def job(folder: Folder, out: Path, model: Path, **options: object) -> pipeline.Job:
+    return pipeline.Job((folder.path,), out, Settings(str(model)), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def expected(mixed: Folder, model: Path) -> list[Row]:
+    return list(pipeline.label([mixed.path], Settings(str(model))))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 256])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_table_does_not_depend_on_batch_size_or_workers(
+    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path, batch_size: int, workers: int
+) -> None:
+    out = tmp_path / "t.csv"
+    pipeline.classify(job(mixed, out, model, workers=workers, batch_size=batch_size))
+
+    assert list(tables.read(out)) == expected
+
+
+def test_every_file_has_its_row_and_the_tally_adds_up(mixed: Folder, model: Path, tmp_path: Path) -> None:
+    summary = pipeline.classify(job(mixed, tmp_path / "t.csv", model))
+    tally = summary.tally
+
+    assert tally.files == 40 == sum(tally.statuses.values())
+    assert (tally.statuses[Status.OK], tally.failed, summary.exit_code) == (34, 6, 1)
+
+
+def test_running_again_does_nothing_and_says_so(mixed: Folder, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    first = pipeline.classify(job(mixed, out, model))
+    before = out.stat()
+    again = pipeline.classify(job(mixed, out, model))
+
+    assert (first.complete_before, again.complete_before) == (False, True)
+    assert (out.stat().st_ino, out.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert again.tally.counts() == first.tally.counts()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_pictures_that_come_later_are_added_to_a_complete_table(
+    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"t{suffix}"
+    pipeline.classify(job(mixed, out, model))
+    mixed.noise("0/000.jpg", seed=1000)
+    summary = pipeline.classify(job(mixed, out, model))
+
+    assert [row.file for row in tables.read(out)] == [*(row.file for row in expected), "0/000.jpg"]
+    assert (summary.tally.files, summary.tally.resumed) == (41, 40)
+
+
+def test_pictures_that_have_gone_stay_in_the_table(
+    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "t.csv"
+    pipeline.classify(job(mixed, out, model))
+    (mixed.path / "0" / "00.jpg").unlink()
+    pipeline.classify(job(mixed, out, model))
+
+    assert list(tables.read(out)) == expected
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_any_moment_the_same_command_comes_to_the_same_table(
+    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path, suffix: str, workers: int
+) -> None:
+    out = tmp_path / f"t{suffix}"
+    command = [sys.executable, "-m", "labeler", "classify", mixed.path, "--out", out, "--model", model]
+    command += ["--batch-size", "1", "--workers", str(workers)]
+    moments = random.Random(suffix + str(workers))
+    for _ in range(2):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        _wait_for(tmp_path / f"t{suffix}.part", process)
+        time.sleep(moments.uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finished = subprocess.run(command, capture_output=True, check=False)
+
+    assert (finished.returncode, list(tables.read(out))) == (1, expected), finished.stderr.decode()
+
+
+def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None and not path.exists():
+        time.sleep(0.001)
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(folder: Folder, model: Path, tmp_path: Path) -> None:
+    for index in range(300):
+        folder.noise(f"{index:03}.jpg", seed=index, side=400)
+    out = tmp_path / "t.csv"
+    command = [sys.executable, "-m", "labeler", "classify", folder.path, "--out", out, "--model", model]
+    process = subprocess.Popen(
+        [*command, "--batch-size", "1", "--workers", "1"], stderr=subprocess.PIPE, start_new_session=True
+    )
+    part = tmp_path / "t.csv.part"
+    while process.poll() is None and not (part.exists() and part.stat().st_size > 500):
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate()
+
+    assert process.returncode == 130
+    assert b"run the same command to continue" in stderr
+    assert b"Traceback" not in stderr
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert len(list(tables.read(out))) == 300
+
+
+def test_no_pictures_is_an_error_of_its_own(folder: Folder, model: Path, tmp_path: Path) -> None:
+    folder.file("notes.txt")
+    with pytest.raises(NoPicturesError, match=r"no pictures in .*1 other files"):
+        pipeline.classify(job(folder, tmp_path / "t.csv", model))
+
+
+def test_progress_hears_of_every_batch(mixed: Folder, model: Path, tmp_path: Path) -> None:
+    heard: list[int] = []
+    pipeline.classify(
+        job(mixed, tmp_path / "t.csv", model, workers=1, batch_size=10), lambda t, _: heard.append(t.files)
+    )
+
+    assert heard == [10, 20, 30, 40]

@@ -1,0 +1,257 @@
+"""The table: begun, continued, finished, never in anyone's way."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labeler import tables
+from labeler.errors import LabelerError, OutputError
+from labeler.records import Face, Row, RunRecord, columns
+
+NAMES = ("angry", "happy")
+FORMATS = [".csv", ".jsonl", ".parquet"]
+
+
+def record(**changes: object) -> RunRecord:
+    values: dict[str, object] = {
+        "version": "1",
+        "schema_version": 1,
+        "model": "m",
+        "model_sha256": "a" * 64,
+        "class_names": NAMES,
+        "root": "/photos",
+        "inputs": ("/photos",),
+        "settings": {"threshold": 0.0},
+    }
+    return RunRecord(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def rows(file: str, faces: int = 1) -> list[Row]:
+    return [Row(file).located(i, Face(0, 0, 9, 9)).labelled((0.25, 0.75), NAMES, 0.0) for i in range(faces)]
+
+
+def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
+    with tables.Table.begin(out, record()) as table:
+        for batch in batches:
+            table.write(batch)
+        if finish:
+            table.finish({})
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_finished_table_holds_what_was_written(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    write(out, rows("a"), rows("b", 3))
+
+    assert list(tables.read(out)) == rows("a") + rows("b", 3)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_nothing_stands_at_the_output_before_it_is_complete(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    write(out, rows("a"), finish=False)
+
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / f"t{suffix}", rows("a"))
+
+    assert sorted(os.listdir(tmp_path)) == sorted([f"t{suffix}", f"t{suffix}.run.json"])
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    write(out, rows("a"), rows("b", 3), finish=False)
+    with tables.Table.begin(out, record()) as table:
+        assert list(table.done()) == rows("a")
+        table.write(rows("b", 3))
+        table.finish({})
+
+    assert list(tables.read(out)) == rows("a") + rows("b", 3)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    part = tmp_path / f"t{suffix}.part"
+    everything = [rows("a"), rows('b,"\n', 2), rows("c")]
+    write(out, *everything, finish=False)
+    whole = part.read_bytes()
+    for length in range(0, len(whole), 7):
+        part.write_bytes(whole[:length])
+        out.unlink(missing_ok=True)
+        tables._write_record(out, record())
+        with tables.Table.begin(out, record()) as table:
+            done = [row.file for row in table.done() if not row.face]
+            for batch in everything[len(done) :]:
+                table.write(batch)
+            table.finish({})
+
+        assert list(tables.read(out)) == [row for batch in everything for row in batch]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_complete_table_grows_when_something_is_written_to_it(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    write(out, rows("a"))
+    write(out, rows("b"))
+
+    assert list(tables.read(out)) == rows("a") + rows("b")
+
+
+def test_a_complete_table_is_not_touched_when_nothing_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    before = out.stat()
+    with tables.Table.begin(out, record()) as table:
+        complete = table.complete
+        table.finish({})
+
+    assert (complete, out.stat().st_mtime_ns, out.stat().st_ino) == (True, before.st_mtime_ns, before.st_ino)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"threshold": 0.5}}, "--threshold was 0.0, is 0.5"),
+        ({"model_sha256": "b" * 64}, "the model was m \\(aaaaaaaaaaaa\\), is m \\(bbbbbbbbbbbb\\)"),
+        ({"root": "/elsewhere"}, "the root folder was /photos, is /elsewhere"),
+    ],
+)
+def test_another_model_or_other_settings_are_refused_and_named(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"), finish=False)
+    with pytest.raises(LabelerError, match=message):
+        tables.Table.begin(out, record(**changes))
+
+
+def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("old"))
+    with tables.Table.begin(out, record(), overwrite=True) as table:
+        table.write(rows("new"))
+
+        assert list(tables.read(out)) == rows("old")
+        table.finish({})
+    assert list(tables.read(out)) == rows("new")
+
+
+def test_an_overwriting_run_that_was_killed_is_continued(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("old"))
+    with tables.Table.begin(out, record(), overwrite=True) as table:
+        table.write(rows("new") + rows("newer"))
+    with tables.Table.begin(out, record()) as table:
+        assert list(table.done()) == rows("new")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_is_not_a_table_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:
+    out = tmp_path / "accounts.csv"
+    out.write_text("date,amount\n2026-01-01,5\n")
+    with pytest.raises(LabelerError, match="not a table made by labeler"):
+        tables.Table.begin(out, record(), overwrite=overwrite)
+
+    assert out.read_text() == "date,amount\n2026-01-01,5\n"
+
+
+def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    (tmp_path / "t.csv.run.json").unlink()
+    with pytest.raises(LabelerError, match="no run record"):
+        tables.Table.begin(out, record())
+    with tables.Table.begin(out, record(), overwrite=True) as table:
+        assert list(table.done()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("t.xlsx", "ends in .csv, .jsonl, .parquet"), ("missing/t.csv", "does not exist"), ("folder.csv", "is a folder")],
+)
+def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(LabelerError, match=message):
+        tables.check(tmp_path / name)
+
+
+def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    tables._write_record(out, record())
+    with tables.Table.begin(out, record()) as table:
+        assert table.complete
+
+
+def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    with tables.Table.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
+        tables.Table.begin(out, record())
+
+
+def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    script = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_tables as t; from pathlib import Path\n"
+        "table = t.tables.Table.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    died = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(out)], check=False)
+    with tables.Table.begin(out, record()) as table:
+        assert (died.returncode, list(table.done())) == (-9, rows("a"))
+
+
+def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with tables.Table.begin(out, record()) as table:
+        table.write(rows("a") + rows("b"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+        try:
+            with pytest.raises(OutputError, match=r"cannot write .*t.csv: File too large. Make room"):
+                table.write(rows("c", 500))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with tables.Table.begin(out, record()) as table:
+        assert list(table.done()) == rows("a") + rows("b")
+
+
+def test_an_unfinished_table_is_not_read_as_if_it_were_complete(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"), finish=False)
+    with pytest.raises(LabelerError, match="is unfinished; run the same classify command"):
+        list(tables.read(out))
+
+
+def test_a_damaged_table_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"), rows("b"))
+    out.write_bytes(out.read_bytes()[:-10])
+    with pytest.raises(LabelerError, match="damaged"):
+        list(tables.read(out))
+
+
+def test_the_record_says_how_the_table_was_made(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    found = json.loads((tmp_path / "t.csv.run.json").read_text())
+
+    assert (found["finished"], found["class_names"], found["root"]) == (True, list(NAMES), "/photos")
+
+
+def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", rows("a"))
+
+    assert (tables.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 13)
