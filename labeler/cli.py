@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from typer.core import TyperGroup
 
 from labeler import __version__
 from labeler.errors import Interrupted, LabelerError
+from labeler.records import Mode, Row, Settings
 
 
 class ErrorBoundary(TyperGroup):
@@ -50,7 +52,7 @@ app.add_typer(models_app, name="models")
 Inputs = Annotated[
     list[Path], typer.Argument(help="Folders, walked recursively, and single files.", show_default=False)
 ]
-Model = Annotated[
+ModelOption = Annotated[
     str,
     typer.Option(
         "--model",
@@ -88,7 +90,7 @@ def root(_version: Version = False) -> None:
 def classify(
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
-    model: Model = "",
+    model: ModelOption = "",
     threshold: Threshold = 0.0,
     workers: Workers = 0,
     batch_size: BatchSize = 64,
@@ -105,7 +107,6 @@ def classify(
     Example: labeler classify ./photos --out labels.csv
     """
     from labeler import console, pipeline
-    from labeler.records import Settings
 
     settings = Settings(model, threshold=threshold, max_pixels=max_pixels, absolute=absolute)
     job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite)
@@ -116,6 +117,73 @@ def classify(
     if not quiet:
         console.show_summary(summary)
     raise typer.Exit(summary.exit_code)
+
+
+@app.command(epilog=EXIT_CODES)
+def sort(
+    source: Annotated[
+        Path | None, typer.Argument(help="A table made by classify, or a folder, which is classified first.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option("--into", help="The folder to sort into.")] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help="How a file gets its place there.")] = Mode.COPY,
+    flat: Annotated[bool, typer.Option("--flat", help="No subfolders below the label's folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, change nothing.")] = False,
+    undo: Annotated[Path | None, typer.Option("--undo", help="Take back what was sorted into this folder.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+    ] = None,
+    model: ModelOption = "",
+    threshold: Threshold = 0.0,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Sort files into one folder per label, plus uncertain/, no_face/ and failed/.
+
+    A photo with several faces goes where its largest face goes. Nothing is ever overwritten: a file whose name is
+    taken gets a number. A sort that was stopped is continued by the same command and taken back by --undo. When a
+    folder is given, its table is kept in the sorted folder as labels.csv; --model, --threshold and --workers are
+    those of classify.
+
+    Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
+    labeler sort --undo sorted
+    """
+    from labeler import console, sorting
+
+    if undo:
+        outcomes = console.show_moves(sorting.undo(undo), None, undo, quiet=quiet)
+    elif source and into:
+        rows, folder = _sortable(source, root, into, Settings(model, threshold=threshold), workers, dry_run, quiet)
+        moves = sorting.plan(rows, folder, into, mode, flat=flat)
+        if dry_run:
+            console.show_plan(moves, into, as_json=as_json)
+            return
+        outcomes = console.show_moves(sorting.apply(moves, into), len(moves), into, quiet=quiet)
+    else:
+        raise LabelerError("name a table or a folder and --into SORTED, or --undo SORTED; see `labeler sort --help`")
+    if as_json:
+        typer.echo(json.dumps(outcomes))
+    raise typer.Exit(1 if any(sorting.Outcome(outcome).notable for outcome in outcomes) else 0)
+
+
+def _sortable(
+    source: Path, root: Path | None, into: Path, settings: Settings, workers: int, dry_run: bool, quiet: bool
+) -> tuple[Iterable[Row], str]:
+    """Return the rows to sort by, of a table or made now, and the folder that their files are relative to."""
+    from labeler import console, pipeline, sorting, tables
+
+    if not source.is_dir():
+        return tables.read(source), str(root) if root else tables.root(source)
+    sorting.plan([], str(source), into)  # Refuses what cannot be sorted before an hour is spent on labels.
+    if dry_run:
+        return pipeline.label([source], settings, workers), str(source)
+    into.mkdir(exist_ok=True)
+    job = pipeline.Job((source,), into / "labels.csv", settings, workers)
+    with console.labeling_progress(quiet=quiet) as progress:
+        summary = pipeline.classify(job, progress)
+    if not quiet:
+        console.show_summary(summary)
+    return tables.read(summary.out), str(source)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.bar import Bar
@@ -17,15 +20,18 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeRemainingColumn,
+    track,
 )
 from rich.table import Table
 from rich.text import Text
 
+from labeler.errors import Interrupted
 from labeler.records import FAILURES, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.classifier import Card
     from labeler.pipeline import Summary
+    from labeler.sorting import Move
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
 
@@ -92,7 +98,8 @@ def show_summary(summary: Summary) -> None:
     """Print the labels with their share, then the files by status, which add up to all that were found."""
     console = stderr()
     tally = summary.tally
-    title = f"{summary.out}: {tally.faces:,} faces in {tally.files:,} files, by the model {summary.model.name!r}"
+    found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
+    title = f"{summary.out}: {found}, by the model {summary.model.name!r}"
     console.print(title, markup=False, soft_wrap=True)
     if tally.faces:
         console.print(_labels(tally))
@@ -104,12 +111,54 @@ def show_summary(summary: Summary) -> None:
     for folder in summary.unreadable_folders:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
     if summary.passed_over:
-        console.print(f"passed over: {summary.passed_over:,} files whose names are not those of pictures")
+        console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
     if summary.complete_before:
         console.print("the table was complete already; --overwrite labels everything again")
     else:
         made = tally.files - tally.resumed
-        console.print(f"{made:,} files in {summary.seconds:,.1f} s, {made / summary.seconds:,.0f} per second")
+        console.print(f"{_count(made, 'file')} in {summary.seconds:,.1f} s, {made / summary.seconds:,.0f} per second")
+
+
+def show_plan(moves: Sequence[Move], into: Path, *, as_json: bool) -> None:
+    """Print one line a move on stdout, for people or machines, and the number of moves on stderr."""
+    stdout = Console(highlight=False)
+    for move in moves:
+        if as_json:
+            text = json.dumps({**asdict(move), "target": str(into / move.target)})
+        else:
+            text = f"{move.mode}  {move.source}  ->  {into / move.target}  ({move.outcome})"
+        stdout.print(text, markup=False, soft_wrap=True)
+    say(f"{_count(len(moves), 'file')}; nothing was changed")
+
+
+def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: bool) -> Counter[str]:
+    """Follow moves with a bar on a terminal, name those that were left or kept, and return the outcomes, counted.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    console = stderr()
+    outcomes: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
+    hidden = quiet or not console.is_terminal
+    try:
+        for move in track(moves, "sorting", total, transient=True, console=console, disable=hidden):
+            outcomes[move.outcome] += 1
+            folders[move.target.partition("/")[0]] += 1
+            if move.outcome.notable:
+                console.print(f"{move.source}: {move.outcome}", markup=False, style="yellow", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {_count(outcomes.total(), 'file')}; the same command continues") from None
+    if not quiet:
+        for folder, count in sorted(folders.items()):
+            console.print(f"{count:>9,}  {into / folder}", markup=False, soft_wrap=True)
+        found = " + ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+        console.print(f"{_count(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
+    return outcomes
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def show_models(cards: Iterable[Card]) -> None:
@@ -159,7 +208,7 @@ def _labels(tally: Tally) -> Table:
 
 def _reconciled(tally: Tally) -> Text:
     """Return `files found = ok + no_face + each failure`, the closing line of every run."""
-    line = Text(f"{tally.files:,} files = ")
+    line = Text(f"{_count(tally.files, 'file')} = ")
     shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
     for index, status in enumerate(shown):
         style = "red" if status in FAILURES else _STATUS_STYLES[status]

@@ -49,6 +49,15 @@ class Faces(StrEnum):
     WHOLE = "whole"
 
 
+class Mode(StrEnum):
+    """How a file gets its place in the sorted folder."""
+
+    COPY = "copy"
+    MOVE = "move"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """A face box in pixels of the upright, full-size picture."""

@@ -246,6 +246,23 @@ def read_record(path: Path) -> RunRecord | None:
         raise LabelerError(f"{beside} is not a run record of this version of labeler: {exc}") from exc
 
 
+def root(path: Path) -> str:
+    """Return the folder that a table's files are relative to.
+
+    Raises:
+        LabelerError: there is no such table, no run record to tell, or the folder has gone.
+    """
+    class_names(path)
+    record = read_record(path)
+    if not record:
+        raise LabelerError(f"{path} has no run record beside it that tells where its files are; name it: --root FOLDER")
+    if not os.path.isdir(record.root):
+        raise LabelerError(
+            f"the files of {path} were in {record.root}, which is gone; name their folder: --root FOLDER"
+        )
+    return record.root
+
+
 def _columns(path: Path) -> tuple[str, ...]:
     if path.suffix.lower() == ".parquet":
         return _PARQUET.columns(path)

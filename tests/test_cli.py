@@ -143,3 +143,81 @@ def test_a_card_shows_classes_and_hash(run: Run, model: Path) -> None:
 
 def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout == f"labeler {labeler.__version__}\n"
+
+
+def labelled(run: Run, photos: Folder, model: Path, out: Path) -> list[str]:
+    """Classify and return the labels in the order of the files."""
+    run("classify", photos.path, "--out", out, "--model", model)
+    return [row.label for row in tables.read(out)]
+
+
+def test_sort_puts_every_file_below_its_label(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    photos.file("bad.jpg")
+    labels = labelled(run, photos, model, tmp_path / "t.csv")
+    result = run("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted")
+    found = {path.relative_to(tmp_path / "sorted").as_posix() for path in (tmp_path / "sorted").rglob("*.jpg")}
+
+    assert result.exit_code == 0
+    assert found == {f"{label}/{index}.jpg" for index, label in enumerate(labels[:3])} | {"failed/bad.jpg"}
+
+
+def test_a_folder_is_classified_and_sorted_in_one_go(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    result = run("sort", photos.path, "--into", tmp_path / "sorted", "--model", model)
+
+    assert result.exit_code == 0
+    assert (
+        len(list((tmp_path / "sorted").rglob("*.jpg"))) == 3 == len(list(tables.read(tmp_path / "sorted/labels.csv")))
+    )
+
+
+def test_a_dry_run_prints_the_plan_and_changes_nothing(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    labels = labelled(run, photos, model, tmp_path / "t.csv")
+    result = run("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted", "--dry-run", "--json")
+    plan = [json.loads(line) for line in result.stdout.splitlines()]
+
+    assert [move["target"] for move in plan] == [
+        str(tmp_path / "sorted" / f"{label}/{i}.jpg") for i, label in enumerate(labels)
+    ]
+    assert not (tmp_path / "sorted").exists()
+
+
+def test_undo_brings_moved_files_back(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    labelled(run, photos, model, tmp_path / "t.csv")
+    run("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted", "--mode", "move")
+    gone = not list(photos.path.iterdir())
+    result = run("sort", "--undo", tmp_path / "sorted", "--json")
+
+    assert (gone, json.loads(result.stdout)) == (True, {"undone": 3})
+    assert len(list(photos.path.iterdir())) == 3
+
+
+def test_files_that_were_left_behind_are_named_and_give_exit_code_one(
+    run: Run, photos: Folder, model: Path, tmp_path: Path
+) -> None:
+    labelled(run, photos, model, tmp_path / "t.csv")
+    (photos.path / "1.jpg").unlink()
+    result = run("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted")
+
+    assert (result.exit_code, "1.jpg: not found" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "name a table or a folder and --into", id="nothing named"),
+        pytest.param(["--undo", "photos"], "holds no sort to undo", id="nothing to undo"),
+        pytest.param(["photos", "--into", "photos"], "contains the photos", id="into the photos"),
+        pytest.param(["lone.csv", "--into", "sorted"], "has no run record", id="no record"),
+        pytest.param(["nowhere.csv", "--into", "sorted"], "does not exist", id="no table"),
+    ],
+)
+def test_a_sort_that_cannot_be_done_says_what_to_do(
+    run: Run, photos: Folder, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], message: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    labelled(run, photos, model, tmp_path / "lone.csv")
+    (tmp_path / "lone.csv.run.json").unlink()
+    result = run("sort", *arguments)
+
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

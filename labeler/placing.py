@@ -1,0 +1,150 @@
+"""Give a file another place, never over something that stands there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+
+from labeler.errors import LabelerError, OutputError
+
+NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
+"""What `os.link` fails with where a file system (FAT, some network shares) or its rules allow no hard link."""
+
+
+class UnreadableError(Exception):
+    """One file that cannot be read; never stops a run."""
+
+
+def copy(source: str, target: str, sha256: str) -> None:
+    """Copy with modification time and permissions; ``target`` appears whole and verified, or not at all.
+
+    Raises:
+        FileExistsError: something stands at ``target``.
+        OutputError: the copy's bytes are not those of ``sha256``.
+    """
+    part = unfinished(target)
+    try:
+        shutil.copyfile(source, part)
+        if digest(part) != sha256:
+            raise OutputError(f"{source} changed while it was copied. Run the same command again to continue")
+        with suppress(PermissionError):  # Times are set first; some file systems refuse permissions.
+            shutil.copystat(source, part)
+        rename(part, target)
+    finally:
+        discard(part)
+
+
+def move(source: str, target: str) -> None:
+    """Move a file; across file systems the original goes only once its verified copy is on the disk.
+
+    Raises:
+        FileExistsError: something stands at ``target``.
+        UnreadableError: ``source`` has to be copied and cannot be read.
+    """
+    try:
+        rename(source, target)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        copy(source, target, digest(source))
+        sync(target)
+        sync(os.path.dirname(target))
+        os.unlink(source)
+
+
+def hardlink(source: str, target: str) -> None:
+    """Make ``target`` a second name of the file ``source``.
+
+    Raises:
+        FileExistsError: something stands at ``target``.
+        LabelerError: the two places cannot share a file.
+    """
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV and exc.errno not in NO_HARD_LINKS:
+            raise
+        raise LabelerError(
+            f"{source} cannot be hard-linked to {target} ({exc.strerror}): "
+            "a hard link needs one file system for both and a file of your own. Use --mode copy"
+        ) from exc
+
+
+def rename(source: str, target: str) -> None:
+    """Rename within one file system; unlike `os.rename`, fail where something stands at ``target``."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno not in NO_HARD_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from exc
+        os.rename(source, target)
+    else:
+        os.unlink(source)
+
+
+def unfinished(target: str) -> str:
+    """Return the hidden name beside ``target`` under which its copy is written."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".labeler-sort-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part")
+
+
+def discard(part: str) -> None:
+    """Remove what a kill has left under an `unfinished` name, if anything."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(part)
+
+
+def digest(path: str) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise UnreadableError(f"{path}: {exc.strerror}") from exc
+
+
+def same_bytes(first: str, second: str) -> bool:
+    """Say whether both are readable files that hold the same bytes."""
+    if not (os.path.isfile(first) and os.path.isfile(second)):
+        return False
+    if os.path.getsize(first) != os.path.getsize(second):
+        return False
+    try:
+        return os.path.samefile(first, second) or digest(first) == digest(second)
+    except UnreadableError:
+        return False
+
+
+def apart(first: str, second: str) -> bool:
+    """Say whether removing one of two files leaves the other.
+
+    One name can be reached on two ways, through a symbolic link or a folder that is mounted twice.
+    """
+    if os.path.realpath(first) == os.path.realpath(second):
+        return False
+    return not os.path.samefile(first, second) or os.stat(first).st_nlink > 1
+
+
+def sync(path: str) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    if os.name == "nt":  # It syncs neither folders nor files that are open for reading only.
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def spare(path: str, other: str) -> bool:
+    """Say whether ``path`` may be removed, because ``other`` is a second file with the same bytes."""
+    return same_bytes(path, other) and apart(path, other)

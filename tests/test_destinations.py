@@ -1,0 +1,203 @@
+"""Where `labeler sort` puts each file."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from conftest import Folder
+
+from labeler import sorting
+from labeler.errors import LabelerError
+from labeler.records import Row, Status
+from labeler.sorting import Mode, Outcome
+
+
+def targets(folder: Folder, rows: list[Row], *, flat: bool = False) -> list[str]:
+    into = folder.path.parent / "sorted"
+    return [move.target for move in sorting.plan(rows, str(folder.path), into, flat=flat)]
+
+
+def row(folder: Folder, name: str, label: str = "happy", content: bytes | None = None) -> Row:
+    folder.file(name, content if content is not None else name.encode())
+    return Row(name, face=0, label=label)
+
+
+def test_each_label_has_a_folder(folder: Folder) -> None:
+    rows = [row(folder, "1.jpg", "happy"), row(folder, "2.jpg", "uncertain")]
+
+    assert targets(folder, rows) == ["happy/1.jpg", "uncertain/2.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(Status.NO_FACE, "no_face"), (Status.UNREADABLE, "failed"), (Status.TOO_LARGE, "failed")],
+)
+def test_a_file_without_a_label_goes_where_its_status_says(folder: Folder, status: Status, name: str) -> None:
+    folder.file("1.jpg")
+
+    assert targets(folder, [Row("1.jpg", status=status, reason="so it is")]) == [f"{name}/1.jpg"]
+
+
+def test_a_photo_of_several_people_goes_where_its_largest_face_goes(folder: Folder) -> None:
+    folder.file("1.jpg")
+    rows = [Row("1.jpg", face=1, label="sad"), Row("1.jpg", face=0, label="happy"), Row("1.jpg", face=2, label="sad")]
+
+    assert targets(folder, rows) == ["happy/1.jpg"]
+
+
+def test_subfolders_are_kept(folder: Folder) -> None:
+    assert targets(folder, [row(folder, "holiday/sea/1.jpg")]) == ["happy/holiday/sea/1.jpg"]
+
+
+def test_flattened_files_of_one_name_are_numbered(folder: Folder) -> None:
+    rows = [row(folder, f"{name}/1.jpg") for name in ("a", "b", "c")]
+
+    assert targets(folder, rows, flat=True) == ["happy/1.jpg", "happy/1-2.jpg", "happy/1-3.jpg"]
+
+
+def test_a_number_that_is_a_name_already_is_not_given_twice(folder: Folder) -> None:
+    rows = [row(folder, "a/1.jpg"), row(folder, "a/1-2.jpg"), row(folder, "b/1.jpg")]
+
+    assert targets(folder, rows, flat=True) == ["happy/1.jpg", "happy/1-2.jpg", "happy/1-3.jpg"]
+
+
+@pytest.mark.parametrize("other", ["ÉTÉ.JPG", unicodedata.normalize("NFD", "été.jpg")])
+def test_names_that_some_disk_takes_for_one_are_numbered(folder: Folder, other: str) -> None:
+    first = row(folder, f"a/{unicodedata.normalize('NFC', 'été.jpg')}")
+    second = row(folder, f"b/{other}")
+
+    assert targets(folder, [first, second], flat=True)[1] == f"happy/{Path(other).stem}-2{Path(other).suffix}"
+
+
+def test_a_numbered_name_is_not_too_long_for_the_disk(folder: Folder) -> None:
+    name = "x" * 251 + ".jpg"
+    numbered = targets(folder, [row(folder, f"a/{name}"), row(folder, f"b/{name}")], flat=True)[1]
+
+    assert len(numbered.partition("/")[2]) == 255
+
+
+def test_a_different_file_that_stands_there_is_left_alone(folder: Folder) -> None:
+    Folder(folder.path.parent).file("sorted/happy/1.jpg", b"of the user's own")
+
+    assert targets(folder, [row(folder, "1.jpg")]) == ["happy/1-2.jpg"]
+
+
+def test_the_same_picture_that_stands_there_is_taken_for_sorted(folder: Folder) -> None:
+    Folder(folder.path.parent).file("sorted/happy/1.jpg", b"the same")
+    [move] = sorting.plan([row(folder, "1.jpg", content=b"the same")], str(folder.path), folder.path.parent / "sorted")
+
+    assert (move.target, move.outcome) == ("happy/1.jpg", Outcome.THERE)
+
+
+def test_a_vanished_file_is_reported(folder: Folder) -> None:
+    moves = sorting.plan([Row("gone.jpg", label="happy")], str(folder.path), folder.path.parent / "sorted")
+
+    assert [move.outcome for move in moves] == [Outcome.MISSING]
+
+
+def test_a_name_that_no_disk_can_hold_is_reported_as_missing(folder: Folder) -> None:
+    rows = [Row("nul\0.jpg", label="happy"), Row("surrogate\ud800.jpg", label="happy"), Row("", label="happy")]
+    into = folder.path.parent / "sorted"
+    moves = sorting.apply(sorting.plan(rows, str(folder.path), into), into)
+
+    assert [move.outcome for move in moves] == [Outcome.MISSING] * 3
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("../../etc", "a/b", "/etc", "..\\x", "C:\\x", "CON", "nul.txt", "com1", ".", "..", "", " ", ".hidden"),
+        *("a\0b", "a\nb", "end.", "x" * 1000, "é" * 1000, "\ud800"),
+    ],
+)
+def test_a_label_is_one_visible_folder_whatever_it_says(folder: Folder, label: str) -> None:
+    into = folder.path.parent / "sorted"
+    moves = sorting.plan([row(folder, "1.jpg", label)], str(folder.path), into)
+    assert [move.outcome for move in sorting.apply(moves, into)] == [Outcome.SORTED]
+
+    assert [path.parent.parent for path in into.rglob("[!.]*.jpg")] == [into]
+
+
+@pytest.mark.parametrize("label", ["CON", "nul.txt", "com1", "a/b", "a:b", "end.", ".hidden", ""])
+def test_a_label_that_some_disk_refuses_is_changed(folder: Folder, label: str) -> None:
+    assert targets(folder, [row(folder, "1.jpg", label)]) != [f"{label}/1.jpg"]
+
+
+def test_a_file_from_outside_the_root_does_not_leave_the_sorted_folder(folder: Folder) -> None:
+    Folder(folder.path.parent).file("elsewhere/1.jpg")
+
+    assert targets(folder, [Row("../elsewhere/1.jpg", label="happy")]) == ["happy/1.jpg"]
+
+
+def test_absolute_names_keep_their_subfolders_below_the_root(folder: Folder) -> None:
+    path = folder.file("holiday/1.jpg")
+
+    assert targets(folder, [Row(str(path), label="happy")]) == ["happy/holiday/1.jpg"]
+
+
+def test_absolute_names_outside_the_root_give_their_last_part(folder: Folder) -> None:
+    path = Folder(folder.path.parent).file("elsewhere/1.jpg")
+
+    assert targets(folder, [Row(str(path), label="happy")]) == ["happy/1.jpg"]
+
+
+@pytest.mark.parametrize("into", [".", "..", "../.", "../photos"])
+def test_a_folder_that_contains_the_photos_is_refused(folder: Folder, into: str) -> None:
+    with pytest.raises(LabelerError, match="contains the photos"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), folder.path / into)
+
+
+def test_a_link_to_the_photos_is_refused(folder: Folder) -> None:
+    link = folder.path.parent / "link"
+    link.symlink_to(folder.path)
+
+    with pytest.raises(LabelerError, match="contains the photos"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), link)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(folder: Folder) -> None:
+    path = Folder(folder.path.parent).file("sorted")
+
+    with pytest.raises(LabelerError, match="is a file"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), path)
+
+
+def test_a_missing_parent_folder_is_refused(folder: Folder) -> None:
+    with pytest.raises(LabelerError, match="does not exist"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), folder.path.parent / "no" / "sorted")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_sorted_files_that_a_second_classify_finds_are_not_sorted_again(folder: Folder, mode: Mode) -> None:
+    into = folder.path / "sorted"
+    rows = [row(folder, "1.jpg")]
+    list(sorting.apply(sorting.plan(rows, str(folder.path), into, mode), into))
+
+    moves = sorting.plan([*rows, Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into, mode)
+    assert {move.outcome for move in moves} == {Outcome.THERE}
+
+
+def test_planning_writes_nothing(folder: Folder) -> None:
+    targets(folder, [row(folder, "1.jpg")])
+
+    assert os.listdir(folder.path.parent) == ["photos"]
+
+
+@pytest.mark.parametrize(("label", "mode"), [("sad", Mode.COPY), ("happy", Mode.SYMLINK)])
+def test_a_folder_sorted_in_another_way_is_refused(folder: Folder, label: str, mode: Mode) -> None:
+    into = folder.path.parent / "sorted"
+    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into), into))
+
+    with pytest.raises(LabelerError, match="sort --undo"):
+        sorting.plan([Row("1.jpg", label=label)], str(folder.path), into, mode)
+
+
+def test_a_new_picture_under_the_name_of_a_moved_one_is_sorted_too(folder: Folder) -> None:
+    into = folder.path.parent / "sorted"
+    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into, Mode.MOVE), into))
+
+    again = sorting.plan([row(folder, "1.jpg", content=b"new")], str(folder.path), into, Mode.MOVE)
+    assert [(move.target, move.outcome) for move in again] == [("happy/1-2.jpg", Outcome.PLANNED)]
