@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from labeler import __version__
-from labeler.errors import Interrupted, LabelerError
+from labeler.errors import Interrupted, LabelerError, needs
 from labeler.records import Mode, Row, Settings
 
 
@@ -186,6 +187,91 @@ def _sortable(
     return tables.read(summary.out), str(source)
 
 
+@app.command(epilog=EXIT_CODES)
+def train(
+    data: Annotated[Path, typer.Argument(help="A directory with one folder of pictures per class.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
+    val: Annotated[Path | None, typer.Option("--val", help="A directory like DATA to validate with.")] = None,
+    val_split: Annotated[float, typer.Option("--val-split", help="Else this share of DATA, class by class.")] = 0.2,
+    arch: Annotated[str, typer.Option("--arch", help="The network: documented.")] = "documented",
+    epochs: Annotated[int, typer.Option("--epochs", help="At most so many.")] = 500,
+    patience: Annotated[int, typer.Option("--patience", help="Stop after so many epochs without a new best.")] = 10,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Pictures per step.")] = 32,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of Adam.")] = 0.001,
+    augment: Annotated[bool, typer.Option("--augment", help="Vary the training pictures, never the others.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Decides the split, the first weights and the order.")] = 0,
+    workers: Workers = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network on folders of faces and export it as a bundle that classify can use.
+
+    The run directory gets best_model.keras, model.onnx, history.csv, metrics.json, curves.png and confusion.png.
+    Ctrl-C stops after the batch and keeps the best network. Validation pictures that are pixel-identical to a
+    training picture are left out and counted. --workers is for reading the pictures. Needs the extra `train`.
+
+    Example: labeler train ./faces --out runs/first
+    """
+    from labeler import console
+
+    fit = _training().fit
+    settings = fit.TrainSettings(
+        data, out, val, val_split, arch, epochs, patience, batch_size, learning_rate, augment, seed, workers, resume
+    )
+    trained = fit.train(settings)
+    if as_json:
+        typer.echo(json.dumps(trained.figures.as_json()))
+    console.show_figures(trained.figures)
+    console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
+
+
+@app.command(epilog=EXIT_CODES)
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="A directory with one folder of pictures per class.")],
+    model: ModelOption = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write metrics.json and confusion.png there.")] = None,
+    without_copies_of: Annotated[
+        Path | None, typer.Option("--without-copies-of", help="Leave out pictures pixel-identical to one in there.")
+    ] = None,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare a model with a labelled directory: accuracy, macro-F1, per class, confusion matrix.
+
+    Folders and classes are compared by name, in whatever order a model has them. Files that failed are left out and
+    counted. Needs the extra `evaluate`.
+
+    Example: labeler evaluate ./test --model runs/first --out report
+    """
+    from labeler import classifier, console, pipeline
+
+    with needs("evaluate", "matplotlib", "sklearn"):
+        from labeler import evaluation
+    names = classifier.card(classifier.find(model)).class_names
+    evaluation.check_names("the class folders", evaluation.class_folders(data), names)
+    copies = evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset()
+    rows = console.followed(pipeline.label([data], Settings(model), workers), quiet=quiet)
+    figures = evaluation.of_folders(rows, names, copies)
+    if out:
+        evaluation.report(figures, out)
+    if as_json:
+        typer.echo(json.dumps(figures.as_json()))
+    if not quiet:
+        console.show_figures(figures)
+
+
+def _training() -> Any:
+    """Return the training package, loaded; TensorFlow talks while it loads, and is not heard."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn"):
+        import training.quiet
+
+        with training.quiet.stderr():
+            import training.fit
+    return training
+
+
 @models_app.callback(invoke_without_command=True)
 def models(ctx: typer.Context, as_json: Json = False) -> None:
     """List the models that ship, with their figures."""
@@ -213,6 +299,23 @@ def show_model(
         typer.echo(json.dumps(card.as_json()))
     else:
         console.show_card(card)
+
+
+@models_app.command("convert")
+def convert_model(
+    keras_file: Annotated[Path, typer.Argument(help="A .keras file whose network takes 64x64 RGB scaled to 0..1.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: an .onnx file.")],
+    class_names: Annotated[
+        str, typer.Option("--class-names", help="In the order of its outputs: angry,disgust,...; if it has none.")
+    ] = "",
+) -> None:
+    """Make a bundle of a .keras file, checked against it. Needs the extra `train`.
+
+    Example: labeler models convert best_model.keras --class-names angry,happy,sad --out model.onnx
+    """
+    names = [name.strip() for name in class_names.split(",")] if class_names else None
+    _training().export.convert(keras_file, names, out)
+    show_model(str(out))
 
 
 def main() -> None:

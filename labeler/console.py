@@ -26,10 +26,11 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler.errors import Interrupted
-from labeler.records import FAILURES, Status, Tally
+from labeler.records import FAILURES, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.classifier import Card
+    from labeler.evaluation import Figures
     from labeler.pipeline import Summary
     from labeler.sorting import Move
 
@@ -80,6 +81,17 @@ def labeling_progress(*, quiet: bool) -> Iterator[Callable[[Tally, int | None], 
             )
 
         yield show
+
+
+def followed(rows: Iterable[Row], *, quiet: bool) -> Iterator[Row]:
+    """Pass rows on, with a bar on a terminal."""
+    tally = Tally()
+    with labeling_progress(quiet=quiet) as progress:
+        for row in rows:
+            tally.add(row)
+            if progress and tally.files % 64 == 0:
+                progress(tally, None)
+            yield row
 
 
 class _Rate(TextColumn):
@@ -155,6 +167,25 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
         found = " + ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
         console.print(f"{_count(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
     return outcomes
+
+
+def show_figures(figures: Figures) -> None:
+    """Print how each class is found, then the figures over all."""
+    console = stderr()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for name in ("precision", "recall", "F1", "pictures"):
+        table.add_column(name, justify="right")
+    for name, one in figures.per_class.items():
+        table.add_row(Text(name), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+    console.print(table)
+    console.print(
+        f"accuracy {figures.accuracy:.3f} (always the most frequent class: {figures.majority_baseline:.3f}), "
+        f"macro-F1 {figures.macro_f1:.3f}, n = {figures.n:,}",
+        soft_wrap=True,
+    )
+    if any(figures.left_out.values()):
+        console.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
 
 
 def _count(number: int, noun: str) -> str:

@@ -79,6 +79,8 @@ def label(
     Raises:
         NoPicturesError: there is no picture.
         ModelError: the model cannot be used.
+
+    ``workers`` are processes; 0 is one per core.
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)

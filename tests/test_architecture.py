@@ -39,7 +39,8 @@ def imports(path: Path) -> set[str]:
             else:
                 found.update([module] if module else [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
-            found.update(alias.name.split(".")[-1] for alias in node.names if alias.name.startswith("labeler"))
+            for package, _, module in (alias.name.partition(".") for alias in node.names):
+                found.add("training" if package == "training" else module if package == "labeler" else "")
     return found & set(ROW_OF)
 
 
