@@ -128,7 +128,10 @@ def show_summary(summary: Summary) -> None:
         console.print("the table was complete already; --overwrite labels everything again")
     else:
         made = tally.files - tally.resumed
-        console.print(f"{_count(made, 'file')} in {summary.seconds:,.1f} s, {made / summary.seconds:,.0f} per second")
+        rate = made / summary.seconds
+        console.print(
+            f"{_count(made, 'file')} in {summary.seconds:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
+        )
 
 
 def show_plan(moves: Sequence[Move], into: Path, *, as_json: bool) -> None:

@@ -221,3 +221,92 @@ def test_a_sort_that_cannot_be_done_says_what_to_do(
     result = run("sort", *arguments)
 
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of `labeler train`, run for two epochs on bright and dark pictures."""
+    place = tmp_path_factory.mktemp("training")
+    faces = Folder(place / "faces")
+    for index in range(12):
+        faces.picture(f"bright/{index}.png", (250 - index, 240, 230))
+        faces.picture(f"dark/{index}.png", (5 + index, 10, 20))
+    done = in_a_process("train", "faces", "--out", "run", "--epochs", "2", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "epoch" in done.stderr
+    return place / "run"
+
+
+def test_train_fills_the_run_directory(trained: Path) -> None:
+    wanted = {"best_model.keras", "model.onnx", "history.csv", "metrics.json", "curves.png", "confusion.png"}
+
+    assert wanted <= {path.name for path in trained.iterdir()}
+
+
+@pytest.mark.parametrize("model", [".", "model.onnx", "best_model.keras"])
+def test_what_was_trained_classifies(run: Run, trained: Path, tmp_path: Path, model: str) -> None:
+    result = run("classify", trained.parent / "faces", "--out", tmp_path / "t.csv", "--model", trained / model)
+
+    assert result.exit_code == 0
+    assert tables.class_names(tmp_path / "t.csv") == ("bright", "dark")
+
+
+def test_the_keras_file_and_the_bundle_say_the_same(run: Run, trained: Path, tmp_path: Path) -> None:
+    found = []
+    for model in ("model.onnx", "best_model.keras"):
+        run("classify", trained.parent / "faces", "--out", tmp_path / f"{model}.csv", "--model", trained / model)
+        found.append([row.probabilities for row in tables.read(tmp_path / f"{model}.csv")])
+
+    assert len(found[0]) == 24
+    assert [one for row in found[0] for one in row] == pytest.approx([one for row in found[1] for one in row], abs=1e-5)
+
+
+def test_evaluate_reports_and_draws(run: Run, trained: Path, tmp_path: Path) -> None:
+    result = run("evaluate", trained.parent / "faces", "--model", trained, "--out", tmp_path / "report", "--json")
+    figures = json.loads(result.stdout)
+
+    assert (result.exit_code, figures["n"], figures["class_names"]) == (0, 24, ["bright", "dark"])
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["confusion.png", "metrics.json"]
+
+
+def test_evaluate_leaves_copies_out(run: Run, trained: Path) -> None:
+    faces = trained.parent / "faces"
+    result = run("evaluate", faces, "--model", trained, "--without-copies-of", faces)
+
+    assert (result.exit_code, "no labelled picture left" in result.stderr) == (3, True)
+
+
+def test_evaluate_refuses_folders_the_model_does_not_know(run: Run, trained: Path, folder: Folder) -> None:
+    folder.picture("cheerful/1.png")
+    result = run("evaluate", folder.path, "--model", trained)
+
+    assert result.exit_code == 2
+    assert "cheerful - not known to the model. It knows bright, dark" in result.stderr
+
+
+def test_a_keras_file_is_converted_with_its_classes(run: Run, trained: Path, tmp_path: Path) -> None:
+    result = run("models", "convert", trained / "best_model.keras", "--out", tmp_path / "m.onnx")
+    shown = json.loads(run("models", "show", tmp_path / "m.onnx", "--json").stdout)
+
+    assert (result.exit_code, shown["class_names"]) == (0, ["bright", "dark"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["void", "--out", "new"], "holds no class folders", id="empty directory"),
+        pytest.param(["nowhere", "--out", "new"], "nowhere", id="missing directory"),
+        pytest.param(["photos", "--out", "photos"], "is not empty", id="run directory in use"),
+        pytest.param(["photos", "--out", "new", "--resume"], "no run to resume", id="nothing to resume"),
+    ],
+)
+def test_a_training_that_cannot_be_done_says_what_to_do(
+    run: Run, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "void").mkdir()
+    for name in ("a/1.png", "b/1.png"):
+        folder.picture(name)
+    result = run("train", *arguments)
+
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

@@ -34,15 +34,12 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_bundle_its_card_and_the_type_marker(wheel: Path) -> None:
+def test_the_wheel_holds_every_bundle_its_card_and_the_type_marker(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    assert {
-        "labeler/models/documented/model.onnx",
-        "labeler/models/documented/README.md",
-        "labeler/py.typed",
-        "training/fit.py",
-    } <= names
+    bundles = {f"labeler/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "models").glob("*/*")}
+
+    assert bundles | {"labeler/py.typed", "training/fit.py"} <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/"))]
 
 

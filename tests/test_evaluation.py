@@ -1,0 +1,147 @@
+"""Labels against the truth: by name, never by index, and nothing left out in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Folder
+from PIL import Image
+
+from labeler import evaluation
+from labeler.errors import LabelerError, NoPicturesError, OutputError
+from labeler.records import UNCERTAIN, Row, Status
+
+NAMES = ("angry", "happy", "sad")
+TRUTH = ["angry", "angry", "happy", "happy", "happy", "sad"]
+PREDICTED = ["angry", "happy", "happy", "happy", "sad", "happy"]
+
+
+def row(file: str, label: str = "happy", probabilities: tuple[float, ...] = (0.1, 0.7, 0.2), face: int = 0) -> Row:
+    return Row(file, face=face, label=label, score=max(probabilities), probabilities=probabilities)
+
+
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    assert evaluation.compare(TRUTH, PREDICTED, NAMES).accuracy == 3 / 6
+
+
+def test_the_baseline_always_answers_the_most_frequent_class() -> None:
+    assert evaluation.compare(TRUTH, PREDICTED, NAMES).majority_baseline == 3 / 6
+
+
+def test_each_class_has_precision_recall_f1_and_support() -> None:
+    happy = evaluation.compare(TRUTH, PREDICTED, NAMES).per_class["happy"]
+
+    assert happy == evaluation.ClassFigures(precision=2 / 4, recall=2 / 3, f1=pytest.approx(4 / 7), support=3)
+
+
+def test_confusion_has_a_row_for_each_true_class() -> None:
+    assert evaluation.compare(TRUTH, PREDICTED, NAMES).confusion == ((1, 1, 0), (0, 2, 1), (0, 1, 0))
+
+
+def test_macro_f1_is_the_mean_over_the_classes_that_the_truth_holds() -> None:
+    figures = evaluation.compare(["angry", "happy"], ["angry", "sad"], NAMES)
+
+    assert figures.macro_f1 == (1 + 0) / 2
+
+
+def test_the_order_of_the_class_names_changes_no_figure() -> None:
+    one = evaluation.compare(TRUTH, PREDICTED, NAMES)
+    other = evaluation.compare(TRUTH, PREDICTED, ("sad", "angry", "happy"))
+
+    assert (one.accuracy, one.macro_f1, one.per_class) == (
+        other.accuracy,
+        pytest.approx(other.macro_f1),
+        other.per_class,
+    )
+
+
+def test_an_unknown_name_lists_both_sets() -> None:
+    with pytest.raises(LabelerError, match=r"happiness - not known to the model\. It knows angry, happy, sad"):
+        evaluation.compare(["happiness", "sad"], ["happy", "sad"], NAMES)
+
+
+def test_nothing_to_compare_is_an_error() -> None:
+    with pytest.raises(NoPicturesError):
+        evaluation.compare([], [], NAMES)
+
+
+def test_figures_are_json() -> None:
+    figures = json.loads(json.dumps(evaluation.compare(TRUTH, PREDICTED, NAMES).as_json()))
+
+    assert (figures["n"], figures["per_class"]["sad"]["support"], figures["confusion"][0]) == (6, 1, [1, 1, 0])
+
+
+def test_the_truth_of_a_row_is_its_first_folder() -> None:
+    figures = evaluation.of_folders([row("happy/deep/down/1.jpg"), row("sad/2.jpg")], NAMES)
+
+    assert (figures.n, figures.accuracy) == (2, 0.5)
+
+
+def test_an_uncertain_row_counts_as_its_most_probable_class() -> None:
+    figures = evaluation.of_folders([row("sad/1.jpg", UNCERTAIN, (0.3, 0.3, 0.4))], NAMES)
+
+    assert figures.accuracy == 1
+
+
+def test_rows_without_a_label_are_left_out_and_counted() -> None:
+    rows = [
+        row("happy/1.jpg"),
+        row("happy/1.jpg", face=1),
+        Row("sad/2.jpg").without_label(Status.NO_FACE, "no face was found"),
+        Row("sad/3.jpg").without_label(Status.UNREADABLE, "broken"),
+        Row("sad/4.jpg").without_label(Status.UNREADABLE, "broken"),
+        row("sad/5.jpg"),
+    ]
+    figures = evaluation.of_folders(rows, NAMES, copies={"sad/5.jpg"})
+
+    assert (figures.n, figures.left_out) == (1, {"further_face": 1, "no_face": 1, "unreadable": 2, "copy": 1})
+
+
+def test_a_folder_the_model_does_not_know_is_an_error_even_when_none_of_it_was_labelled() -> None:
+    rows = [row("happy/1.jpg"), Row("joy/2.jpg").without_label(Status.UNREADABLE, "broken")]
+
+    with pytest.raises(LabelerError, match="class folders: joy - not known"):
+        evaluation.of_folders(rows, NAMES)
+
+
+def test_a_file_outside_the_class_folders_is_an_error() -> None:
+    with pytest.raises(LabelerError, match=r"^1.jpg stands in no class folder"):
+        evaluation.of_folders([row("1.jpg")], NAMES)
+
+
+def test_copies_are_found_by_their_pixels_whatever_their_names(folder: Folder) -> None:
+    folder.noise("train/happy/a.png", seed=1)
+    folder.noise("valid/sad/b.bmp", seed=1)
+    folder.noise("valid/sad/a.png", seed=2)
+    folder.file("valid/sad/broken.png")
+
+    assert evaluation.copies_of(folder.path / "train", folder.path / "valid") == {"sad/b.bmp"}
+
+
+def test_hidden_folders_are_no_classes(folder: Folder) -> None:
+    folder.noise("happy/a.png", seed=1)
+    folder.noise(".cache/a.png", seed=1)
+
+    assert evaluation.class_folders(folder.path) == ("happy",)
+
+
+def test_a_missing_directory_is_named(folder: Folder) -> None:
+    with pytest.raises(LabelerError, match="nowhere cannot be read: No such file"):
+        evaluation.class_folders(folder.path / "nowhere")
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_the_confusion_matrix_is_drawn_for_any_number_of_classes(count: int, tmp_path: Path) -> None:
+    names = [f"class {index}" for index in range(count)]
+    evaluation.draw_confusion(evaluation.compare(names, names, names), tmp_path / "confusion.png")
+    pixels = np.asarray(Image.open(tmp_path / "confusion.png").convert("RGB"))
+
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+
+
+def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write"):
+        evaluation.draw_confusion(evaluation.compare(TRUTH, PREDICTED, NAMES), tmp_path / "missing" / "confusion.png")

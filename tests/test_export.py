@@ -1,0 +1,187 @@
+"""A bundle says what it is and gives what its network gives, or it does not exist."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from labeler.classifier import Classifier
+from labeler.errors import LabelerError, ModelError
+from training import export, networks
+
+NAMES = ("angry", "happy", "sad")
+SAMPLES = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return networks.documented(3)
+
+
+@pytest.fixture(scope="module")
+def bundle(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("first") / "model.onnx"
+    export.export(network, NAMES, path, samples=SAMPLES, card={"training_data": "faces", "validation": {"n": 5}})
+    return path
+
+
+@pytest.fixture
+def keras_file(network: keras.Model, tmp_path: Path) -> Path:
+    network.save(tmp_path / "best_model.keras")
+    return tmp_path / "best_model.keras"
+
+
+def test_the_bundle_gives_what_the_network_gives(bundle: Path, network: keras.Model) -> None:
+    expected = network.predict_on_batch(SAMPLES / np.float32(255))
+
+    assert np.abs(Classifier(bundle).predict(SAMPLES) - expected).max() <= 1e-5
+
+
+def test_the_bundle_carries_its_card(bundle: Path) -> None:
+    card = Classifier(bundle).card
+
+    assert (card.class_names, card.input_size, card.temperature) == (NAMES, 64, 1.0)
+    assert (card.training_data, card.validation) == ("faces", {"n": 5})
+    assert card.name == bundle.parent.name
+    assert card.created_with.startswith("labeler ")
+
+
+def test_input_and_output_have_plain_names(bundle: Path) -> None:
+    graph = onnx.load(bundle).graph
+    ends = [
+        (end.name, end.type.tensor_type.elem_type, [d.dim_param or d.dim_value for d in end.type.tensor_type.shape.dim])
+        for end in (graph.input[0], graph.output[0])
+    ]
+
+    assert ends == [
+        ("pixels", onnx.TensorProto.UINT8, ["batch", 64, 64, 3]),
+        ("probabilities", onnx.TensorProto.FLOAT, ["batch", 3]),
+    ]
+
+
+def test_a_bundle_that_differs_is_refused_and_not_left_behind(
+    network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_rename_output", spoil_weights)
+    (tmp_path / "model.onnx").write_bytes(b"an older one")
+    with pytest.raises(LabelerError, match="differs from the Keras network by up to"):
+        export.export(network, NAMES, tmp_path / "model.onnx", samples=SAMPLES, card={})
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_card_can_be_completed_later(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.onnx"
+    copy.write_bytes(bundle.read_bytes())
+    export.describe(copy, {"licence": "Apache-2.0", "validation": {"accuracy": 0.5}})
+    card = Classifier(copy).card
+
+    assert (card.licence, card.validation, card.training_data) == ("Apache-2.0", {"accuracy": 0.5}, "faces")
+    assert np.array_equal(Classifier(copy).predict(SAMPLES), Classifier(bundle).predict(SAMPLES))
+
+
+def test_a_keras_file_with_class_names_still_loads_in_safe_mode(keras_file: Path, network: keras.Model) -> None:
+    export.name_classes(keras_file, NAMES)
+    loaded = keras.saving.load_model(keras_file, safe_mode=True)
+
+    assert all(map(np.array_equal, loaded.get_weights(), network.get_weights()))
+
+
+def test_a_keras_file_with_class_names_can_be_used_by_itself(keras_file: Path) -> None:
+    export.name_classes(keras_file, NAMES)
+
+    assert Classifier(keras_file).card.class_names == NAMES
+
+
+def test_class_names_are_left_only_once(keras_file: Path) -> None:
+    export.name_classes(keras_file, NAMES)
+    export.name_classes(keras_file, NAMES)
+
+    assert zipfile.ZipFile(keras_file).namelist().count("labeler.json") == 1
+
+
+def test_convert_takes_the_names_that_are_given(keras_file: Path, tmp_path: Path, bundle: Path) -> None:
+    export.convert(keras_file, NAMES, tmp_path / "mine.onnx")
+    made = Classifier(tmp_path / "mine.onnx")
+
+    assert (made.card.class_names, made.card.name) == (NAMES, "mine")
+    assert np.array_equal(made.predict(SAMPLES), Classifier(bundle).predict(SAMPLES))
+
+
+def test_convert_finds_the_names_in_the_file(keras_file: Path, tmp_path: Path) -> None:
+    export.name_classes(keras_file, NAMES)
+    export.convert(keras_file, None, tmp_path / "mine.onnx")
+
+    assert Classifier(tmp_path / "mine.onnx").card.class_names == NAMES
+
+
+def test_convert_without_names_says_what_to_do(keras_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="--class-names angry,disgust"):
+        export.convert(keras_file, None, tmp_path / "mine.onnx")
+
+
+def test_convert_refuses_too_few_names(keras_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"gives 3 outputs, not one for each of angry, happy"):
+        export.convert(keras_file, NAMES[:2], tmp_path / "mine.onnx")
+
+
+def test_convert_refuses_a_network_whose_outputs_are_no_probabilities(tmp_path: Path) -> None:
+    layers = [keras.layers.Input((64, 64, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    keras.Sequential(layers).save(tmp_path / "logits.keras")
+    with pytest.raises(ModelError, match="end it with a softmax"):
+        export.convert(tmp_path / "logits.keras", NAMES, tmp_path / "mine.onnx")
+
+
+def test_convert_refuses_what_is_no_keras_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.keras").write_bytes(b"nonsense")
+    with pytest.raises(ModelError, match="is not a Keras model that can be loaded"):
+        export.convert(tmp_path / "broken.keras", NAMES, tmp_path / "mine.onnx")
+
+
+def test_convert_runs_no_code_of_the_file(tmp_path: Path) -> None:
+    dangerous = keras.layers.Lambda(lambda pixels: pixels)
+    layers = [keras.layers.Input((64, 64, 3)), dangerous, keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    keras.Sequential(layers).save(tmp_path / "lambda.keras")
+    with pytest.raises(ModelError, match=r"lambda\.keras is not a Keras model that can be loaded"):
+        export.convert(tmp_path / "lambda.keras", NAMES, tmp_path / "mine.onnx")
+
+
+def test_convert_never_overwrites(keras_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx").write_bytes(b"precious")
+    with pytest.raises(LabelerError, match="exists already"):
+        export.convert(keras_file, NAMES, tmp_path / "mine.onnx")
+
+    assert (tmp_path / "mine.onnx").read_bytes() == b"precious"
+
+
+def test_convert_makes_an_onnx_file_and_nothing_else(keras_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match=r"a bundle is an \.onnx file"):
+        export.convert(keras_file, NAMES, tmp_path / "mine.keras")
+
+
+def test_convert_creates_no_folder(keras_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match="there is no folder"):
+        export.convert(keras_file, NAMES, tmp_path / "missing" / "mine.onnx")
+
+    assert not (tmp_path / "missing").exists()
+
+
+def test_the_note_in_a_keras_file_is_json(keras_file: Path) -> None:
+    export.name_classes(keras_file, NAMES)
+    note = json.loads(zipfile.ZipFile(keras_file).read("labeler.json"))
+
+    assert note == {"class_names": list(NAMES), "input_size": 64}
+
+
+def spoil_weights(graph: onnx.GraphProto, name: str) -> None:
+    graph.output[0].name = name
+    graph.node[-1].output[0] = name
+    largest = max(graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    largest.raw_data = (np.frombuffer(largest.raw_data, np.float32) * np.float32(1.01)).tobytes()

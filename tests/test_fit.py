@@ -1,0 +1,383 @@
+"""`train` from folders to a run directory: real Keras, tiny pictures, and every way to be interrupted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from conftest import Folder
+from PIL import Image
+
+from labeler import evaluation, pipeline
+from labeler.classifier import Classifier
+from labeler.errors import Interrupted, LabelerError
+from labeler.records import Settings
+from training import callbacks, export, fit, networks
+from training.fit import TrainSettings
+
+ROOT = Path(__file__).parent.parent
+CLASSES = ("calm", "cross")
+TRAINED = {"arch": "small", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.0003, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of twelve noisy pictures, the one dark and the other bright, and one that is broken."""
+    folder = Folder(tmp_path_factory.mktemp("data") / "faces")
+    for label, name in enumerate(CLASSES):
+        for index in range(12):
+            path = folder.noise(f"{name}/{index}.png", seed=100 * label + index)
+            pixels = np.asarray(Image.open(path)) // 2 + 127 * label
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    folder.file("calm/broken.jpg")
+    return folder.path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_network() -> Iterator[None]:
+    """Offer the documented network with two hidden units, whose files are written in no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.ARCHITECTURES, "small", small)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Trained:
+    """A run that nothing disturbed."""
+    return fit.train(TrainSettings(faces, tmp_path_factory.mktemp("runs") / "first", **TRAINED))
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what comes after training, where a test is not about it."""
+    figures = evaluation.compare(CLASSES, CLASSES, CLASSES)
+    monkeypatch.setattr(fit, "_finish", lambda _, settings, history: fit.Trained(
+        settings.out, figures, len(history.epochs), history.best.number, ()
+    ))  # fmt: skip
+
+
+def history(out: Path) -> list[dict[str, str]]:
+    with (out / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def losses(out: Path) -> list[tuple[float, float]]:
+    return [(float(row["loss"]), float(row["val_loss"])) for row in history(out)]
+
+
+def metrics(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / "metrics.json").read_text("utf-8")))
+
+
+def test_the_run_directory_holds_what_it_should(trained: fit.Trained) -> None:
+    documented = {"best_model.keras", "model.onnx", "history.csv", "metrics.json", "curves.png", "confusion.png"}
+
+    assert {path.name for path in trained.out.iterdir()} == documented | {"run.json", "state.keras"}
+
+
+def test_the_history_has_a_row_for_each_epoch(trained: fit.Trained) -> None:
+    assert [row["epoch"] for row in history(trained.out)] == ["1", "2", "3", "4"]
+
+
+def test_the_best_network_is_that_of_the_lowest_validation_loss(trained: fit.Trained) -> None:
+    by_epoch = [loss for _, loss in losses(trained.out)]
+
+    assert trained.best_epoch == 1 + int(np.argmin(by_epoch))
+
+
+def test_the_network_learns(trained: fit.Trained) -> None:
+    assert losses(trained.out)[-1][0] < losses(trained.out)[0][0]
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_the_documented_network_is_trained_unless_told_otherwise(faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", epochs=1))
+    network = keras.saving.load_model(tmp_path / "run" / "best_model.keras", safe_mode=True)
+
+    assert [type(layer).__name__ for layer in network.layers] == ["Flatten", "Dense", "Dense"]
+    assert network.layers[1].units == 128
+    assert (type(network.optimizer), network.loss) == (keras.optimizers.Adam, "categorical_crossentropy")
+
+
+def test_the_documented_settings_are_the_defaults(faces: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(faces, tmp_path)
+
+    assert (settings.arch, settings.epochs, settings.patience) == ("documented", 500, 10)
+    assert (settings.batch_size, settings.learning_rate, settings.val_split) == (32, 0.001, 0.2)
+    assert not settings.augment
+
+
+def test_the_bundle_gives_what_the_best_network_gives(trained: fit.Trained) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    bundle, best = (Classifier(trained.out / name).predict(pixels) for name in ("model.onnx", "best_model.keras"))
+
+    assert np.abs(bundle - best).max() <= 1e-5
+
+
+def test_the_bundle_says_what_it_is(trained: fit.Trained) -> None:
+    card = Classifier(trained.out / "model.onnx").card
+
+    assert (card.name, card.class_names) == ("first", CLASSES)
+    assert card.training_data.endswith("/faces")
+    assert (card.validation["n"], card.validation["accuracy"]) == (6, trained.figures.accuracy)
+
+
+def test_the_metrics_are_those_that_evaluate_gives(faces: Path, tmp_path: Path) -> None:
+    judged = Folder(tmp_path / "judged")
+    for label, name in enumerate(CLASSES):
+        for index in range(5):
+            judged.noise(f"{name}/{index}.png", seed=1000 + 10 * label + index)
+    trained = fit.train(TrainSettings(faces, tmp_path / "run", judged.path, arch="small", epochs=1))
+    rows = pipeline.label([judged.path], Settings(model=str(tmp_path / "run")))
+
+    assert evaluation.of_folders(rows, CLASSES) == replace(trained.figures, left_out={})
+
+
+def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
+    [skipped] = metrics(trained.out)["skipped"]
+
+    assert skipped.endswith("calm/broken.jpg: not a picture in a known format")
+
+
+def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> None:
+    kept = metrics(trained.out)
+    told = {"accuracy", "macro_f1", "per_class", "confusion", "n", "left_out", "class_names", "majority_baseline"}
+
+    assert told <= set(kept)
+    assert kept["settings"]["learning_rate"] == 0.0003
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_the_same_seed_gives_the_same_training(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "again", **TRAINED))
+
+    assert np.allclose(losses(tmp_path / "again"), losses(trained.out), rtol=1e-4)
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_training_stops_when_patience_is_over(faces: Path, tmp_path: Path) -> None:
+    diverging = TrainSettings(faces, tmp_path / "run", epochs=50, patience=2, learning_rate=10.0, arch="small")
+    trained = fit.train(diverging)
+
+    assert trained.epochs == trained.best_epoch + 2
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_augmentation_is_for_the_training_subset_only(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, np.ndarray[Any, Any]] = {}
+
+    def spy(_: keras.Model, endless: Any, *, validation_data: Any, **__: Any) -> None:
+        seen["training"] = next(iter(endless))[0].numpy()
+        seen["validation"] = next(iter(validation_data))[0].numpy()
+        raise callbacks.Stopped
+
+    monkeypatch.setattr(keras.Model, "fit", spy)
+    kinds: dict[tuple[str, bool], np.ndarray[Any, Any]] = {}
+    for augment in (False, True):
+        with pytest.raises(Interrupted):
+            fit.train(TrainSettings(faces, tmp_path / f"{augment}", arch="small", augment=augment))
+        kinds |= {(subset, augment): pixels for subset, pixels in seen.items()}
+
+    assert not np.allclose(kinds["training", False], kinds["training", True], atol=0.01)
+    assert np.array_equal(kinds["validation", False], kinds["validation", True])
+
+
+def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    out = tmp_path / "first"
+    killed = subprocess.run([sys.executable, "-c", DEADLY, str(faces), str(out), json.dumps(TRAINED)], **IN_CHECKOUT)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    before = history(out)
+    resumed = fit.train(TrainSettings(faces, out, resume=True, **TRAINED))
+
+    assert len(before) == 2
+    assert history(out)[:2] == before
+    assert (resumed.epochs, resumed.best_epoch) == (trained.epochs, trained.best_epoch)
+    assert np.allclose(losses(out), losses(trained.out), rtol=1e-4)
+    assert np.allclose(weights(out), weights(trained.out), atol=1e-4)
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_early_stopping_goes_on_counting_after_a_resume(faces: Path, tmp_path: Path) -> None:
+    diverging = TrainSettings(faces, tmp_path / "run", epochs=3, patience=5, learning_rate=10.0, arch="small")
+    best = fit.train(diverging).best_epoch
+    resumed = fit.train(replace(diverging, resume=True, epochs=50))
+
+    assert resumed.epochs == resumed.best_epoch + 5
+    assert resumed.best_epoch == best or resumed.best_epoch > 3
+
+
+def test_a_finished_run_resumed_trains_no_more(trained: fit.Trained, faces: Path) -> None:
+    before = history(trained.out)
+    again = fit.train(TrainSettings(faces, trained.out, resume=True, **TRAINED))
+
+    assert history(trained.out) == before
+    assert again == trained
+
+
+def test_ctrl_c_keeps_the_best_network_and_says_how_to_continue(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at(2, monkeypatch)
+    with pytest.raises(Interrupted, match=r"stopped after epoch 2; .*--resume continues") as raised:
+        fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+
+    assert raised.value.exit_code == 130
+    assert (metrics(tmp_path / "run")["epochs"], len(history(tmp_path / "run"))) == (2, 2)
+    assert Classifier(tmp_path / "run" / "model.onnx").card.class_names == CLASSES
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_ctrl_c_before_the_first_epoch_is_over_can_be_continued(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_at(0, patch)
+        with pytest.raises(Interrupted, match="before the first epoch was over"):
+            fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+
+    assert fit.train(TrainSettings(faces, tmp_path / "run", resume=True, **TRAINED)).epochs == 4
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 8}, {"learning_rate": 0.1}, {"seed": 4}, {"augment": True}])
+def test_resume_refuses_other_settings(trained: fit.Trained, faces: Path, change: dict[str, Any]) -> None:
+    [name] = change
+    with pytest.raises(LabelerError, match=f"is another one: {name} was"):
+        fit.train(replace(TrainSettings(faces, trained.out, resume=True, **TRAINED), **change))
+
+
+def test_resume_refuses_other_pictures(trained: fit.Trained, tmp_path: Path) -> None:
+    other = Folder(tmp_path / "other")
+    for index in range(4):
+        for name in CLASSES:
+            other.noise(f"{name}/{index}.png", seed=2000 + len(name) * index)
+    with pytest.raises(LabelerError, match="is another one: pixels was"):
+        fit.train(TrainSettings(other.path, trained.out, resume=True, **TRAINED))
+
+
+def test_resume_needs_a_run(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match="there is no run to resume in"):
+        fit.train(TrainSettings(faces, tmp_path, resume=True))
+
+
+def test_a_run_directory_in_use_is_refused(trained: fit.Trained, faces: Path) -> None:
+    with pytest.raises(LabelerError, match="is not empty; give a new --out, or --resume"):
+        fit.train(TrainSettings(faces, trained.out, **TRAINED))
+
+
+def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(LabelerError, match="is not empty"):
+        fit.train(TrainSettings(faces, tmp_path))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"arch": "secret"}, "--arch is one of documented"),
+        ({"val_split": 1.0}, "--val-split lies between 0 and 1"),
+        ({"epochs": 0}, "--epochs is at least 1"),
+        ({"patience": -1}, "--patience is not negative"),
+        ({"batch_size": 0}, "--batch-size is at least 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
+        ({"seed": -1}, "--seed lies between"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(LabelerError, match=told):
+        fit.train(TrainSettings(faces, tmp_path / "run", **wrong))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_data_leaves_no_run_directory_behind(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LabelerError, match="holds no class folders"):
+        fit.train(TrainSettings(tmp_path / "empty", tmp_path / "run"))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_bundle_that_differs_fails_the_training(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(LabelerError, match="differs from the Keras network"):
+        fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+
+    assert not (tmp_path / "run" / "model.onnx").exists()
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_the_terminal_gets_one_plain_line_for_each_epoch(
+    faces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+
+    assert out == ""
+    assert lines[:2] == ["2 classes: calm, cross", "18 pictures to learn from, 6 to validate with"]
+    assert lines[2].startswith("skipped ")
+    assert [line[:9] for line in lines[3:]] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
+
+
+def small(num_classes: int) -> keras.Model:
+    layers = keras.layers
+    dense = [layers.Dense(2, activation="relu"), layers.Dense(num_classes, activation="softmax")]
+    return keras.Sequential([layers.Input((64, 64, 3)), layers.Flatten(), *dense])
+
+
+def weights(out: Path) -> np.ndarray[Any, Any]:
+    tensors = onnx.load(out / "model.onnx").graph.initializer
+    return np.concatenate([onnx.numpy_helper.to_array(t).ravel() for t in tensors if t.data_type == 1])
+
+
+def interrupt_at(epoch: int, patch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C when an epoch, counted from 0, begins."""
+    begin = callbacks.Recorder.on_epoch_begin
+
+    def pressed(recorder: callbacks.Recorder, number: int, logs: Any = None) -> None:
+        begin(recorder, number, logs)
+        if number == epoch:
+            signal.raise_signal(signal.SIGINT)
+
+    patch.setattr(callbacks.Recorder, "on_epoch_begin", pressed)
+
+
+DEADLY = """
+import json, os, signal, sys
+from pathlib import Path
+from test_fit import small
+from training import callbacks, fit, networks
+
+def die(recorder, epoch, logs=None):
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+callbacks.Recorder.on_epoch_begin = die
+networks.ARCHITECTURES["small"] = small
+fit.train(fit.TrainSettings(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3])))
+"""
+"""A training that is killed when its third epoch begins."""
+
+IN_CHECKOUT: dict[str, Any] = {
+    "cwd": ROOT,
+    "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    "capture_output": True,
+    "text": True,
+    "check": False,
+}

@@ -1,0 +1,37 @@
+"""Files to pixels, exactly as `labeler classify` sees them. Runs in worker processes, so nothing heavy here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from labeler import images, labeling
+from labeler.records import Settings
+
+
+class Decoded(NamedTuple):
+    """The crop (64, 64, 3) of a file's largest face, or the reason why there is none."""
+
+    file: str
+    pixels: images.Pixels | None
+    reason: str = ""
+
+
+class Decoder:
+    """Turn batches of files, named relative to ``settings.root``, into crops. Picklable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, files: Sequence[str]) -> list[Decoded]:
+        """Decode ``files``, one result for each, in the order given."""
+        return [self._decode(file) for file in files]
+
+    def _decode(self, file: str) -> Decoded:
+        try:
+            found = labeling.look(file, self.settings)
+        except images.ImageError as exc:
+            return Decoded(file, None, exc.reason)
+        if not found:
+            return Decoded(file, None, "no face was found")
+        return Decoded(file, found[0][1])

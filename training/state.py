@@ -1,0 +1,60 @@
+"""How far a run has come: the network, its optimizer and its history in one file, so that they never disagree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from labeler.errors import LabelerError
+from training import files
+from training.history import Epoch, History
+
+BEST_NETWORK = "best_model.keras"
+HISTORY = "history.csv"
+STATE = "state.keras"
+
+_NOTE = "history.json"
+
+
+class State(NamedTuple):
+    """What a run continues from."""
+
+    network: keras.Model
+    history: History
+
+
+def save(folder: Path, network: keras.Model, history: History) -> None:
+    """Keep the state after an epoch. Whenever the process dies, the file is that of a whole epoch.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    with files.replacing(folder / STATE) as beside:
+        network.save(beside)
+        files.add_note(beside, _NOTE, history.as_json())
+    history.write(folder / HISTORY)
+
+
+def load(folder: Path) -> State | None:
+    """Return the state after the last whole epoch; None before the first.
+
+    Mends what a kill may have left behind: a best network that was being written when the epoch ended.
+
+    Raises:
+        LabelerError: the file is broken.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        history = History(Epoch(**epoch) for epoch in files.read_note(path, _NOTE))
+        network = keras.saving.load_model(path, safe_mode=True)
+    except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.
+        raise LabelerError(f"{path} is damaged ({exc}); train into another --out") from exc
+    if history.waited == 0:  # The state is kept first: this network is the best, written in full or not.
+        with files.replacing(folder / BEST_NETWORK) as beside:
+            network.save(beside)
+    history.write(folder / HISTORY)
+    return State(network, history)
