@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from labeler import quiet
 from labeler.errors import ModelError, needs
 from labeler.records import INPUT_SIDE, RESERVED_NAMES
 
@@ -133,7 +134,7 @@ def _load_onnx(path: Path) -> tuple[Card, Network]:
 
 def _load_keras(path: Path) -> tuple[Card, Network]:
     found = _card(path, _keras_metadata(path))
-    with needs("train", "keras", "tensorflow"):
+    with needs("train", "keras", "tensorflow"), quiet.stderr():
         import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)

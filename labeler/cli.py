@@ -85,6 +85,8 @@ Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_
 @app.callback()
 def root(_version: Version = False) -> None:
     """Point it at folders of photos, get a table of emotion labels you can trust."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # What is documented, whatever else this user's Keras is set to.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -262,13 +264,13 @@ def evaluate(
 
 
 def _training() -> Any:
-    """Return the training package, loaded; TensorFlow talks while it loads, and is not heard."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn"):
-        import training.quiet
+    """Return the training package, loaded."""
+    from labeler import console, quiet
 
-        with training.quiet.stderr():
-            import training.fit
+    console.say("loading TensorFlow ...")
+    with needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn"), quiet.stderr():
+        import training.export
+        import training.fit
     return training
 
 

@@ -19,7 +19,7 @@ ROWS = [
     {"labeling", "executors", "destinations"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"formats"},
-    {"records", "errors"},
+    {"records", "errors", "quiet"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from training import quiet
+from labeler import quiet
 
 
 def test_what_native_code_writes_is_held_back(capfd: pytest.CaptureFixture[str]) -> None:
