@@ -66,7 +66,9 @@ Threshold = Annotated[
     typer.Option("--threshold", min=0.0, max=1.0, help="Below this probability the label is `uncertain`."),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Files per batch; changes speed, never results.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=0, help="Files per batch, 0 to fit their speed; never changes results.")
+]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are `too_large`.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -96,7 +98,7 @@ def classify(
     model: ModelOption = "",
     threshold: Threshold = 0.0,
     workers: Workers = 0,
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = 0,
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
     overwrite: Overwrite = False,
@@ -109,6 +111,10 @@ def classify(
 
     Example: labeler classify ./photos --out labels.csv
     """
+    from labeler import executors
+
+    if workers != 1 and any(path.is_dir() for path in inputs):
+        executors.warm_up()
     from labeler import console, pipeline
 
     settings = Settings(model, threshold=threshold, max_pixels=max_pixels, absolute=absolute)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 from labeler.errors import OutputError
@@ -26,6 +27,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def warm_up() -> None:
+    """Let the process that workers are forked from load its modules while this one loads its own."""
+    if cores() > 1 and isinstance(_context(), multiprocessing.context.ForkServerContext):
+        forkserver.ensure_running()
 
 
 def in_order(task: Task[Result], batches: Iterable[Sequence[str]], workers: int) -> Iterator[Result]:
@@ -72,7 +79,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["labeler.labeling"])
+    context.set_forkserver_preload(["labeler.labeling", "labeler.cli"])
     return context
 
 

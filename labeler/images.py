@@ -78,6 +78,8 @@ def read(path: str, least_side: int, max_pixels: int) -> Picture:
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
     """Cut a face box out and return it as (``side``, ``side``, 3)."""
     pixels = picture.pixels
+    if (face.width, face.height) == (picture.width, picture.height):
+        return _resize(pixels, side)
     down = pixels.shape[0] / picture.height
     across = pixels.shape[1] / picture.width
     top, bottom = round(face.y * down), round((face.y + face.height) * down)
@@ -108,9 +110,7 @@ def _content(path: str) -> bytes:
             raise ImageError(Status.UNREADABLE, "not a regular file")
         if found.st_size > MAX_FILE_BYTES:
             raise ImageError(Status.TOO_LARGE, f"{found.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb", buffering=0) as file:
-            content = file.readall()
+        content = _read(path, found.st_size)
     except OSError as exc:
         raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
     except ValueError as exc:  # A name with a NUL byte.
@@ -118,6 +118,19 @@ def _content(path: str) -> bytes:
     if not content:
         raise ImageError(Status.UNREADABLE, "the file is empty")
     return content
+
+
+def _read(path: str, size: int) -> bytes:
+    """Return a file's bytes; the plain system calls cost half of what `open` does."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
+            return content
+        with open(descriptor, "rb", buffering=0, closefd=False) as rest:  # It grew, or came in pieces.
+            return content + rest.read(MAX_FILE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_huge(width: int, height: int, max_pixels: int) -> None:

@@ -16,8 +16,10 @@ from labeler.labeling import Labeler
 from labeler.records import SCHEMA_VERSION, Row, RunRecord, Settings, Tally
 from labeler.sources import Source
 
-BATCH_SIZE = 64
-"""Files per batch: enough to make the traffic between processes cheap, few enough to share out evenly."""
+FIRST_BATCH, LARGEST_BATCH = 32, 512
+BATCH_S = 0.05
+"""What a batch should take: long enough to make the traffic between processes cheap (crops: 14,300 a second in
+batches of 512, 11,400 in batches of 32), short enough to share large photographs out evenly."""
 
 Progress = Callable[[Tally, int | None], None]
 """Called after every batch with the tally so far and the number of files in all, once that is known."""
@@ -32,7 +34,8 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     workers: int = 0
     """Processes; 0 for one per core."""
-    batch_size: int = BATCH_SIZE
+    batch_size: int = 0
+    """Files per batch; 0 for what takes about `BATCH_S`."""
     overwrite: bool = False
 
 
@@ -71,16 +74,14 @@ class Summary:
         }
 
 
-def label(
-    inputs: Iterable[str | Path], settings: Settings, workers: int = 1, batch_size: int = BATCH_SIZE
-) -> Iterator[Row]:
+def label(inputs: Iterable[str | Path], settings: Settings, workers: int = 1, batch_size: int = 0) -> Iterator[Row]:
     """Yield the rows of every picture in some folders and files, in the order of `Source`.
+
+    For ``workers`` and ``batch_size`` see `Job`.
 
     Raises:
         NoPicturesError: there is no picture.
         ModelError: the model cannot be used.
-
-    ``workers`` are processes; 0 is one per core.
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
@@ -130,12 +131,27 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 
 def _labelled(names: Iterator[str], settings: Settings, workers: int, batch_size: int) -> Iterator[list[Row]]:
-    return executors.in_order(Labeler(settings), _batches(names, batch_size), workers or executors.cores())
+    workers = workers or executors.cores()
+    batches = _Batches(names, batch_size or FIRST_BATCH)
+    started, files = time.monotonic(), 0
+    for rows in executors.in_order(Labeler(settings), batches, workers):
+        files += sum(not row.face for row in rows)
+        if not batch_size:
+            per_second = files / (time.monotonic() - started)
+            batches.size = min(max(round(per_second / workers * BATCH_S), 1), LARGEST_BATCH)
+        yield rows
 
 
-def _batches(names: Iterator[str], size: int) -> Iterator[Sequence[str]]:
-    while batch := list(islice(names, size)):
-        yield batch
+class _Batches:
+    """Names in batches of a size that may change on the way."""
+
+    def __init__(self, names: Iterator[str], size: int) -> None:
+        self.names = names
+        self.size = size
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        while batch := list(islice(self.names, self.size)):
+            yield batch
 
 
 def _at_least_one(source: Source) -> Iterator[str]:

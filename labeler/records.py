@@ -93,21 +93,14 @@ class Row:
 
     def located(self, index: int, face: Face) -> Row:
         """Return this row for the ``index``-th face of its file, largest first."""
-        return replace(
-            self,
-            face=index,
-            x=face.x,
-            y=face.y,
-            width=face.width,
-            height=face.height,
-            face_score=face.score,
-        )
+        return Row(self.file, index, face.x, face.y, face.width, face.height, face.score)
 
     def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
         """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
         score = max(probabilities)
         label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
-        return replace(self, label=label, score=score, probabilities=probabilities)
+        box = (self.face, self.x, self.y, self.width, self.height, self.face_score)
+        return Row(self.file, *box, label, score, probabilities)
 
     def without_label(self, status: Status, reason: str) -> Row:
         """Return this row as the one row of a file that gave no face."""
