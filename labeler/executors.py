@@ -86,6 +86,8 @@ def _context() -> multiprocessing.context.BaseContext:
 def _start_worker(task: Task[Any]) -> None:
     global _task  # The one state of a worker process.
     _task = task
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)  # Decoders talk there about pictures whose rows say it already.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
 
 

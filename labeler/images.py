@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -205,7 +206,7 @@ def _decode_with_pillow(content: bytes, least_side: int, max_pixels: int) -> Pic
     if content[4:8] == b"ftyp":
         _register_heif()
     try:
-        with _own_pixel_limit(), Image.open(io.BytesIO(content)) as image:
+        with _own_limit_and_no_warnings(), Image.open(io.BytesIO(content)) as image:
             _refuse_huge(*image.size, max_pixels)
             width, height = image.size
             image.draft("RGB", (least_side, least_side))
@@ -223,11 +224,13 @@ def _decode_with_pillow(content: bytes, least_side: int, max_pixels: int) -> Pic
 
 
 @contextmanager
-def _own_pixel_limit() -> Iterator[None]:
-    """Suspend Pillow's process-wide limit: ours is checked before anything is decoded."""
+def _own_limit_and_no_warnings() -> Iterator[None]:
+    """Suspend Pillow's process-wide limit, for ours is checked before anything is decoded, and its warnings."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
