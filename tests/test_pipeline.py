@@ -125,7 +125,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(folder: Folder, mode
     out = tmp_path / "t.csv"
     command = [sys.executable, "-m", "labeler", "classify", folder.path, "--out", out, "--model", model]
     process = subprocess.Popen(
-        [*command, "--batch-size", "1", "--workers", "1"], stderr=subprocess.PIPE, start_new_session=True
+        [*command, "--batch-size", "1", "--workers", "1"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A job in the background ignores it.
     )
     part = tmp_path / "t.csv.part"
     while process.poll() is None and not (part.exists() and part.stat().st_size > 500):
