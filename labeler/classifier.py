@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from labeler import quiet
+from labeler import models, quiet
 from labeler.errors import ModelError, needs
 from labeler.records import INPUT_SIDE, RESERVED_NAMES
 
@@ -79,10 +76,10 @@ def find(model: str) -> Path:
     Raises:
         ModelError: there is no such model.
     """
-    shipped = bundles()
+    shipped = models.shipped(models.CLASSIFIER)
     path = shipped.get(model or DEFAULT_MODEL) or Path(model)
     if path.is_dir():
-        path = path / "model.onnx"
+        path = path / models.CLASSIFIER
     if not path.is_file():
         names = ", ".join(shipped) or "none"
         raise ModelError(
@@ -90,16 +87,6 @@ def find(model: str) -> Path:
             f"or the name of a bundle that ships ({names})"
         )
     return path
-
-
-def bundles() -> dict[str, Path]:
-    """Return the bundles that ship, by name: of the installed package, else of the checkout."""
-    package = Path(__file__).parent
-    for folder in (package / "models", package.parent / "models"):
-        found = sorted(folder.glob("*/model.onnx"))
-        if found:
-            return {path.parent.name: path for path in found}
-    return {}
 
 
 def card(path: Path) -> Card:
@@ -111,20 +98,8 @@ def card(path: Path) -> Card:
     return Classifier(path).card
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _load_onnx(path: Path) -> tuple[Card, Network]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # Processes, not threads, use the cores.
-    options.log_severity_level = 4  # What is wrong comes as an exception; the log would only repeat it.
-    try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-    except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
-        raise ModelError(f"{path} is not an ONNX model that can be loaded: {_first_line(exc)}") from exc
+    session = models.load(path)
     metadata = session.get_modelmeta().custom_metadata_map
     found = _card(path, {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()})
     _check_shapes(path, session, found)
@@ -177,11 +152,11 @@ def _card(path: Path, metadata: dict[str, Any]) -> Card:
         licence=metadata.get("licence", ""),
         created_with=metadata.get("created_with", ""),
         path=str(path),
-        sha256=sha256(path),
+        sha256=models.sha256(path),
     )
 
 
-def _check_shapes(path: Path, session: onnxruntime.InferenceSession, found: Card) -> None:
+def _check_shapes(path: Path, session: Any, found: Card) -> None:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     wanted = ("tensor(uint8)", [INPUT_SIDE, INPUT_SIDE, 3], [len(found.class_names)])
     actual = (inputs[0].type, inputs[0].shape[1:], outputs[0].shape[1:])

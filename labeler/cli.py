@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from labeler import __version__
 from labeler.errors import Interrupted, LabelerError, needs
-from labeler.records import Mode, Row, Settings
+from labeler.records import Faces, Mode, Row, Settings
 
 
 class ErrorBoundary(TyperGroup):
@@ -65,6 +65,22 @@ Threshold = Annotated[
     float,
     typer.Option("--threshold", min=0.0, max=1.0, help="Below this probability the label is `uncertain`."),
 ]
+FacesOption = Annotated[
+    Faces,
+    typer.Option(
+        "--faces",
+        help="auto: a picture whose longer side is at most 128 pixels is one face crop, in larger ones faces are "
+        "found. detect: always found. whole: each picture is one face crop.",
+    ),
+]
+Detector = Annotated[str, typer.Option("--detector", help="A face detector in YuNet's format.", show_default="yunet")]
+MinFace = Annotated[
+    int, typer.Option("--min-face", min=0, help="Leave out faces smaller than about so many pixels (longer side).")
+]
+FaceThreshold = Annotated[
+    float, typer.Option("--face-threshold", min=0.0, max=1.0, help="Leave out faces the detector is less sure of.")
+]
+MaxFaces = Annotated[int, typer.Option("--max-faces", min=0, help="Keep so many of the largest; 0 for all.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", min=0, help="Files per batch, 0 to fit their speed; never changes results.")
@@ -96,7 +112,15 @@ def classify(
     inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
     model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
     threshold: Threshold = 0.0,
+    detector: Detector = "",
+    min_face: MinFace = 24,
+    face_threshold: FaceThreshold = 0.6,
+    max_faces: MaxFaces = 0,
+    save_crops: Annotated[
+        str, typer.Option("--save-crops", help="Keep the crops in this folder, named by file and face.")
+    ] = "",
     workers: Workers = 0,
     batch_size: BatchSize = 0,
     max_pixels: MaxPixels = 100_000_000,
@@ -107,7 +131,8 @@ def classify(
 ) -> None:
     """Label every face in folders of pictures: one row per face, one reason per file that gave none.
 
-    Every picture is taken whole, as one face crop. The same command again continues an unfinished table.
+    Faces are found in pictures larger than 128 pixels; smaller ones are taken whole, as one face crop each. The same
+    command again continues an unfinished table.
 
     Example: labeler classify ./photos --out labels.csv
     """
@@ -117,7 +142,18 @@ def classify(
         executors.warm_up()
     from labeler import console, pipeline
 
-    settings = Settings(model, threshold=threshold, max_pixels=max_pixels, absolute=absolute)
+    settings = Settings(
+        model,
+        faces=faces,
+        detector=detector,
+        min_face=min_face,
+        face_threshold=face_threshold,
+        max_faces=max_faces,
+        threshold=threshold,
+        max_pixels=max_pixels,
+        absolute=absolute,
+        save_crops=save_crops,
+    )
     job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite)
     with console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
@@ -286,8 +322,9 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
     if ctx.invoked_subcommand:
         return
     from labeler import classifier, console
+    from labeler import models as files
 
-    cards = [classifier.card(path) for path in classifier.bundles().values()]
+    cards = [classifier.card(path) for path in files.shipped(files.CLASSIFIER).values()]
     if as_json:
         typer.echo(json.dumps([card.as_json() for card in cards]))
     else:

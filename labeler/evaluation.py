@@ -240,10 +240,10 @@ def _most_probable(row: Row, class_names: Sequence[str]) -> str:
 
 def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:
     source = sources.find(directory)
-    settings = Settings(root=source.root)
+    look = labeling.Looker(Settings(root=source.root))
     for file in source:
         try:
-            found = labeling.look(file, settings)
+            found = look(file)
         except images.ImageError:
             continue  # What cannot be read is no copy; whoever labels the directory reports it.
         for _, crop in found[:1]:

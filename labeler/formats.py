@@ -19,7 +19,6 @@ from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Row, 
 ROWS_PER_GROUP = 1 << 16
 """Rows of one Parquet row group; what a conversion holds in memory."""
 
-INTEGERS = ("face", "x", "y", "width", "height")
 STRINGS = ("file", "label", *COLUMNS_AFTER)
 
 
@@ -52,7 +51,8 @@ class Csv:
         return _csv_lines(
             [
                 escape(row.file),
-                *("" if cell is None else cell for cell in (row.face, row.x, row.y, row.width, row.height)),
+                "" if row.face is None else row.face,
+                *map(_tenths, (row.x, row.y, row.width, row.height)),
                 _decimal(row.face_score),
                 row.label,
                 _decimal(row.score),
@@ -175,11 +175,11 @@ def _row(found: dict[str, Any]) -> Row:
     probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
     return Row(
         file=unescape(found["file"]),
-        face=_integer(found["face"]),
-        x=_integer(found["x"]),
-        y=_integer(found["y"]),
-        width=_integer(found["width"]),
-        height=_integer(found["height"]),
+        face=None if found["face"] in (None, "") else int(found["face"]),
+        x=_float(found["x"]),
+        y=_float(found["y"]),
+        width=_float(found["width"]),
+        height=_float(found["height"]),
         face_score=_float(found["face_score"]),
         label=found["label"] or "",
         score=_float(found["score"]),
@@ -189,12 +189,12 @@ def _row(found: dict[str, Any]) -> Row:
     )
 
 
-def _integer(cell: Any) -> int | None:
-    return None if cell is None or cell == "" else int(cell)
-
-
 def _float(cell: Any) -> float | None:
     return None if cell is None or cell == "" else float(cell)
+
+
+def _tenths(length: float | None) -> str:
+    return "" if length is None else f"{length:.1f}".removesuffix(".0")
 
 
 def _decimal(number: float | None) -> str:
@@ -231,7 +231,7 @@ def _schema(class_names: Sequence[str]) -> pyarrow.Schema:
     def kind(name: str) -> pyarrow.DataType:
         if name in STRINGS:
             return pyarrow.string()
-        return pyarrow.int32() if name in INTEGERS else pyarrow.float64()
+        return pyarrow.int32() if name == "face" else pyarrow.float64()
 
     fields = [(name, kind(name)) for name in columns(class_names)]
     return pyarrow.schema(fields, metadata={"labeler_schema": str(SCHEMA_VERSION)})

@@ -20,7 +20,7 @@ def read(path: str | Path) -> pandas.DataFrame:
     path = Path(path)
     types: dict[str, Any] = {
         **dict.fromkeys(columns(tables.class_names(path)), "float64"),
-        **dict.fromkeys(formats.INTEGERS, "Int64"),
+        "face": "Int64",
         **dict.fromkeys(formats.STRINGS, "str"),
     }
     match path.suffix.lower():

@@ -59,8 +59,8 @@ class _Header(NamedTuple):
     reducible: bool
 
 
-def read(path: str, least_side: int, max_pixels: int) -> Picture:
-    """Decode a picture upright, JPEGs at the smallest scale that leaves both sides ``least_side`` pixels.
+def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
+    """Decode a picture upright; a JPEG at the smallest scale that leaves its sides at least so many pixels.
 
     Raises:
         ImageError: the file cannot be read, is no picture, is broken, or has more than ``max_pixels`` pixels.
@@ -69,23 +69,40 @@ def read(path: str, least_side: int, max_pixels: int) -> Picture:
     header = _jpeg_header(content) or _png_header(content)
     if header:
         _refuse_huge(header.width, header.height, max_pixels)
-        picture = _decode(content, header, least_side)
+        picture = _decode(content, header, shorter, longer)
         if picture:
             return picture
     # Pillow knows every other format, and says what is wrong with a broken one.
-    return _decode_with_pillow(content, least_side, max_pixels)
+    return _decode_with_pillow(content, shorter, longer, max_pixels)
 
 
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
-    """Cut a face box out and return it as (``side``, ``side``, 3)."""
+    """Cut a face out and return it as (``side``, ``side``, 3); the whole picture is taken as it is.
+
+    A face gets the square around its box's centre whose side is the box's longer side, reflected at the picture's
+    edge: of the squares that were tried, this frames faces most like FER-2013, which the models have learnt from.
+    The box is 0.80 +- 0.07 of the crop wide and 0.97 +- 0.03 high, the eyes at 0.37 +- 0.03 of its height and the
+    mouth at 0.74 +- 0.03; in FER-2013 it is 0.81, 0.97, 0.38 and 0.75. A wider margin costs accuracy (1.1 times the
+    side: 1 to 2 points, 1.2: 5); levelling the eyes gives 0.4 +- 0.5 points, which is nothing.
+    """
     pixels = picture.pixels
     if (face.width, face.height) == (picture.width, picture.height):
-        return _resize(pixels, side)
-    down = pixels.shape[0] / picture.height
-    across = pixels.shape[1] / picture.width
-    top, bottom = round(face.y * down), round((face.y + face.height) * down)
-    left, right = round(face.x * across), round((face.x + face.width) * across)
-    return _resize(pixels[top : max(bottom, top + 1), left : max(right, left + 1)], side)
+        return _resized(pixels, side)
+    rows, columns = pixels.shape[:2]
+    scale = columns / picture.width
+    length = max(1, round(max(face.width, face.height) * scale))
+    left = round((face.x + face.width / 2) * scale - length / 2)
+    top = round((face.y + face.height / 2) * scale - length / 2)
+    inside = pixels[max(top, 0) : top + length, max(left, 0) : left + length]
+    beyond = (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0))
+    if any(beyond):
+        inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REFLECT)
+    return _resized(inside, side)
+
+
+def png(pixels: Pixels) -> bytes:
+    """Return RGB pixels as a PNG file."""
+    return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def fingerprint(pixels: Pixels) -> bytes:
@@ -93,8 +110,11 @@ def fingerprint(pixels: Pixels) -> bytes:
     return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
-def _resize(pixels: Pixels, side: int) -> Pixels:
+def _resized(pixels: Pixels, side: int) -> Pixels:
     """Shrink by area, enlarge bilinearly; each axis by itself, for a picture may need both."""
+    while min(pixels.shape[:2]) >= 8 * side:  # Halving bilinearly is the mean of four: area, ten times as fast.
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_LINEAR)
     height, width = pixels.shape[:2]
     if height > side or width > side:
         shrunk = (min(width, side), min(height, side))
@@ -166,9 +186,9 @@ def _uint16(content: bytes, at: int) -> int:
     return content[at] << 8 | content[at + 1]
 
 
-def _decode(content: bytes, header: _Header, least_side: int) -> Picture | None:
+def _decode(content: bytes, header: _Header, shorter: int, longer: int) -> Picture | None:
     """Decode with OpenCV, which also turns the picture upright; None when it cannot."""
-    scale = _reduction(header, least_side)
+    scale = _reduction(header.width, header.height, shorter, longer) if header.reducible else 1
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED_RGB[scale])
     except cv2.error:
@@ -181,9 +201,9 @@ def _decode(content: bytes, header: _Header, least_side: int) -> Picture | None:
     return Picture(pixels, width, height)
 
 
-def _reduction(header: _Header, least_side: int) -> int:
-    side = min(header.width, header.height)
-    return next((n for n in (8, 4, 2) if header.reducible and side // n >= least_side), 1)
+def _reduction(width: int, height: int, shorter: int, longer: int) -> int:
+    low, high = sorted((width, height))
+    return next((n for n in (8, 4, 2) if low // n >= shorter and high // n >= longer), 1)
 
 
 def _turned(pixels: Pixels, width: int, height: int, content: bytes) -> bool:
@@ -202,14 +222,15 @@ def _lies(image: Image.Image) -> bool:
     return bool(image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8))
 
 
-def _decode_with_pillow(content: bytes, least_side: int, max_pixels: int) -> Picture:
+def _decode_with_pillow(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
     if content[4:8] == b"ftyp":
         _register_heif()
     try:
         with _own_limit_and_no_warnings(), Image.open(io.BytesIO(content)) as image:
             _refuse_huge(*image.size, max_pixels)
             width, height = image.size
-            image.draft("RGB", (least_side, least_side))
+            scale = _reduction(width, height, shorter, longer)
+            image.draft("RGB", (width // scale, height // scale))
             upright = ImageOps.exif_transpose(image)
             if _lies(image):
                 width, height = height, width

@@ -6,47 +6,72 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from labeler import classifier, faces, images
-from labeler.records import INPUT_SIDE, Face, Row, Settings, Status
+from labeler.errors import OutputError
+from labeler.records import INPUT_SIDE, Face, Faces, Row, Settings, Status
 
 DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
 
 
-def look(file: str, settings: Settings) -> list[tuple[Face, images.Pixels]]:
-    """Return the faces of a picture, largest first, each with its crop (64, 64, 3) uint8 RGB.
+class Looker:
+    """See a picture as every network does. Training, evaluation and classification all look through this.
 
-    Training, evaluation and classification all see a picture through this one function.
-
-    Raises:
-        ImageError: the picture cannot be used.
+    Picklable; the detector is loaded by the first picture that needs it, in the worker.
     """
-    path = os.path.join(settings.root, file)
-    picture = images.read(path, INPUT_SIDE, settings.max_pixels)
-    found = faces.find(picture.width, picture.height, settings.faces)
-    return [(face, images.crop(picture, face, INPUT_SIDE)) for face in found]
-
-
-class Labeler:
-    """Turn batches of files into rows. Picklable; the model is loaded by the first call, in the worker."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._finder: faces.Finder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the detector behind: it belongs to this process."""
+        return {"settings": self.settings, "_finder": None}
+
+    def __call__(self, file: str) -> list[tuple[Face, images.Pixels]]:
+        """Return the faces of a picture, largest first, each with its crop (64, 64, 3) uint8 RGB.
+
+        Raises:
+            ImageError: the picture cannot be used.
+            ModelError: the detector cannot be used.
+        """
+        settings = self.settings
+        longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
+        picture = images.read(os.path.join(settings.root, file), INPUT_SIDE, longer, settings.max_pixels)
+        return [(face, images.crop(picture, face, INPUT_SIDE)) for face in self._faces(picture)]
+
+    def _faces(self, picture: images.Picture) -> list[Face]:
+        if faces.is_crop(picture.width, picture.height, self.settings.faces):
+            return [Face(0, 0, picture.width, picture.height)]
+        if self._finder is None:
+            self._finder = faces.Finder(faces.detector(self.settings.detector))
+        return self._finder.find(*picture, self.settings)
+
+
+class Labeler:
+    """Turn batches of files into rows. Picklable; the models are loaded by the first call, in the worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._look_at = Looker(settings)
         self._classifier: classifier.Classifier | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model behind: it belongs to this process."""
-        return {"settings": self.settings, "_classifier": None}
+        return {"settings": self.settings, "_look_at": self._look_at, "_classifier": None}
 
     def __call__(self, files: Sequence[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
 
         Raises:
-            ModelError: the model cannot be used.
+            ModelError: a model cannot be used.
+            OutputError: a crop cannot be kept.
         """
         if self._classifier is None:
+            cv2.setNumThreads(1)  # Processes, not threads, use the cores.
             self._classifier = classifier.Classifier(classifier.find(self.settings.model))
         looked = [pair for file in files for pair in self._look(file)]
         crops = [crop for _, crop in looked if crop is not None]
@@ -56,13 +81,15 @@ class Labeler:
     def _look(self, file: str) -> Iterator[tuple[Row, images.Pixels | None]]:
         row = Row(file)
         try:
-            found = look(file, self.settings)
+            found = self._look_at(file)
         except images.ImageError as exc:
             yield row.without_label(exc.status, exc.reason), None
             return
         if not found:
             yield row.without_label(Status.NO_FACE, "no face was found"), None
         for index, (face, crop) in enumerate(found):
+            if self.settings.save_crops:
+                _keep(crop, crop_path(self.settings, file, index))
             yield row.located(index, face), crop
 
     def _predict(self, crops: Sequence[images.Pixels]) -> list[list[float]]:
@@ -76,3 +103,20 @@ class Labeler:
         assert self._classifier is not None
         names = self._classifier.card.class_names
         return row.labelled(tuple(probabilities), names, self.settings.threshold)
+
+
+def crop_path(settings: Settings, file: str, index: int) -> str:
+    """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
+    relative = os.path.relpath(os.path.join(settings.root, file), settings.root)
+    return os.path.join(settings.save_crops, f"{relative}.face{index}.png")
+
+
+def _keep(crop: images.Pixels, path: str) -> None:
+    """Write a crop beside its place, then put it there."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(f"{path}.part", "wb") as file:
+            file.write(images.png(crop))
+        os.replace(f"{path}.part", path)
+    except OSError as exc:
+        raise OutputError(f"cannot write {path}: {exc.strerror}. Make room, then run the same command again") from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,10 +11,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from labeler import __version__, classifier, executors, tables
-from labeler.errors import Interrupted, NoPicturesError
+from labeler import __version__, classifier, executors, faces, models, tables
+from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.labeling import Labeler
-from labeler.records import SCHEMA_VERSION, Row, RunRecord, Settings, Tally
+from labeler.records import SCHEMA_VERSION, Faces, Row, RunRecord, Settings, Tally
 from labeler.sources import Source
 
 FIRST_BATCH, LARGEST_BATCH = 32, 512
@@ -85,8 +86,7 @@ def label(inputs: Iterable[str | Path], settings: Settings, workers: int = 1, ba
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
-    settings = replace(settings, root=source.root, model=str(classifier.find(settings.model)))
-    for rows in _labelled(names, settings, workers, batch_size):
+    for rows in _labelled(names, _complete(settings, source), workers, batch_size):
         yield from rows
 
 
@@ -101,9 +101,10 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     tables.check(job.out)
     source = Source(job.inputs, absolute=job.settings.absolute)
     names = _at_least_one(source)
-    path = classifier.find(job.settings.model)
-    card = classifier.card(path)
-    settings = replace(job.settings, root=source.root, model=str(path))
+    card = classifier.card(classifier.find(job.settings.model))
+    settings = _complete(job.settings, source)
+    if settings.save_crops and not job.overwrite and not tables.read_record(job.out):
+        _check_crops(Path(settings.save_crops))
     tally = Tally()
     with tables.Table.begin(job.out, _record(source, settings, card), overwrite=job.overwrite) as table:
         try:
@@ -128,6 +129,19 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
         source.passed_over,
         tuple(source.unreadable),
     )
+
+
+def _complete(settings: Settings, source: Source) -> Settings:
+    """Return the settings with everything that was left to us filled in; models are checked to be there."""
+    model = str(classifier.find(settings.model))
+    detector = "" if settings.faces is Faces.WHOLE else str(faces.detector(settings.detector))
+    crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
+    return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
+
+
+def _check_crops(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
 def _labelled(names: Iterator[str], settings: Settings, workers: int, batch_size: int) -> Iterator[list[Row]]:
@@ -164,6 +178,7 @@ def _at_least_one(source: Source) -> Iterator[str]:
 
 def _record(source: Source, settings: Settings, card: classifier.Card) -> RunRecord:
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
+    decisive["detector"] = "" if settings.faces is Faces.WHOLE else models.sha256(Path(settings.detector))
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

@@ -12,6 +12,9 @@ SCHEMA_VERSION = 1
 INPUT_SIDE = 64
 """Side in pixels of the square picture that every network takes."""
 
+CROP_SIDE = 128
+"""Up to this longer side, in pixels, a picture is taken for a face crop by itself."""
+
 UNCERTAIN = "uncertain"
 """The label of a face whose best class scores below the threshold."""
 
@@ -44,8 +47,11 @@ def columns(class_names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Faces(StrEnum):
-    """Where the faces of a picture are looked for."""
+    """How the faces of a picture are found."""
 
+    AUTO = "auto"
+    """A picture whose longer side is at most `CROP_SIDE` pixels is one face crop; in larger ones faces are found."""
+    DETECT = "detect"
     WHOLE = "whole"
 
 
@@ -60,12 +66,12 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face box in pixels of the upright, full-size picture."""
+    """A face box in pixels of the upright, full-size picture; tenths, for one pixel is 5% of a small face."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: float
+    y: float
+    width: float
+    height: float
     score: float | None = None
 
 
@@ -75,10 +81,10 @@ class Row:
 
     file: str
     face: int | None = None
-    x: int | None = None
-    y: int | None = None
-    width: int | None = None
-    height: int | None = None
+    x: float | None = None
+    y: float | None = None
+    width: float | None = None
+    height: float | None = None
     face_score: float | None = None
     label: str = ""
     score: float | None = None
@@ -115,13 +121,23 @@ class Settings:
     """A bundle's name, a run directory, or a model file; empty for the default bundle."""
     root: str = "."
     """The folder that file names are relative to."""
-    faces: Faces = Faces.WHOLE
+    faces: Faces = Faces.AUTO
+    detector: str = ""
+    """A face detector in YuNet's format; empty for the one that ships."""
+    min_face: int = 24
+    """Smaller faces are left out: the longer side of the box in pixels of the full-size picture, about."""
+    face_threshold: float = 0.6
+    """Faces that the detector is less sure of are left out."""
+    max_faces: int = 0
+    """So many of the largest faces of a picture are kept; 0 for all."""
     threshold: float = 0.0
     """Below this probability the label is `uncertain`."""
     max_pixels: int = 100_000_000
     """Larger pictures are `too_large`."""
     absolute: bool = False
     """Whether the table holds absolute paths."""
+    save_crops: str = ""
+    """The folder that the crops are kept in; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

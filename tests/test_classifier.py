@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import CLASS_NAMES, make_bundle
 
-from labeler import classifier
+from labeler import classifier, models
 from labeler.errors import ModelError
 
 
@@ -45,7 +45,7 @@ def test_the_card_comes_from_the_file_itself(tmp_path: Path) -> None:
     card = classifier.card(path)
 
     assert (card.name, card.class_names, card.temperature) == ("mine", CLASS_NAMES, 1.5)
-    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", classifier.sha256(path))
+    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", models.sha256(path))
 
 
 def test_a_model_without_class_names_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_keras_file_without_class_names_is_refused_without_loading_it(tmp_path
 def test_a_model_is_found_by_name_by_file_and_by_run_directory(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "model.onnx")
 
-    assert classifier.find("documented") == classifier.find("") == classifier.bundles()["documented"]
+    assert classifier.find("documented") == classifier.find("") == models.shipped(models.CLASSIFIER)["documented"]
     assert classifier.find(os.fspath(path)) == classifier.find(os.fspath(tmp_path)) == path
 
 

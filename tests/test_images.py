@@ -38,7 +38,7 @@ def test_every_exif_orientation_is_turned_upright(tmp_path: Path, orientation: i
     path = tmp_path / f"turned{suffix}"
     options = {"lossless": True} if suffix == ".webp" else {"quality": 95}
     gradient(90, 60).save(path, exif=exif, **options)  # type: ignore[arg-type]
-    picture = images.read(str(path), 64, LIMIT)
+    picture = images.read(str(path), 64, 64, LIMIT)
     reference = ImageOps.exif_transpose(Image.open(path))
 
     assert (picture.width, picture.height) == reference.size
@@ -51,7 +51,7 @@ def test_a_nearly_square_reduced_jpeg_keeps_its_true_size(tmp_path: Path, width:
     exif[0x0112] = 6
     path = tmp_path / "turned.jpg"
     gradient(width, height).save(path, exif=exif)
-    picture = images.read(str(path), 64, LIMIT)
+    picture = images.read(str(path), 64, 64, LIMIT)
 
     assert (picture.width, picture.height) == (height, width)
 
@@ -69,20 +69,20 @@ def test_every_mode_becomes_the_same_rgb(tmp_path: Path, mode: str) -> None:
     converted.save(path)
     expected = original.convert("L") if mode == "I;16" else converted
 
-    assert close(images.read(str(path), 64, LIMIT).pixels, expected, tolerance=2)
+    assert close(images.read(str(path), 64, 64, LIMIT).pixels, expected, tolerance=2)
 
 
 def test_a_cmyk_jpeg_has_its_true_colours(tmp_path: Path) -> None:
     path = tmp_path / "print.jpg"
     gradient(64, 64).convert("CMYK").save(path, quality=95)
 
-    assert close(images.read(str(path), 64, LIMIT).pixels, Image.open(path))
+    assert close(images.read(str(path), 64, 64, LIMIT).pixels, Image.open(path))
 
 
 def test_a_large_jpeg_is_decoded_reduced_and_says_its_full_size(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     gradient(1000, 800).save(path)
-    picture = images.read(str(path), 64, LIMIT)
+    picture = images.read(str(path), 64, 64, LIMIT)
 
     assert (picture.pixels.shape, picture.width, picture.height) == ((100, 125, 3), 1000, 800)
 
@@ -91,14 +91,14 @@ def test_the_reduction_leaves_the_side_that_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "wide.jpg"
     gradient(1000, 100).save(path)
 
-    assert images.read(str(path), 64, LIMIT).pixels.shape == (100, 1000, 3)
+    assert images.read(str(path), 64, 64, LIMIT).pixels.shape == (100, 1000, 3)
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "really_a_png.jpg"
     gradient(64, 64).save(path, format="PNG")
 
-    assert close(images.read(str(path), 64, LIMIT).pixels, gradient(64, 64))
+    assert close(images.read(str(path), 64, 64, LIMIT).pixels, gradient(64, 64))
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     first, second = Image.new("RGB", (64, 64), (255, 0, 0)), Image.new("RGB", (64, 64), (0, 0, 255))
     first.save(path, save_all=True, append_images=[second])
 
-    assert close(images.read(str(path), 64, LIMIT).pixels, first)
+    assert close(images.read(str(path), 64, 64, LIMIT).pixels, first)
 
 
 def jpeg() -> bytes:
@@ -136,7 +136,7 @@ def png() -> bytes:
 def test_a_broken_file_gives_a_status_and_a_reason(folder: Folder, content: bytes, status: Status, reason: str) -> None:
     path = folder.file("bad.jpg", content)
     with pytest.raises(images.ImageError) as caught:
-        images.read(str(path), 64, LIMIT)
+        images.read(str(path), 64, 64, LIMIT)
 
     assert caught.value.status is status
     assert reason in caught.value.reason
@@ -147,7 +147,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, suf
     path = tmp_path / f"large{suffix}"
     gradient(101, 100).save(path)
     with pytest.raises(images.ImageError) as caught:
-        images.read(str(path), 64, max_pixels=10_000)
+        images.read(str(path), 64, 64, max_pixels=10_000)
 
     assert caught.value.status is Status.TOO_LARGE
 
@@ -155,12 +155,12 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, suf
 def test_a_fifo_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(images.ImageError, match="not a regular file"):
-        images.read(str(tmp_path / "pipe.jpg"), 64, LIMIT)
+        images.read(str(tmp_path / "pipe.jpg"), 64, 64, LIMIT)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(images.ImageError, match="No such file"):
-        images.read(str(tmp_path / "gone.jpg"), 64, LIMIT)
+        images.read(str(tmp_path / "gone.jpg"), 64, 64, LIMIT)
 
 
 def test_an_image_error_survives_the_way_between_processes() -> None:
@@ -174,6 +174,29 @@ def test_a_crop_has_the_side_asked_for(width: int, height: int) -> None:
     picture = images.Picture(np.asarray(gradient(width, height)), width, height)
 
     assert images.crop(picture, Face(0, 0, width, height), 64).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(("longer", "rows"), [(64, 100), (200, 200), (800, 800)])
+def test_the_longer_side_decides_the_reduction_too(tmp_path: Path, longer: int, rows: int) -> None:
+    path = tmp_path / "large.jpg"
+    gradient(800, 800).save(path)
+
+    assert len(images.read(str(path), 64, longer, LIMIT).pixels) == rows
+
+
+def test_a_face_gets_the_square_around_its_box() -> None:
+    pixels = np.zeros((100, 100, 3), np.uint8)
+    pixels[20:60, 40:80] = 255
+    picture = images.Picture(pixels, 100, 100)
+
+    assert (images.crop(picture, Face(50, 20, 20, 40), 64) == 255).all()
+
+
+def test_beyond_the_edge_a_crop_is_reflected() -> None:
+    picture = images.Picture(np.asarray(gradient(100, 100)), 100, 100)
+    crop = images.crop(picture, Face(-20, 30, 40, 40), 40)
+
+    assert (crop[:, :20] == crop[:, 39:19:-1]).all()
 
 
 def test_a_crop_is_cut_where_the_box_is_even_when_the_picture_was_reduced() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import CLASS_NAMES, Folder
 
-from labeler.labeling import Labeler, look
+from labeler.labeling import Labeler, Looker
 from labeler.records import Settings, Status
 
 
@@ -37,10 +37,10 @@ def test_a_bad_file_between_two_good_ones_shifts_nothing(folder: Folder, setting
 
 
 def test_a_row_carries_the_whole_picture_as_its_box(folder: Folder, settings: Settings) -> None:
-    folder.picture("a.jpg", side=300)
+    folder.picture("a.jpg", side=100)
     (row,) = Labeler(settings)(["a.jpg"])
 
-    assert (row.face, row.x, row.y, row.width, row.height, row.face_score) == (0, 0, 0, 300, 300, None)
+    assert (row.face, row.x, row.y, row.width, row.height, row.face_score) == (0, 0, 0, 100, 100, None)
 
 
 def test_probabilities_sum_to_one_and_the_score_is_the_winners(folder: Folder, settings: Settings) -> None:
@@ -78,6 +78,6 @@ def test_a_labeler_travels_without_its_model(folder: Folder, settings: Settings)
 
 def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: Settings) -> None:
     folder.picture("a.jpg", colour=(10, 200, 90), side=48)
-    ((face, crop),) = look("a.jpg", settings)
+    ((face, crop),) = Looker(settings)("a.jpg")
 
     assert (face.width, crop.shape, crop.dtype) == (48, (64, 64, 3), "uint8")

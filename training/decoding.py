@@ -21,7 +21,7 @@ class Decoder:
     """Turn batches of files, named relative to ``settings.root``, into crops. Picklable."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self._look = labeling.Looker(settings)
 
     def __call__(self, files: Sequence[str]) -> list[Decoded]:
         """Decode ``files``, one result for each, in the order given."""
@@ -29,7 +29,7 @@ class Decoder:
 
     def _decode(self, file: str) -> Decoded:
         try:
-            found = labeling.look(file, self.settings)
+            found = self._look(file)
         except images.ImageError as exc:
             return Decoded(file, None, exc.reason)
         if not found:
