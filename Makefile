@@ -28,6 +28,8 @@ check: .venv/all
 
 bench: .venv/all
 	$(BIN)/python benchmarks/classify.py
+	$(BIN)/python benchmarks/faces.py --exif
+	$(BIN)/python benchmarks/photos.py
 
 clean:
 	rm -rf .venv labels.csv labels.csv.*

@@ -11,19 +11,15 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import platform
-import shlex
-import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
-from processes import ROOT, Run, finish
+from processes import LABELER, ROOT, Run, classify, finish, median, warm
+from report import print_setup, verdict
 
 FER2013 = ROOT.parent / "shared" / "data" / "fer2013" / "train"
-LABELER = (sys.executable, "-m", "labeler")
 KERAS_SCRIPT = (sys.executable, str(ROOT / "benchmarks" / "keras_script.py"))
 PACKAGES = ("labeler", "numpy", "onnxruntime", "opencv-python-headless", "keras", "tensorflow")
 
@@ -40,12 +36,11 @@ def main() -> None:
     if not files:
         print(f"skipped: no pictures in {options.data}. Name a folder of class folders with --data DIR.")
         return
-    for file in files:
-        file.read_bytes()
+    warm(files)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         run = options.run or trained(options.data, scratch / "run")
-        print_setup(len(files), options.workers)
+        print_setup(f"{len(files):,} pictures, {options.workers} workers, documented network", PACKAGES)
         compare(options, run, scratch, len(files))
         print_starts(files[0], run, scratch, options.repetitions)
 
@@ -74,8 +69,8 @@ def compare(options: argparse.Namespace, run: Path, scratch: Path, pictures: int
     """Let the Keras script and labeler take turns; print times, memory and whether they agree."""
     keras_table, labeler_table = scratch / "keras.csv", scratch / "labeler.csv"
     keras_command = [*KERAS_SCRIPT, str(options.data), str(run / "best_model.keras"), str(keras_table)]
-    labeler_command = [*LABELER, "classify", str(options.data), "--out", str(labeler_table), "--overwrite"]
-    labeler_command += ["--model", str(run / "model.onnx"), "--workers", str(options.workers), "--quiet"]
+    model = ("--model", str(run / "model.onnx"))
+    labeler_command = classify(options.data, labeler_table, *model, "--workers", str(options.workers))
     keras_runs, labeler_runs = [], []
     for _ in range(options.repetitions):
         keras_runs.append(finish(keras_command))
@@ -89,33 +84,6 @@ def labels(table: Path) -> dict[str, str]:
     """Return the label of every file in a table."""
     with table.open(newline="", encoding="utf-8") as stream:
         return {row["file"].replace(os.sep, "/"): row["label"] for row in csv.DictReader(stream)}
-
-
-def print_setup(pictures: int, workers: int) -> None:
-    """Print the command, the machine and the versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    print(f"Command: `python {shlex.join(sys.argv)}`\n")
-    print(f"- {pictures:,} pictures, {workers} workers, documented network")
-    print(f"- {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
-    print(f"- Python {platform.python_version()}, {versions}\n", flush=True)
-
-
-def version(package: str) -> str:
-    """Return the installed version of a package."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "(from the checkout)"
-
-
-def cpu() -> str:
-    """Return the processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown processor")
 
 
 def print_times(keras_runs: Sequence[Run], labeler_runs: Sequence[Run], pictures: int) -> None:
@@ -153,8 +121,7 @@ def print_agreement(keras_labels: dict[str, str], labeler_labels: dict[str, str]
 
 def print_starts(picture: Path, run: Path, scratch: Path, repetitions: int) -> None:
     """Print how long the shortest commands take, beside their goals."""
-    one = [*LABELER, "classify", str(picture), "--out", str(scratch / "one.csv"), "--overwrite", "--quiet"]
-    one += ["--model", str(run / "model.onnx")]
+    one = classify(picture, scratch / "one.csv", "--model", str(run / "model.onnx"))
     print("| from process start to end | median s | goal |\n|---|---|---|")
     for name, command, goal_s in (
         ("`labeler --help`", [*LABELER, "--help"], HELP_GOAL_S),
@@ -162,16 +129,6 @@ def print_starts(picture: Path, run: Path, scratch: Path, repetitions: int) -> N
     ):
         seconds = median([finish(command) for _ in range(repetitions)])
         print(f"| {name} | {seconds:.2f} | under {goal_s:g}, {verdict(seconds < goal_s)} |")
-
-
-def median(runs: Sequence[Run]) -> float:
-    """Return the median time of some runs in seconds."""
-    return statistics.median(run.seconds for run in runs)
-
-
-def verdict(met: bool) -> str:
-    """Say in a word whether a goal is met."""
-    return "met" if met else "missed"
 
 
 if __name__ == "__main__":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 """Where commands run: beside the packages, so that a checkout needs no installation."""
 
+LABELER = (sys.executable, "-m", "labeler")
 SAMPLE_EVERY_S = 0.2
 
 
@@ -25,6 +28,22 @@ class Run:
     own_peak_mb: float
     descendant_peaks_mb: tuple[float, ...]
     """Largest first."""
+
+
+def classify(pictures: Path, table: Path, *options: str) -> list[str]:
+    """Return the command that labels pictures anew and prints nothing."""
+    return [*LABELER, "classify", str(pictures), "--out", str(table), "--overwrite", "--quiet", *options]
+
+
+def warm(files: Iterable[Path]) -> None:
+    """Read files once, so that whoever is timed finds them in the page cache."""
+    for file in files:
+        file.read_bytes()
+
+
+def median(runs: Sequence[Run]) -> float:
+    """Return the median time of some runs in seconds."""
+    return statistics.median(run.seconds for run in runs)
 
 
 def finish(command: Sequence[str]) -> Run:

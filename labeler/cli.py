@@ -305,6 +305,27 @@ def evaluate(
         console.show_figures(figures)
 
 
+@app.command(epilog=EXIT_CODES)
+def annotate(
+    table: Annotated[Path, typer.Argument(help="A table made by classify.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to draw into: new, or empty.")],
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+    ] = None,
+    max_pixels: MaxPixels = 100_000_000,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the boxes, labels and scores of a table on its pictures, for a look or a slide.
+
+    Example: labeler annotate labels.csv --out drawn
+    """
+    from labeler import annotation, console, tables
+
+    settings = Settings(root=str(root) if root else tables.root(table), max_pixels=max_pixels)
+    drawn = annotation.annotate(tables.read(table), tables.class_names(table), settings, out)
+    raise typer.Exit(1 if console.show_annotated(drawn, out, quiet=quiet) else 0)
+
+
 def _training() -> Any:
     """Return the training package, loaded."""
     from labeler import console, quiet

@@ -29,6 +29,7 @@ from labeler.errors import Interrupted
 from labeler.records import FAILURES, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
+    from labeler.annotation import Annotated
     from labeler.classifier import Card
     from labeler.evaluation import Figures
     from labeler.pipeline import Summary
@@ -189,6 +190,28 @@ def show_figures(figures: Figures) -> None:
     )
     if any(figures.left_out.values()):
         console.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
+
+
+def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int:
+    """Follow the drawing, name the files that gave no picture and return how many they are.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    console = stderr()
+    made = left = 0
+    hidden = quiet or not console.is_terminal
+    try:
+        for one in track(drawn, "drawing", transient=True, console=console, disable=hidden):
+            made += not one.reason
+            left += bool(one.reason)
+            if one.reason:
+                console.print(f"{one.file}: {one.reason}", markup=False, style="yellow", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {_count(made, 'picture')} in {out}") from None
+    if not quiet:
+        console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
+    return left
 
 
 def _count(number: int, noun: str) -> str:

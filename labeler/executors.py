@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -88,7 +89,16 @@ def _start_worker(task: Task[Any]) -> None:
     _task = task
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)  # Decoders talk there about pictures whose rows say it already.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent has died: killed, it could not say so, and we would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _run(batch: Sequence[str]) -> Any:

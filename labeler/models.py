@@ -6,6 +6,10 @@ import hashlib
 import os
 from pathlib import Path
 
+# From 1.32 on, importing ONNX Runtime leaves files in the user's cache folder, and it can send them; nothing of the
+# kind is to happen here, and no later moment would prevent it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime
 
 from labeler.errors import ModelError

@@ -15,7 +15,7 @@ ROWS = [
     {"cli", "__init__"},
     {"training"},
     {"console"},
-    {"pipeline", "evaluation", "sorting", "frames"},
+    {"pipeline", "evaluation", "sorting", "annotation", "frames"},
     {"labeling", "executors", "destinations"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"formats", "models"},

@@ -310,3 +310,21 @@ def test_a_training_that_cannot_be_done_says_what_to_do(
     result = run("train", *arguments)
 
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+def test_annotate_draws_every_picture_and_names_those_it_cannot(
+    run: Run, photos: Folder, model: Path, tmp_path: Path
+) -> None:
+    photos.file("bad.jpg")
+    labelled(run, photos, model, tmp_path / "t.csv")
+    result = run("annotate", tmp_path / "t.csv", "--out", tmp_path / "drawn")
+
+    assert (result.exit_code, "bad.jpg: unsupported" in result.stderr) == (1, True)
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == [f"{i}.jpg.annotated.jpg" for i in range(3)]
+
+
+def test_a_photograph_without_a_face_is_no_failure(run: Run, model: Path, tmp_path: Path) -> None:
+    no_face = Path(__file__).parent.parent / "examples" / "photos" / "no_face"
+    result = run("classify", no_face, "--out", tmp_path / "t.csv", "--model", model)
+
+    assert (result.exit_code, "2 files = 0 ok + 2 no_face" in result.stderr) == (0, True)

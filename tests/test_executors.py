@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +83,38 @@ def test_what_a_task_raises_reaches_the_caller(workers: int) -> None:
 def test_a_worker_that_dies_stops_the_run_with_a_clear_error() -> None:
     with pytest.raises(OutputError, match="a worker process died"):
         list(executors.in_order(die, batches(6), 2))
+
+
+def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:
+    script = (
+        "import itertools, sys; sys.path.insert(0, sys.argv[1]); import test_executors as t\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in t.executors.in_order(t.slow_first, ([str(n)] for n in itertools.count(1)), 2): print(flush=True)"
+    )
+    (tmp_path / "endless.py").write_text(script)
+    command = [sys.executable, tmp_path / "endless.py", str(Path(__file__).parent)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout
+    process.stdout.readline()
+    assert len(members(process.pid)) >= 3
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert members(process.pid) == []
+
+
+def members(session: int) -> list[str]:
+    """Return the processes of a session that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # It has ended since.
+            state, _, _, of = path.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(path.parent.name)
+    return found
 
 
 def test_the_cores_are_those_this_process_may_use() -> None:

@@ -1,0 +1,80 @@
+"""The photographs that are measured on, and 12-megapixel ones made of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from boxes import Boxes
+from numpy.typing import NDArray
+from processes import ROOT
+
+PHOTOS = ROOT.parent / "shared" / "data" / "photos"
+ABSENT = "skipped: no photographs in {}. Name a folder with faces/, noface/, large/ and faces.json with --data DIR."
+
+LONG_SIDE, SHORT_SIDE = 4000, 3000
+JPEG_QUALITY = 90
+GRAIN = 4.5
+"""Standard deviation of the noise that is added: an enlarged picture has none, and its file would be half as large as
+the 3 MB that a camera's has."""
+
+
+class Annotated(NamedTuple):
+    """A photograph whose faces are known."""
+
+    file: Path
+    faces: Boxes
+    doubtful: Boxes
+
+
+def annotated(folder: Path) -> list[Annotated]:
+    """Return the photographs of ``faces.json``."""
+    known = json.loads((folder / "faces.json").read_text())["photos"]
+    return [
+        Annotated(folder / "faces" / name, corners(photo["faces"]), corners(photo["ignore"]))
+        for name, photo in known.items()
+    ]
+
+
+def corners(listed: list[list[float]]) -> Boxes:
+    """Return listed boxes as an array, even if there are none."""
+    return np.array(listed, np.float64).reshape(-1, 4)
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a folder, in order."""
+    return sorted(file for file in folder.glob("*") if file.is_file())
+
+
+def enlarge(sources: Sequence[Path], count: int, folder: Path) -> list[Path]:
+    """Write ``count`` JPEGs of 12 megapixels that show the sources in turn, every other time around mirrored."""
+    noise = np.random.default_rng(0).normal(0, GRAIN, (LONG_SIDE, LONG_SIDE, 1)).round().astype(np.int16)
+    made = []
+    for number, (source, mirrored) in zip(range(count), turns(sources), strict=False):
+        photograph = filled(cv2.imread(str(source)))
+        height, width = photograph.shape[:2]
+        grainy = (photograph[:, :: -1 if mirrored else 1] + noise[:height, :width]).clip(0, 255).astype(np.uint8)
+        made.append(folder / f"{number:04}.jpg")
+        cv2.imwrite(str(made[-1]), grainy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return made
+
+
+def turns(sources: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    """Yield the sources as they are, then mirrored, and again."""
+    return itertools.cycle([(source, mirrored) for mirrored in (False, True) for source in sources])
+
+
+def filled(photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the middle of a photograph at 12 megapixels, lying or upright as it is."""
+    rows, columns = photograph.shape[:2]
+    height, width = (LONG_SIDE, SHORT_SIDE) if rows > columns else (SHORT_SIDE, LONG_SIDE)
+    scale = max(height / rows, width / columns)
+    high, wide = round(height / scale), round(width / scale)
+    top, left = (rows - high) // 2, (columns - wide) // 2
+    middle = photograph[top : top + high, left : left + wide]
+    return cv2.resize(middle, (width, height), interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
