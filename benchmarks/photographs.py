@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -51,16 +52,23 @@ def files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*") if file.is_file())
 
 
+DISTINCT = 150
+"""So many photographs are made; more are links to them."""
+
+
 def enlarge(sources: Sequence[Path], count: int, folder: Path) -> list[Path]:
     """Write ``count`` JPEGs of 12 megapixels that show the sources in turn, every other time around mirrored."""
     noise = np.random.default_rng(0).normal(0, GRAIN, (LONG_SIDE, LONG_SIDE, 1)).round().astype(np.int16)
     made = []
-    for number, (source, mirrored) in zip(range(count), turns(sources), strict=False):
+    for number, (source, mirrored) in zip(range(min(count, DISTINCT)), turns(sources), strict=False):
         photograph = filled(cv2.imread(str(source)))
         height, width = photograph.shape[:2]
         grainy = (photograph[:, :: -1 if mirrored else 1] + noise[:height, :width]).clip(0, 255).astype(np.uint8)
         made.append(folder / f"{number:04}.jpg")
         cv2.imwrite(str(made[-1]), grainy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    for number in range(DISTINCT, count):
+        made.append(folder / f"{number:04}.jpg")
+        os.link(made[number % DISTINCT], made[-1])
     return made
 
 

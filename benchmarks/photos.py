@@ -1,6 +1,6 @@
 """Measure `labeler classify` on photographs: beside the sum of its parts, and beside the package `fer`.
 
-    python benchmarks/photos.py [--photographs 120] [--fer PYTHON] [--data DIR] [--repetitions 3] [--workers 2]
+    python benchmarks/photos.py [--photographs 450] [--fer PYTHON] [--data DIR] [--repetitions 3] [--workers 2]
 
 First on JPEGs of 12 megapixels, made of the photographs in faces/ and large/: the whole process, and in turn with it
 the parts (scaled decode, face finder, crops and network), each timed alone in one thread. Then on large/ as it is,
@@ -88,7 +88,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=int, default=120, help="how many of 12 megapixels to make")
+    parser.add_argument("--photographs", type=int, default=450, help="how many of 12 megapixels to make")
     parser.add_argument("--fer", metavar="PYTHON", help="an interpreter that has the package fer")
     parser.add_argument("--data", type=Path, default=photographs.PHOTOS, help="folder with faces/ and large/")
     parser.add_argument("--repetitions", type=int, default=3)

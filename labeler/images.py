@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import os
@@ -23,6 +24,11 @@ Pixels = NDArray[np.uint8]
 
 MAX_FILE_BYTES = 1 << 29
 """A file is read into memory whole; half a gigabyte is more than any picture within the pixel limit needs."""
+
+KEPT_BYTES = 1 << 25
+"""Free memory that a worker keeps, and the largest block it does not ask the system for; more glibc refuses."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _REDUCED_RGB = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -57,6 +63,19 @@ class _Header(NamedTuple):
     width: int
     height: int
     reducible: bool
+
+
+def settle_process() -> None:
+    """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
+
+    The C library gives large blocks back to the system after each picture, and the page faults of the next one cost
+    15% of the time at 12 megapixels. Where it is not glibc, nothing is changed.
+    """
+    cv2.setNumThreads(1)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt:
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:

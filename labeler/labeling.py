@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from labeler import classifier, faces, images
@@ -71,7 +71,8 @@ class Labeler:
             OutputError: a crop cannot be kept.
         """
         if self._classifier is None:
-            cv2.setNumThreads(1)  # Processes, not threads, use the cores.
+            if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
+                images.settle_process()
             self._classifier = classifier.Classifier(classifier.find(self.settings.model))
         looked = [pair for file in files for pair in self._look(file)]
         crops = [crop for _, crop in looked if crop is not None]

@@ -17,7 +17,7 @@ from labeler.labeling import Labeler
 from labeler.records import SCHEMA_VERSION, Faces, Row, RunRecord, Settings, Tally
 from labeler.sources import Source
 
-FIRST_BATCH, LARGEST_BATCH = 32, 512
+FIRST_BATCH, LARGEST_BATCH = 4, 512
 BATCH_S = 0.05
 """What a batch should take: long enough to make the traffic between processes cheap (crops: 14,300 a second in
 batches of 512, 11,400 in batches of 32), short enough to share large photographs out evenly."""
@@ -150,7 +150,7 @@ def _labelled(names: Iterator[str], settings: Settings, workers: int, batch_size
     started, files = time.monotonic(), 0
     for rows in executors.in_order(Labeler(settings), batches, workers):
         files += sum(not row.face for row in rows)
-        if not batch_size:
+        if not batch_size:  # Loading the models counts as well: a first guess must be too small, never too large.
             per_second = files / (time.monotonic() - started)
             batches.size = min(max(round(per_second / workers * BATCH_S), 1), LARGEST_BATCH)
         yield rows
