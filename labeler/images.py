@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from labeler import headers
+from labeler.headers import Header
 from labeler.records import Face, Status
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +41,6 @@ _REDUCED_RGB = {
 """OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
 
 _EXIF_ORIENTATION = 0x0112
-_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81, table B.1: SOF0 to SOF15
 
 
 class ImageError(Exception):
@@ -57,12 +58,6 @@ class Picture(NamedTuple):
     pixels: Pixels
     width: int
     height: int
-
-
-class _Header(NamedTuple):
-    width: int
-    height: int
-    reducible: bool
 
 
 def settle_process() -> None:
@@ -85,7 +80,7 @@ def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
         ImageError: the file cannot be read, is no picture, is broken, or has more than ``max_pixels`` pixels.
     """
     content = _content(path)
-    header = _jpeg_header(content) or _png_header(content)
+    header = headers.read(content)
     if header:
         _refuse_huge(header.width, header.height, max_pixels)
         picture = _decode(content, header, shorter, longer)
@@ -179,33 +174,7 @@ def _refuse_huge(width: int, height: int, max_pixels: int) -> None:
         raise ImageError(Status.TOO_LARGE, reason)
 
 
-def _jpeg_header(content: bytes) -> _Header | None:
-    """Find the frame header of an 8-bit gray or colour JPEG; None for anything else."""
-    if content[:2] != b"\xff\xd8":
-        return None
-    at = 2
-    while at + 9 < len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker in _FRAME_MARKERS:
-            height, width = _uint16(content, at + 5), _uint16(content, at + 7)
-            plain = content[at + 4] == 8 and content[at + 9] in (1, 3)
-            return _Header(width, height, reducible=True) if plain and width and height else None
-        at += 1 if marker == 0xFF else 2 + _uint16(content, at + 2)
-    return None
-
-
-def _png_header(content: bytes) -> _Header | None:
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
-        return None
-    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    return _Header(width, height, reducible=False) if width and height else None
-
-
-def _uint16(content: bytes, at: int) -> int:
-    return content[at] << 8 | content[at + 1]
-
-
-def _decode(content: bytes, header: _Header, shorter: int, longer: int) -> Picture | None:
+def _decode(content: bytes, header: Header, shorter: int, longer: int) -> Picture | None:
     """Decode with OpenCV, which also turns the picture upright; None when it cannot."""
     scale = _reduction(header.width, header.height, shorter, longer) if header.reducible else 1
     try:

@@ -103,8 +103,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     names = _at_least_one(source)
     card = classifier.card(classifier.find(job.settings.model))
     settings = _complete(job.settings, source)
-    if settings.save_crops and not job.overwrite and not tables.read_record(job.out):
-        _check_crops(Path(settings.save_crops))
+    if settings.save_crops:
+        _check_crops(Path(settings.save_crops), source, anew=not job.overwrite and not tables.read_record(job.out))
     tally = Tally()
     with tables.Table.begin(job.out, _record(source, settings, card), overwrite=job.overwrite) as table:
         try:
@@ -139,8 +139,10 @@ def _complete(settings: Settings, source: Source) -> Settings:
     return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
 
 
-def _check_crops(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+def _check_crops(folder: Path, source: Source, *, anew: bool) -> None:
+    if any(folder.is_relative_to(path) for path in source.inputs):
+        raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
+    if anew and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 

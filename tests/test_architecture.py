@@ -13,12 +13,13 @@ ROOT = Path(__file__).parent.parent
 ROWS = [
     {"__main__"},
     {"cli", "__init__"},
+    {"options"},
     {"training"},
     {"console"},
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
     {"labeling", "executors", "destinations"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
-    {"formats", "models"},
+    {"formats", "models", "headers"},
     {"records", "errors", "quiet"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""

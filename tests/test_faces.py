@@ -186,6 +186,13 @@ def test_crops_are_not_mixed_with_other_files(model: Path, tmp_path: Path) -> No
         pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings))
 
 
+def test_crops_are_not_kept_among_the_pictures(folder: Folder, model: Path, tmp_path: Path) -> None:
+    folder.picture("a.png")
+    settings = Settings(str(model), save_crops=str(folder.path / "crops"))
+    with pytest.raises(LabelerError, match="lies within the pictures"):
+        pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", settings))
+
+
 def annotated() -> Iterator[tuple[Path, list[Face], list[Face]]]:
     """Yield each photograph with its checked boxes, and with those of faces too unclear to count."""
     if not ANNOTATED.exists():

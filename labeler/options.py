@@ -1,0 +1,50 @@
+"""The options that several commands share, each written once. Imports what `cli` may import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeler.records import Faces
+
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Folders, walked recursively, and single files.", show_default=False)
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="A bundle's name (see `labeler models`), a run directory, an .onnx or a .keras file.",
+        show_default="documented",
+    ),
+]
+Threshold = Annotated[
+    float,
+    typer.Option("--threshold", min=0.0, max=1.0, help="Below this probability the label is `uncertain`."),
+]
+FacesOption = Annotated[
+    Faces,
+    typer.Option(
+        "--faces",
+        help="auto: a picture whose longer side is at most 128 pixels is one face crop, in larger ones faces are "
+        "found. detect: always found. whole: each picture is one face crop.",
+    ),
+]
+Detector = Annotated[str, typer.Option("--detector", help="A face detector in YuNet's format.", show_default="yunet")]
+MinFace = Annotated[
+    int, typer.Option("--min-face", min=0, help="Leave out faces smaller than about so many pixels (longer side).")
+]
+FaceThreshold = Annotated[
+    float, typer.Option("--face-threshold", min=0.0, max=1.0, help="Leave out faces the detector is less sure of.")
+]
+MaxFaces = Annotated[int, typer.Option("--max-faces", min=0, help="Keep so many of the largest; 0 for all.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=0, help="Files per batch, 0 to fit their speed; never changes results.")
+]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are `too_large`.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
