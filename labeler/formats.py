@@ -56,7 +56,7 @@ class Csv:
                 _decimal(row.face_score),
                 row.label,
                 _decimal(row.score),
-                *([_decimal(p) for p in row.probabilities] or nothing),
+                *([f"{p:.6f}" for p in row.probabilities] or nothing),
                 row.status,
                 row.reason,
             ]
@@ -155,7 +155,10 @@ def escape(name: str) -> str:
 
     A backslash that could be mistaken for such an escape becomes ``\x5c``, so that `unescape` is exact.
     """
-    name = re.sub(r"\\(?=x[0-9a-f]{2})", r"\\x5c", name)
+    if "\\x" in name:
+        name = re.sub(r"\\(?=x[0-9a-f]{2})", r"\\x5c", name)
+    if name.isascii():
+        return name
     return re.sub("[\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", name)
 
 
