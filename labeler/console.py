@@ -160,8 +160,9 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
     try:
         for move in track(moves, "sorting", total, transient=True, console=console, disable=hidden):
             outcomes[move.outcome] += 1
-            folders[move.target.partition("/")[0]] += 1
-            if move.outcome.notable:
+            if not move.outcome.notable:
+                folders[move.target.partition("/")[0]] += 1
+            else:
                 console.print(f"{move.source}: {move.outcome}", markup=False, style="yellow", soft_wrap=True)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {_count(outcomes.total(), 'file')}; the same command continues") from None

@@ -31,7 +31,8 @@ def read(path: str | Path) -> pandas.DataFrame:
         case _:  # Only empty cells are absent: a file may be called `NA` or `007`.
             frame = pandas.read_csv(path, dtype=types, keep_default_na=False, na_values=_empty(types))
     frame = frame.astype(types)
-    frame["file"] = frame["file"].map(formats.unescape)
+    # As objects: pandas' own strings cannot hold a name that is not valid Unicode.
+    frame["file"] = pandas.Series([formats.unescape(name) for name in frame["file"]], dtype=object)
     return frame
 
 

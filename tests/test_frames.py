@@ -1,0 +1,60 @@
+"""A table as a DataFrame: every cell as it was written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import labeler
+from labeler import tables
+from labeler.errors import LabelerError
+from labeler.records import Face, Row, RunRecord, Status, columns
+
+NAMES = ("angry", "happy")
+FILES = ["plain.jpg", "NA", "007", "nan", "two\nlines.jpg", os.fsdecode(b"not utf-8 \xff.jpg")]
+
+
+def rows() -> list[Row]:
+    labelled = [Row(name).located(0, Face(1.5, 2, 30, 40, 0.5)).labelled((0.25, 0.75), NAMES, 0.0) for name in FILES]
+    return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, "NA")]
+
+
+@pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
+def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    out = tmp_path / f"t{request.param}"
+    record = RunRecord("1", 1, "m", "a", NAMES, "/photos", ("/photos",), {})
+    with tables.Table.begin(out, record) as begun:
+        begun.write(rows())
+        begun.finish({})
+    return out
+
+
+def test_file_names_are_those_on_the_disk(table: Path) -> None:
+    assert labeler.read(table)["file"].tolist() == [*FILES, "bad.jpg"]
+
+
+def test_what_is_absent_is_missing_and_what_is_text_stays_text(table: Path) -> None:
+    bad = labeler.read(table).iloc[-1]
+
+    assert (bad["label"], bad["status"], bad["reason"]) == ("", "unreadable", "NA")
+    assert bad[["face", "x", "score", "angry"]].isna().all()
+
+
+def test_numbers_are_numbers(table: Path) -> None:
+    frame = labeler.read(table)
+
+    assert frame["happy"].iloc[:-1].mean() == 0.75
+    assert frame["x"].max() == 1.5
+    assert str(frame["face"].dtype) == "Int64"
+
+
+def test_columns_come_in_the_tables_order(table: Path) -> None:
+    assert tuple(labeler.read(table).columns) == columns(NAMES)
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("date,amount\n")
+    with pytest.raises(LabelerError, match="not a table made by labeler"):
+        labeler.read(tmp_path / "accounts.csv")
