@@ -101,8 +101,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     tables.check(job.out)
     source = Source(job.inputs, absolute=job.settings.absolute)
     names = _at_least_one(source)
-    card = classifier.card(classifier.find(job.settings.model))
     settings = _complete(job.settings, source)
+    card = classifier.card(Path(settings.model))
     if settings.save_crops:
         _check_crops(Path(settings.save_crops), source, anew=not job.overwrite and not tables.read_record(job.out))
     tally = Tally()
