@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from labeler import images, placing
-from labeler.errors import LabelerError, OutputError
+from labeler import files, images, placing
+from labeler.errors import OutputError
 from labeler.records import Row, Settings
 
 PALETTE = ("#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#0072B2", "#E69F00")
@@ -56,20 +56,10 @@ def annotate(
         LabelerError: ``out`` is not empty.
         OutputError: a picture cannot be written.
     """
-    _open(out)
+    files.open_empty(out, "output folder", "choose a new folder, or empty it first")
     colours = dict(zip(class_names, cycle(PALETTE), strict=False))
-    files = groupby(rows, key=lambda row: row.file)
-    return (_annotated(list(faces), colours, settings, out, longer_side) for _, faces in files)
-
-
-def _open(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        empty = not any(out.iterdir())
-    except OSError as exc:
-        raise OutputError(f"cannot use {out} as the output folder: {exc.strerror or exc}") from exc
-    if not empty:
-        raise LabelerError(f"{out} is not empty; choose a new folder, or empty it first")
+    by_file = groupby(rows, key=lambda row: row.file)
+    return (_annotated(list(faces), colours, settings, out, longer_side) for _, faces in by_file)
 
 
 def _annotated(

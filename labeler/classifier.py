@@ -56,7 +56,7 @@ class Classifier:
     """
 
     def __init__(self, path: Path) -> None:
-        load = _load_keras if path.suffix == ".keras" else _load_onnx
+        load = _load_keras_network if path.suffix == ".keras" else _load_onnx_network
         self.card, self._network = load(path)
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -98,7 +98,22 @@ def card(path: Path) -> Card:
     return Classifier(path).card
 
 
-def _load_onnx(path: Path) -> tuple[Card, Network]:
+def load_keras(path: Path) -> Any:
+    """Return the Keras model of a ``.keras`` file, loaded in safe mode and not compiled.
+
+    Raises:
+        LabelerError: Keras is not installed.
+        ModelError: it cannot be loaded.
+    """
+    with needs("train", "keras", "tensorflow"), quiet.stderr():
+        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as exc:  # Keras raises whatever its deserialisers meet.
+        raise ModelError(f"{path} is not a Keras model that can be loaded: {models.first_line(exc)}") from exc
+
+
+def _load_onnx_network(path: Path) -> tuple[Card, Network]:
     session = models.load(path)
     metadata = session.get_modelmeta().custom_metadata_map
     found = _card(path, {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()})
@@ -107,14 +122,9 @@ def _load_onnx(path: Path) -> tuple[Card, Network]:
     return found, lambda pixels: session.run(None, {name: pixels})[0]
 
 
-def _load_keras(path: Path) -> tuple[Card, Network]:
+def _load_keras_network(path: Path) -> tuple[Card, Network]:
     found = _card(path, _keras_metadata(path))
-    with needs("train", "keras", "tensorflow"), quiet.stderr():
-        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as exc:  # Keras raises whatever its deserialisers meet.
-        raise ModelError(f"{path} is not a Keras model that can be loaded: {_first_line(exc)}") from exc
+    model = load_keras(path)
     expected = ((None, INPUT_SIDE, INPUT_SIDE, 3), (None, len(found.class_names)))
     if (model.input_shape, model.output_shape) != expected:
         raise ModelError(f"{path} maps {model.input_shape} to {model.output_shape}, not {expected[0]} to {expected[1]}")
@@ -172,7 +182,3 @@ def _decoded(value: str) -> Any:
         return json.loads(value)
     except ValueError:
         return None
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).strip().partition("\n")[0][:300]

@@ -319,9 +319,9 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
     if ctx.invoked_subcommand:
         return
     from labeler import classifier, console
-    from labeler import models as files
+    from labeler import models as model_files
 
-    cards = [classifier.card(path) for path in files.shipped(files.CLASSIFIER).values()]
+    cards = [classifier.card(path) for path in model_files.shipped(model_files.CLASSIFIER).values()]
     if as_json:
         typer.echo(json.dumps([card.as_json() for card in cards]))
     else:

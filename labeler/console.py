@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.bar import Bar
 from rich.console import Console
@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipelin
     from labeler.evaluation import Figures
     from labeler.pipeline import Summary
     from labeler.sorting import Move
+
+Item = TypeVar("Item")
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
 
@@ -156,9 +158,8 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
     console = stderr()
     outcomes: Counter[str] = Counter()
     folders: Counter[str] = Counter()
-    hidden = quiet or not console.is_terminal
     try:
-        for move in track(moves, "sorting", total, transient=True, console=console, disable=hidden):
+        for move in _tracked(moves, "sorting", console, total, quiet=quiet):
             outcomes[move.outcome] += 1
             if not move.outcome.notable:
                 folders[move.target.partition("/")[0]] += 1
@@ -201,9 +202,8 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int
     """
     console = stderr()
     made = left = 0
-    hidden = quiet or not console.is_terminal
     try:
-        for one in track(drawn, "drawing", transient=True, console=console, disable=hidden):
+        for one in _tracked(drawn, "drawing", console, quiet=quiet):
             made += not one.reason
             left += bool(one.reason)
             if one.reason:
@@ -213,6 +213,14 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int
     if not quiet:
         console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
     return left
+
+
+def _tracked(
+    items: Iterator[Item], doing: str, console: Console, total: int | None = None, *, quiet: bool
+) -> Iterable[Item]:
+    """Pass items on, with a bar on a terminal that goes when they are done."""
+    hidden = quiet or not console.is_terminal
+    return track(items, doing, total, transient=True, console=console, disable=hidden)
 
 
 def _count(number: int, noun: str) -> str:

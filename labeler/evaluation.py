@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from labeler import images, labeling, sources
+from labeler import files, images, labeling, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.records import UNCERTAIN, Row, Settings, Status
 
@@ -195,9 +194,9 @@ def report(figures: Figures, folder: Path) -> None:
             raise LabelerError(f"{path} exists already; give another --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        metrics.write_text(json.dumps(figures.as_json(), indent=2) + "\n", "utf-8")
     except OSError as exc:
         raise OutputError(f"cannot write {metrics}: {exc.strerror or exc}") from exc
+    files.write_json(metrics, figures.as_json())
     draw_confusion(figures, confusion)
 
 
@@ -207,14 +206,8 @@ def save(figure: Figure, path: str | Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.stem}.part{target.suffix}")
-    try:
+    with files.replacing(Path(path)) as beside:
         figure.savefig(beside, dpi=160)
-        os.replace(beside, target)
-    except OSError as exc:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {target}: {exc.strerror or exc}") from exc
 
 
 def _class_folder(file: str) -> str:

@@ -60,6 +60,7 @@ class Picture(NamedTuple):
     height: int
 
 
+@cache
 def settle_process() -> None:
     """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
 

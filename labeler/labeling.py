@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labeler import classifier, faces, images
+from labeler import classifier, faces, files, images
 from labeler.errors import OutputError
 from labeler.records import INPUT_SIDE, Face, Faces, Row, Settings, Status
 
@@ -38,6 +39,8 @@ class Looker:
             ImageError: the picture cannot be used.
             ModelError: the detector cannot be used.
         """
+        if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
+            images.settle_process()
         settings = self.settings
         longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
         picture = images.read(os.path.join(settings.root, file), INPUT_SIDE, longer, settings.max_pixels)
@@ -63,7 +66,7 @@ class Labeler:
         """Leave the model behind: it belongs to this process."""
         return {"settings": self.settings, "_look_at": self._look_at, "_classifier": None}
 
-    def __call__(self, files: Sequence[str]) -> list[Row]:
+    def __call__(self, names: Sequence[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
 
         Raises:
@@ -71,10 +74,8 @@ class Labeler:
             OutputError: a crop cannot be kept.
         """
         if self._classifier is None:
-            if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
-                images.settle_process()
             self._classifier = classifier.Classifier(classifier.find(self.settings.model))
-        looked = [pair for file in files for pair in self._look(file)]
+        looked = [pair for name in names for pair in self._look(name)]
         crops = [crop for _, crop in looked if crop is not None]
         predicted = iter(self._predict(crops))
         return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]
@@ -106,18 +107,17 @@ class Labeler:
         return row.labelled(tuple(probabilities), names, self.settings.threshold)
 
 
-def crop_path(settings: Settings, file: str, index: int) -> str:
+def crop_path(settings: Settings, file: str, index: int) -> Path:
     """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
     relative = os.path.relpath(os.path.join(settings.root, file), settings.root)
-    return os.path.join(settings.save_crops, f"{relative}.face{index}.png")
+    return Path(settings.save_crops, f"{relative}.face{index}.png")
 
 
-def _keep(crop: images.Pixels, path: str) -> None:
-    """Write a crop beside its place, then put it there."""
+def _keep(crop: images.Pixels, path: Path) -> None:
+    advice = ". Make room, then run the same command again"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(f"{path}.part", "wb") as file:
-            file.write(images.png(crop))
-        os.replace(f"{path}.part", path)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror}. Make room, then run the same command again") from exc
+        raise OutputError(f"cannot write {path}: {exc.strerror}{advice}") from exc
+    with files.replacing(path, advice) as beside:
+        beside.write_bytes(images.png(crop))

@@ -40,8 +40,12 @@ def load(path: Path) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
-        reason = str(exc).strip().partition("\n")[0][:300]
-        raise ModelError(f"{path} is not an ONNX model that can be loaded: {reason}") from exc
+        raise ModelError(f"{path} is not an ONNX model that can be loaded: {first_line(exc)}") from exc
+
+
+def first_line(exc: Exception) -> str:
+    """Return what an exception of a foreign library says, in one line."""
+    return str(exc).strip().partition("\n")[0][:300]
 
 
 def sha256(path: Path) -> str:

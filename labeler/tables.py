@@ -18,7 +18,7 @@ from typing import IO
 
 import pyarrow
 
-from labeler import formats
+from labeler import files, formats
 from labeler.errors import LabelerError, OutputError
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, RunRecord, columns
 
@@ -29,6 +29,8 @@ except ModuleNotFoundError:  # pragma: no cover - Windows
 
 SYNC_EVERY_S = 2.0
 """A power failure costs at most the rows of so many seconds; a killed process costs none that were written."""
+
+_ADVICE = ". Make room, then run the same command to continue"
 
 _CSV, _JSON_LINES, _PARQUET = formats.Csv(), formats.JsonLines(), formats.Parquet()
 _APPENDABLE: dict[str, formats.Appendable] = {".csv": _CSV, ".jsonl": _JSON_LINES}
@@ -312,16 +314,11 @@ def _short(record: RunRecord) -> str:
 
 def _write_record(out: Path, record: RunRecord) -> None:
     beside = _beside(out, ".run.json")
-    unfinished = _beside(out, ".run.json.tmp")
-    try:
-        unfinished.write_text(json.dumps(asdict(record), indent=2) + "\n", "utf-8")
-        os.replace(unfinished, beside)
-    except OSError as exc:
-        raise _cannot_write(beside, exc) from exc
+    files.write(beside, json.dumps(asdict(record), indent=2) + "\n", _ADVICE)
 
 
 def _cannot_write(out: Path, exc: OSError) -> OutputError:
-    return OutputError(f"cannot write {out}: {exc.strerror}. Make room, then run the same command to continue")
+    return OutputError(f"cannot write {out}: {exc.strerror}{_ADVICE}")
 
 
 def _beside(out: Path, suffix: str) -> Path:

@@ -19,7 +19,7 @@ ROWS = [
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
     {"labeling", "executors", "destinations"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
-    {"formats", "models", "headers"},
+    {"formats", "models", "headers", "files"},
     {"records", "errors", "quiet"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""

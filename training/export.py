@@ -14,12 +14,12 @@ import numpy as np
 import onnx
 import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
 
-from labeler import __version__
-from labeler.classifier import KERAS_MEMBER, Classifier
+from labeler import __version__, files
+from labeler.classifier import KERAS_MEMBER, Classifier, load_keras
 from labeler.errors import LabelerError, ModelError
 from labeler.images import Pixels
 from labeler.records import INPUT_SIDE
-from training import files
+from training import notes
 from training.batches import SCALE
 
 TOLERANCE = 1e-5
@@ -62,11 +62,11 @@ def name_classes(keras_file: Path, class_names: Sequence[str]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    if files.read_note(keras_file, KERAS_MEMBER) is not None:
+    if notes.read(keras_file, KERAS_MEMBER) is not None:
         return
     with files.replacing(keras_file) as beside:
         shutil.copyfile(keras_file, beside)
-        files.add_note(beside, KERAS_MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
+        notes.add(beside, KERAS_MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
 
 
 def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> None:
@@ -85,7 +85,7 @@ def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> N
         raise LabelerError(f"there is no folder {out.parent}; create it first")
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --out")
-    network = _load(keras_file)
+    network = load_keras(keras_file)
     names = class_names or _class_names(keras_file)
     samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     _check_network(keras_file, network, names, samples)
@@ -133,16 +133,8 @@ def _check(classifier: Classifier, network: keras.Model, samples: Pixels) -> Non
         )
 
 
-def _load(path: Path) -> keras.Model:
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as exc:  # Keras raises whatever its deserialisers meet.
-        reason = str(exc).strip().partition("\n")[0][:300]
-        raise ModelError(f"{path} is not a Keras model that can be loaded: {reason}") from exc
-
-
 def _class_names(path: Path) -> list[str]:
-    note = files.read_note(path, KERAS_MEMBER)
+    note = notes.read(path, KERAS_MEMBER)
     if not isinstance(note, dict) or "class_names" not in note:
         raise ModelError(
             f"{path} does not say what its classes are; name them in the order of its outputs: "

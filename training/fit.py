@@ -12,13 +12,13 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from labeler import __version__, evaluation
+from labeler import __version__, evaluation, files
 from labeler.classifier import Classifier
 from labeler.console import stderr
 from labeler.errors import Interrupted, LabelerError, OutputError
 from labeler.evaluation import Figures
 from labeler.labeling import DECIMALS
-from training import batches, callbacks, curves, dataset, display, export, files, networks, run, state
+from training import batches, callbacks, curves, dataset, display, export, networks, run, state
 from training.dataset import Dataset, Folders
 from training.history import History
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from training import files
+from labeler import files
 
 
 @dataclass(frozen=True, slots=True)

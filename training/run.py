@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labeler import __version__
-from labeler.errors import LabelerError, OutputError
-from training import files
+from labeler import __version__, files
+from labeler.errors import LabelerError
 
 RECORD = "run.json"
 
@@ -25,14 +24,8 @@ def open_directory(out: Path, *, resume: bool) -> None:
         if not (out / RECORD).exists():
             raise LabelerError(f"there is no run to resume in {out}; leave --resume away to begin one")
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        empty = not any(out.iterdir())
-    except OSError as exc:
-        raise OutputError(f"cannot use {out} as the run directory: {exc.strerror or exc}") from exc
-    if not empty:
-        hint = "--resume to continue the run in it" if (out / RECORD).exists() else "an empty one"
-        raise LabelerError(f"{out} is not empty; give a new --out, or {hint}")
+    hint = "--resume to continue the run in it" if (out / RECORD).exists() else "an empty one"
+    files.open_empty(out, "run directory", f"give a new --out, or {hint}")
 
 
 def begin(out: Path, made_of: Mapping[str, Any]) -> None:

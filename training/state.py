@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import keras
 
+from labeler import files
 from labeler.errors import LabelerError
-from training import files
+from training import notes
 from training.history import Epoch, History
 
 BEST_NETWORK = "best_model.keras"
@@ -33,7 +34,7 @@ def save(folder: Path, network: keras.Model, history: History) -> None:
     """
     with files.replacing(folder / STATE) as beside:
         network.save(beside)
-        files.add_note(beside, _NOTE, history.as_json())
+        notes.add(beside, _NOTE, history.as_json())
     history.write(folder / HISTORY)
 
 
@@ -49,7 +50,7 @@ def load(folder: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        history = History(Epoch(**epoch) for epoch in files.read_note(path, _NOTE))
+        history = History(Epoch(**epoch) for epoch in notes.read(path, _NOTE))
         network = keras.saving.load_model(path, safe_mode=True)
     except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.
         raise LabelerError(f"{path} is damaged ({exc}); train into another --out") from exc

@@ -1,0 +1,64 @@
+"""Files of our own: written beside, then put in place, so that none is ever half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from labeler.errors import LabelerError, OutputError
+
+
+@contextmanager
+def replacing(path: Path, advice: str = "") -> Iterator[Path]:
+    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds.
+
+    Raises:
+        OutputError: the file cannot be written; ``advice`` says what to do.
+    """
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except OSError as exc:
+        raise OutputError(f"cannot write {path}: {exc.strerror or exc}{advice}") from exc
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write(path: Path, content: str, advice: str = "") -> None:
+    """Write a text file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with replacing(path, advice) as beside:
+        beside.write_text(content, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON for people to read.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def open_empty(folder: Path, purpose: str, advice: str) -> None:
+    """Create a folder to fill, or take one that is empty.
+
+    Raises:
+        LabelerError: something is in it; ``advice`` says what to do.
+        OutputError: it cannot be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        empty = not any(folder.iterdir())
+    except OSError as exc:
+        raise OutputError(f"cannot use {folder} as the {purpose}: {exc.strerror or exc}") from exc
+    if not empty:
+        raise LabelerError(f"{folder} is not empty; {advice}")
