@@ -1,5 +1,30 @@
-"""Run ``python -m labeler``."""
+"""Where the program starts: let the workers' modules load while the command line does, then run it."""
 
-from labeler.cli import main
+from __future__ import annotations
 
-main()
+import os
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+
+from labeler import executors
+
+
+def main() -> None:
+    """Run the `labeler` command."""
+    if will_label_folders(sys.argv[1:]):
+        executors.warm_up()
+    from labeler import cli  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
+
+    cli.main()
+
+
+def will_label_folders(arguments: Sequence[str]) -> bool:
+    """Say whether a command line is that of a run with worker processes, as far as that shows before it is parsed."""
+    alone = "--workers=1" in arguments or ("--workers", "1") in pairwise(arguments)
+    folders = any(os.path.isdir(argument) for argument in arguments[1:])
+    return arguments[:1] == ["classify"] and folders and not alone
+
+
+if __name__ == "__main__":
+    main()

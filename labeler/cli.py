@@ -18,6 +18,7 @@ from labeler.errors import Interrupted, LabelerError, needs
 from labeler.options import (
     BatchSize,
     Detector,
+    DeviceOption,
     FacesOption,
     FaceThreshold,
     Inputs,
@@ -31,7 +32,7 @@ from labeler.options import (
     Threshold,
     Workers,
 )
-from labeler.records import Faces, Mode, Row, Settings
+from labeler.records import Device, Faces, Mode, Row, Settings
 
 
 class ErrorBoundary(TyperGroup):
@@ -102,6 +103,8 @@ def classify(
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
     overwrite: Overwrite = False,
+    device: DeviceOption = Device.AUTO,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -112,10 +115,6 @@ def classify(
 
     Example: labeler classify ./photos --out labels.csv
     """
-    from labeler import executors
-
-    if workers != 1 and any(path.is_dir() for path in inputs):
-        executors.warm_up()
     from labeler import console, pipeline
 
     settings = Settings(
@@ -130,13 +129,15 @@ def classify(
         absolute=absolute,
         save_crops=save_crops,
     )
-    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite)
+    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, device)
     with console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     if not quiet:
         console.show_summary(summary)
+    if profile:
+        console.show_profile(summary.profile)
     raise typer.Exit(summary.exit_code)
 
 
@@ -264,11 +265,11 @@ def evaluate(
 
     Example: labeler evaluate ./test --model runs/first --out report
     """
-    from labeler import classifier, console, pipeline
+    from labeler import bundles, console, pipeline
 
     with needs("evaluate", "matplotlib", "sklearn"):
         from labeler import evaluation
-    names = classifier.card(classifier.find(model)).class_names
+    names = bundles.card(bundles.find(model)).class_names
     evaluation.check_names("the class folders", evaluation.class_folders(data), names)
     copies = evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset()
     rows = console.followed(pipeline.label([data], Settings(model), workers), quiet=quiet)
@@ -318,10 +319,9 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
     """List the models that ship, with their figures."""
     if ctx.invoked_subcommand:
         return
-    from labeler import classifier, console
-    from labeler import models as model_files
+    from labeler import bundles, console
 
-    cards = [classifier.card(path) for path in model_files.shipped(model_files.CLASSIFIER).values()]
+    cards = [bundles.card(path) for path in bundles.shipped(bundles.CLASSIFIER).values()]
     if as_json:
         typer.echo(json.dumps([card.as_json() for card in cards]))
     else:
@@ -334,9 +334,9 @@ def show_model(
     as_json: Json = False,
 ) -> None:
     """Print a model's card: classes, figures, training data, licence, hash."""
-    from labeler import classifier, console
+    from labeler import bundles, console
 
-    card = classifier.card(classifier.find(model))
+    card = bundles.card(bundles.find(model))
     if as_json:
         typer.echo(json.dumps(card.as_json()))
     else:

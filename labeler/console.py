@@ -30,10 +30,11 @@ from labeler.records import FAILURES, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.annotation import Annotated
-    from labeler.classifier import Card
+    from labeler.bundles import Card
     from labeler.evaluation import Figures
     from labeler.pipeline import Summary
     from labeler.sorting import Move
+    from labeler.timings import Profile
 
 Item = TypeVar("Item")
 
@@ -114,7 +115,7 @@ def show_summary(summary: Summary) -> None:
     console = stderr()
     tally = summary.tally
     found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
-    title = f"{summary.out}: {found}, by the model {summary.model.name!r}"
+    title = f"{summary.out}: {found}, by the model {summary.model.name!r} on {summary.profile.spent.device}"
     console.print(title, markup=False, soft_wrap=True)
     if tally.faces:
         console.print(_labels(tally))
@@ -131,10 +132,28 @@ def show_summary(summary: Summary) -> None:
         console.print("the table was complete already; --overwrite labels everything again")
     else:
         made = tally.files - tally.resumed
-        rate = made / summary.seconds
+        rate = made / summary.profile.total_s
         console.print(
-            f"{_count(made, 'file')} in {summary.seconds:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
+            f"{_count(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
         )
+
+
+def show_profile(profile: Profile) -> None:
+    """Print where the time of a run went, over all its processes, and what held it up."""
+    console = stderr()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("", width=24)
+    longest = max(profile.stages.values()) or 1.0
+    for name, seconds in profile.stages.items():
+        table.add_row(name, f"{seconds:,.2f}", Bar(longest, 0, seconds, color="cyan"))
+    console.print(table)
+    console.print(
+        f"{profile.total_s:,.2f} s with {_count(profile.workers, 'worker')}, busy {profile.busy:.0%} of it; "
+        f"the first rows came after {profile.first_rows_s:,.2f} s"
+    )
+    console.print(f"bottleneck: {profile.bottleneck}", soft_wrap=True)
 
 
 def show_plan(moves: Sequence[Move], into: Path, *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from labeler import models
 from labeler.errors import ModelError
-from labeler.records import CROP_SIDE, Face, Faces, Settings
+from labeler.records import CROP_SIDE, Device, Face, Faces, Settings
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -58,8 +58,8 @@ class Finder:
         ModelError: the file is no detector.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._session = models.load(path)
+    def __init__(self, path: Path, device: Device = Device.CPU) -> None:
+        self._session = models.load(path, device)
         missing = set(_OUTPUTS) - {output.name for output in self._session.get_outputs()}
         if missing:
             names = ", ".join(sorted(missing))
@@ -81,18 +81,6 @@ class Finder:
         found = _joined(_decoded([output[0] for output in outputs], seen.shape[1], threshold))
         scale = np.array([pixels.shape[1] / seen.shape[1], pixels.shape[0] / seen.shape[0]] * 2, np.float32)
         return _Found(found.boxes * scale, found.scores)
-
-
-def detector(path: str) -> Path:
-    """Return the file of a detector; of the one that ships when ``path`` is empty.
-
-    Raises:
-        ModelError: there is no such file.
-    """
-    found = Path(path) if path else next(iter(models.shipped(models.DETECTOR).values()), Path(models.DETECTOR))
-    if not found.is_file():
-        raise ModelError(f"there is no face detector {found}; give an .onnx file in YuNet's format")
-    return found
 
 
 def is_crop(width: int, height: int, faces: Faces) -> bool:

@@ -1,25 +1,18 @@
-"""How rows stand in a file: CSV, JSON Lines, Parquet. Each can be read back row for row."""
+"""How rows stand in a file that grows: CSV and JSON Lines. Both can be read back row for row."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
 from typing import IO, Any, Protocol
 
-import pyarrow
-import pyarrow.parquet
-
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Row, Status, columns
-
-ROWS_PER_GROUP = 1 << 16
-"""Rows of one Parquet row group; what a conversion holds in memory."""
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, Status, columns
 
 STRINGS = ("file", "label", *COLUMNS_AFTER)
+
+_needs_quotes = re.compile('[,"\r\n]').search
 
 
 class Appendable(Protocol):
@@ -43,25 +36,14 @@ class Csv:
 
     def header(self, class_names: Sequence[str]) -> bytes:
         """Return the line of column names."""
-        return _csv_lines([columns(class_names)])
+        return (",".join(map(_quoted, columns(class_names))) + "\r\n").encode()
 
     def encode(self, rows: Iterable[Row], class_names: Sequence[str]) -> bytes:
         """Return one record a row; probabilities with six decimals."""
-        nothing = [""] * len(class_names)
-        return _csv_lines(
-            [
-                escape(row.file),
-                "" if row.face is None else row.face,
-                *map(_tenths, (row.x, row.y, row.width, row.height)),
-                _decimal(row.face_score),
-                row.label,
-                _decimal(row.score),
-                *([f"{p:.6f}" for p in row.probabilities] or nothing),
-                row.status,
-                row.reason,
-            ]
-            for row in rows
-        )
+        decimals = ",".join(["%.6f"] * len(class_names))
+        nothing = "," * (len(class_names) - 1)
+        records = [_csv_record(row, decimals % row.probabilities if row.probabilities else nothing) for row in rows]
+        return "".join(records).encode()
 
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
         """Return the cells of the first line."""
@@ -74,7 +56,7 @@ class Csv:
         header, _ = next(records, ([], 0))
         for cells, end in records:
             try:
-                yield _row(dict(zip(header, cells, strict=True))), end
+                yield row_of(dict(zip(header, cells, strict=True))), end
             except ValueError:
                 return
 
@@ -102,33 +84,12 @@ class JsonLines:
         for line in stream:
             end += len(line)
             try:
-                row = _row(json.loads(line))
+                row = row_of(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):
                 return
             if not line.endswith(b"\n"):
                 return
             yield row, end
-
-
-class Parquet:
-    """Typed columns; written as a whole, from rows."""
-
-    def columns(self, path: Path) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        return tuple(pyarrow.parquet.read_schema(path).names)
-
-    def read(self, path: Path) -> Iterator[Row]:
-        """Yield the rows."""
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS_PER_GROUP):
-                yield from map(_row, batch.to_pylist())
-
-    def write(self, path: Path, rows: Iterator[Row], class_names: Sequence[str]) -> None:
-        """Write all rows, a row group at a time."""
-        schema = _schema(class_names)
-        with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-            while group := [cells(row, class_names) for row in islice(rows, ROWS_PER_GROUP)]:
-                writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
 def cells(row: Row, class_names: Sequence[str]) -> dict[str, Any]:
@@ -172,7 +133,7 @@ def unescape(name: str) -> str:
     return re.sub(r"\\x([0-9a-f]{2})", byte, name) if "\\x" in name else name
 
 
-def _row(found: dict[str, Any]) -> Row:
+def row_of(found: dict[str, Any]) -> Row:
     """Return the row of a mapping; an absent value is None or an empty string."""
     values = list(found.values())
     probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
@@ -196,18 +157,20 @@ def _float(cell: Any) -> float | None:
     return None if cell is None or cell == "" else float(cell)
 
 
-def _tenths(length: float | None) -> str:
-    return "" if length is None else f"{length:.1f}".removesuffix(".0")
-
-
 def _decimal(number: float | None) -> str:
     return "" if number is None else f"{number:.6f}"
 
 
-def _csv_lines(records: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(records)
-    return text.getvalue().encode()
+def _csv_record(row: Row, probabilities: str) -> str:
+    """Return a record; the csv module's writer takes twice as long, for it looks into every number, too."""
+    face = "" if row.face is None else row.face
+    box = ",,," if row.x is None else f"{row.x:.10g},{row.y:.10g},{row.width:.10g},{row.height:.10g}"
+    scores = f"{_decimal(row.face_score)},{_quoted(row.label)},{_decimal(row.score)}"
+    return f"{_quoted(escape(row.file))},{face},{box},{scores},{probabilities},{row.status},{_quoted(row.reason)}\r\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text
 
 
 def _csv_records(stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
@@ -228,13 +191,3 @@ def _csv_records(stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
             yield record, end
     except (csv.Error, UnicodeDecodeError):
         return
-
-
-def _schema(class_names: Sequence[str]) -> pyarrow.Schema:
-    def kind(name: str) -> pyarrow.DataType:
-        if name in STRINGS:
-            return pyarrow.string()
-        return pyarrow.int32() if name == "face" else pyarrow.float64()
-
-    fields = [(name, kind(name)) for name in columns(class_names)]
-    return pyarrow.schema(fields, metadata={"labeler_schema": str(SCHEMA_VERSION)})

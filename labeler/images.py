@@ -191,7 +191,9 @@ def _decode(content: bytes, header: Header, shorter: int, longer: int) -> Pictur
 
 
 def _reduction(width: int, height: int, shorter: int, longer: int) -> int:
-    low, high = sorted((width, height))
+    low, high = (width, height) if width < height else (height, width)
+    if low < 2 * shorter:  # Small pictures come in millions.
+        return 1
     return next((n for n in (8, 4, 2) if low // n >= shorter and high // n >= longer), 1)
 
 

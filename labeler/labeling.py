@@ -5,14 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from time import perf_counter, process_time
 
 import numpy as np
 
-from labeler import classifier, faces, files, images
+from labeler import bundles, classifier, faces, files, images, models
 from labeler.errors import OutputError
-from labeler.records import INPUT_SIDE, Face, Faces, Row, Settings, Status
+from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
+from labeler.timings import Spent
 
 DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
@@ -21,16 +23,18 @@ DECIMALS = 6
 class Looker:
     """See a picture as every network does. Training, evaluation and classification all look through this.
 
-    Picklable; the detector is loaded by the first picture that needs it, in the worker.
+    The detector is loaded by the first picture that needs it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, device: Device = Device.CPU) -> None:
+        if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
+            images.settle_process()
         self.settings = settings
+        self.spent = Spent()
+        self.device = device
         self._finder: faces.Finder | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the detector behind: it belongs to this process."""
-        return {"settings": self.settings, "_finder": None}
+        self._prefix = "" if settings.absolute else os.path.join(settings.root, "")
+        self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
 
     def __call__(self, file: str) -> list[tuple[Face, images.Pixels]]:
         """Return the faces of a picture, largest first, each with its crop (64, 64, 3) uint8 RGB.
@@ -39,32 +43,42 @@ class Looker:
             ImageError: the picture cannot be used.
             ModelError: the detector cannot be used.
         """
-        if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
-            images.settle_process()
-        settings = self.settings
-        longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
-        picture = images.read(os.path.join(settings.root, file), INPUT_SIDE, longer, settings.max_pixels)
-        return [(face, images.crop(picture, face, INPUT_SIDE)) for face in self._faces(picture)]
+        began = perf_counter()
+        try:
+            picture = images.read(self._prefix + file, INPUT_SIDE, self._longer, self.settings.max_pixels)
+        finally:
+            read = perf_counter()
+            self.spent.decode_s += read - began
+        found = [(face, images.crop(picture, face, INPUT_SIDE)) for face in self._faces(picture)]
+        self.spent.faces_s += perf_counter() - read
+        return found
 
     def _faces(self, picture: images.Picture) -> list[Face]:
         if faces.is_crop(picture.width, picture.height, self.settings.faces):
             return [Face(0, 0, picture.width, picture.height)]
         if self._finder is None:
-            self._finder = faces.Finder(faces.detector(self.settings.detector))
+            self._finder = faces.Finder(bundles.detector(self.settings.detector), self.device)
         return self._finder.find(*picture, self.settings)
 
 
 class Labeler:
-    """Turn batches of files into rows. Picklable; the models are loaded by the first call, in the worker."""
+    """Turn batches of files into rows. The models are loaded by the first call."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, device: Device = Device.CPU) -> None:
         self.settings = settings
-        self._look_at = Looker(settings)
+        self.device = device
+        """What the networks run on; what was asked for, before the first call."""
+        self._look_at = Looker(settings, device)
         self._classifier: classifier.Classifier | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the model behind: it belongs to this process."""
-        return {"settings": self.settings, "_look_at": self._look_at, "_classifier": None}
+    @property
+    def spent(self) -> Spent:
+        """What looking and predicting took since it was last set."""
+        return self._look_at.spent
+
+    @spent.setter
+    def spent(self, spent: Spent) -> None:
+        self._look_at.spent = spent
 
     def __call__(self, names: Sequence[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
@@ -74,37 +88,56 @@ class Labeler:
             OutputError: a crop cannot be kept.
         """
         if self._classifier is None:
-            self._classifier = classifier.Classifier(classifier.find(self.settings.model))
-        looked = [pair for name in names for pair in self._look(name)]
-        crops = [crop for _, crop in looked if crop is not None]
-        predicted = iter(self._predict(crops))
+            self.device = self._look_at.device = models.device(self.device)
+            self._classifier = classifier.Classifier(bundles.find(self.settings.model), self.device)
+        looked = list(chain.from_iterable(map(self._look, names)))
+        predicted = self._predict([crop for _, crop in looked if crop is not None])
         return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]
 
-    def _look(self, file: str) -> Iterator[tuple[Row, images.Pixels | None]]:
+    def _look(self, file: str) -> list[tuple[Row, images.Pixels | None]]:
         row = Row(file)
         try:
             found = self._look_at(file)
         except images.ImageError as exc:
-            yield row.without_label(exc.status, exc.reason), None
-            return
+            return [(row.without_label(exc.status, exc.reason), None)]
         if not found:
-            yield row.without_label(Status.NO_FACE, "no face was found"), None
-        for index, (face, crop) in enumerate(found):
-            if self.settings.save_crops:
+            return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
+        if self.settings.save_crops:
+            for index, (_, crop) in enumerate(found):
                 _keep(crop, crop_path(self.settings, file, index))
-            yield row.located(index, face), crop
+        return [(row.located(index, face), crop) for index, (face, crop) in enumerate(found)]
 
-    def _predict(self, crops: Sequence[images.Pixels]) -> list[list[float]]:
-        if not crops or self._classifier is None:
-            return []
+    def _predict(self, crops: Sequence[images.Pixels]) -> Iterator[list[float]]:
+        assert self._classifier is not None
+        if not crops:
+            return iter(())
+        began = perf_counter()
         probabilities = self._classifier.predict(np.stack(crops))
         rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
-        return rounded
+        self.spent.predict_s += perf_counter() - began
+        return iter(rounded)
 
     def _labelled(self, row: Row, probabilities: list[float]) -> Row:
         assert self._classifier is not None
         names = self._classifier.card.class_names
         return row.labelled(tuple(probabilities), names, self.settings.threshold)
+
+
+class Timed:
+    """A labeler that tells with the rows of each batch where the time went."""
+
+    def __init__(self, labeler: Labeler) -> None:
+        self._labeler = labeler
+
+    def __call__(self, names: Sequence[str]) -> tuple[list[Row], Spent]:
+        """Return what the labeler returns, and what it took."""
+        began, worked = perf_counter(), process_time()
+        rows = self._labeler(names)
+        spent = self._labeler.spent
+        spent.whole_s, spent.cpu_s = perf_counter() - began, process_time() - worked
+        spent.device = self._labeler.device
+        self._labeler.spent = Spent()
+        return rows, spent
 
 
 def crop_path(settings: Settings, file: str, index: int) -> Path:

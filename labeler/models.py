@@ -1,8 +1,7 @@
-"""Model files: where those are that ship, and how one is loaded. The only place that knows ONNX Runtime."""
+"""Networks in ONNX files: loaded, on a device. The only place that knows ONNX Runtime."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -12,43 +11,64 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
+from labeler import bundles
 from labeler.errors import ModelError
+from labeler.records import Device
 
-CLASSIFIER, DETECTOR = "model.onnx", "detector.onnx"
-"""What a bundle's file is called, in a folder of the bundle's name."""
+_PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
 
-
-def shipped(file: str) -> dict[str, Path]:
-    """Return the bundles that ship, by name: of the installed package, else of the checkout."""
-    package = Path(__file__).parent
-    for folder in (package / "models", package.parent / "models"):
-        found = sorted(folder.glob(f"*/{file}"))
-        if found:
-            return {path.parent.name: path for path in found}
-    return {}
+_OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad allocation")
+"""What ONNX Runtime's allocator (BFCArena), CUDA and C++ say."""
 
 
-def load(path: Path) -> onnxruntime.InferenceSession:
+def device(wanted: Device) -> Device:
+    """Return what networks run on here: `wanted`, or for `auto` CUDA where it works and else the processor.
+
+    Raises:
+        ModelError: CUDA is wanted and does not work here.
+    """
+    if wanted is Device.CPU:
+        return Device.CPU
+    if _PROVIDERS[Device.CUDA] not in onnxruntime.get_available_providers():
+        if wanted is Device.CUDA:
+            raise ModelError(
+                f"the installed ONNX Runtime {onnxruntime.__version__} cannot use CUDA: pip uninstall onnxruntime, "
+                "pip install onnxruntime-gpu, or use --device cpu"
+            )
+        return Device.CPU
+    try:
+        load(bundles.detector(""), Device.CUDA)  # The smallest model that is there.
+    except ModelError:
+        if wanted is Device.CUDA:
+            raise
+        return Device.CPU
+    return Device.CUDA
+
+
+def load(path: Path, device: Device = Device.CPU) -> onnxruntime.InferenceSession:
     """Load an ONNX file to run in one thread: processes, not threads, use the cores.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or not on this device.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # What is wrong comes as an exception; the log would only repeat it.
+    providers = list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS[Device.CPU]]))
     try:
-        return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {first_line(exc)}") from exc
+    if providers[0] not in session.get_providers():  # It falls back to the processor by itself, without a word.
+        raise ModelError("ONNX Runtime finds no CUDA device, driver or library that it can use; use --device cpu")
+    return session
+
+
+def is_out_of_memory(exc: Exception) -> bool:
+    """Say whether the device had too little memory for a run; ONNX Runtime has no exception class for it."""
+    return any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
 
 
 def first_line(exc: Exception) -> str:
     """Return what an exception of a foreign library says, in one line."""
     return str(exc).strip().partition("\n")[0][:300]
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.records import Faces
+from labeler.records import Device, Faces
 
 Inputs = Annotated[
     list[Path], typer.Argument(help="Folders, walked recursively, and single files.", show_default=False)
@@ -43,6 +43,10 @@ MaxFaces = Annotated[int, typer.Option("--max-faces", min=0, help="Keep so many 
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 for one per core.")]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", min=0, help="Files per batch, 0 to fit their speed; never changes results.")
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option("--device", help="What the networks run on; auto: CUDA where ONNX Runtime can use it, else cpu."),
 ]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are `too_large`.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]

@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labeler import __version__, classifier, executors, faces, models, tables
+from labeler import __version__, bundles, executors, tables
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.labeling import Labeler
-from labeler.records import SCHEMA_VERSION, Faces, Row, RunRecord, Settings, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Row, RunRecord, Settings, Tally
 from labeler.sources import Source
+from labeler.timings import Profile
+
+if TYPE_CHECKING:
+    from labeler.labeling import Timed
 
 FIRST_BATCH, LARGEST_BATCH = 4, 512
 BATCH_S = 0.05
@@ -38,6 +42,7 @@ class Job:
     batch_size: int = 0
     """Files per batch; 0 for what takes about `BATCH_S`."""
     overwrite: bool = False
+    device: Device = Device.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class Summary:
 
     out: Path
     tally: Tally
-    model: classifier.Card
-    seconds: float
+    model: bundles.Card
+    profile: Profile
     complete_before: bool
     """Whether the table was complete already and nothing had to be done."""
     passed_over: int
@@ -70,12 +75,19 @@ class Summary:
             "unreadable_folders": list(self.unreadable_folders),
             "model": self.model.name,
             "model_sha256": self.model.sha256,
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.profile.total_s, 3),
+            "profile": self.profile.as_json(),
             "exit_code": self.exit_code,
         }
 
 
-def label(inputs: Iterable[str | Path], settings: Settings, workers: int = 1, batch_size: int = 0) -> Iterator[Row]:
+def label(
+    inputs: Iterable[str | Path],
+    settings: Settings,
+    workers: int = 1,
+    batch_size: int = 0,
+    device: Device = Device.AUTO,
+) -> Iterator[Row]:
     """Yield the rows of every picture in some folders and files, in the order of `Source`.
 
     For ``workers`` and ``batch_size`` see `Job`.
@@ -86,7 +98,8 @@ def label(inputs: Iterable[str | Path], settings: Settings, workers: int = 1, ba
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
-    for rows in _labelled(names, _complete(settings, source), workers, batch_size):
+    labeler = partial(_labeler, _complete(settings, source), device)
+    for rows in _labelled(names, labeler, batch_size, Profile(workers or executors.cores())):
         yield from rows
 
 
@@ -97,34 +110,35 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
         Interrupted: Ctrl-C; what is done is kept.
         LabelerError: the inputs, the model or the output cannot be used.
     """
-    started = time.monotonic()
+    started = time.perf_counter()
     tables.check(job.out)
     source = Source(job.inputs, absolute=job.settings.absolute)
     names = _at_least_one(source)
     settings = _complete(job.settings, source)
-    card = classifier.card(Path(settings.model))
+    card = bundles.card(Path(settings.model))
     if settings.save_crops:
         _check_crops(Path(settings.save_crops), source, anew=not job.overwrite and not tables.read_record(job.out))
     tally = Tally()
+    profile = Profile(job.workers or executors.cores())
     with tables.Table.begin(job.out, _record(source, settings, card), overwrite=job.overwrite) as table:
         try:
             remaining = _remaining(names, _files(table.done(), tally))
             tally.resumed = tally.files
             total = _count_in_background(source) if progress else _Total()
-            for rows in _labelled(remaining, settings, job.workers, job.batch_size):
-                table.write(rows)
-                for row in rows:
-                    tally.add(row)
+            labeler = partial(_labeler, settings, job.device)
+            for rows in _labelled(remaining, labeler, job.batch_size, profile):
+                _write(rows, table, tally, profile)
                 if progress:
                     progress(tally, total.files)
         except KeyboardInterrupt:
             raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
         table.finish(tally.counts())
+    profile.total_s = time.perf_counter() - started
     return Summary(
         job.out,
         tally,
         card,
-        time.monotonic() - started,
+        profile,
         tally.resumed == tally.files,
         source.passed_over,
         tuple(source.unreadable),
@@ -133,8 +147,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _complete(settings: Settings, source: Source) -> Settings:
     """Return the settings with everything that was left to us filled in; models are checked to be there."""
-    model = str(classifier.find(settings.model))
-    detector = "" if settings.faces is Faces.WHOLE else str(faces.detector(settings.detector))
+    model = str(bundles.find(settings.model))
+    detector = "" if settings.faces is Faces.WHOLE else str(bundles.detector(settings.detector))
     crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
     return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
 
@@ -146,28 +160,53 @@ def _check_crops(folder: Path, source: Source, *, anew: bool) -> None:
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
-def _labelled(names: Iterator[str], settings: Settings, workers: int, batch_size: int) -> Iterator[list[Row]]:
-    workers = workers or executors.cores()
-    batches = _Batches(names, batch_size or FIRST_BATCH)
-    started, files = time.monotonic(), 0
-    for rows in executors.in_order(Labeler(settings), batches, workers):
+def _labeler(settings: Settings, device: Device) -> Timed:
+    from labeler.labeling import Labeler, Timed  # Deferred: 0.2 s, which only the process that labels should spend.
+
+    return Timed(Labeler(settings, device))
+
+
+def _labelled(
+    names: Iterator[str], labeler: Callable[[], Timed], batch_size: int, profile: Profile
+) -> Iterator[list[Row]]:
+    batches = _Batches(names, batch_size or FIRST_BATCH, profile)
+    started, files = time.perf_counter(), 0
+    for rows, spent in executors.in_order(labeler, batches, profile.workers):
+        elapsed = time.perf_counter() - started
+        profile.first_rows_s = profile.first_rows_s or elapsed
+        profile.spent.add(spent)
         files += sum(not row.face for row in rows)
         if not batch_size:  # Loading the models counts as well: a first guess must be too small, never too large.
-            per_second = files / (time.monotonic() - started)
-            batches.size = min(max(round(per_second / workers * BATCH_S), 1), LARGEST_BATCH)
+            per_batch = files / elapsed / profile.workers * BATCH_S
+            batches.size = min(max(round(per_batch), 1), LARGEST_BATCH)
         yield rows
+
+
+def _write(rows: Sequence[Row], table: tables.Table, tally: Tally, profile: Profile) -> None:
+    began = time.perf_counter()
+    table.write(rows)
+    for row in rows:
+        tally.add(row)
+    profile.write_s += time.perf_counter() - began
 
 
 class _Batches:
     """Names in batches of a size that may change on the way."""
 
-    def __init__(self, names: Iterator[str], size: int) -> None:
-        self.names = names
+    def __init__(self, names: Iterator[str], size: int, profile: Profile) -> None:
         self.size = size
+        self._names = names
+        self._profile = profile
 
     def __iter__(self) -> Iterator[Sequence[str]]:
-        while batch := list(islice(self.names, self.size)):
+        while batch := self._next():
             yield batch
+
+    def _next(self) -> list[str]:
+        began = time.perf_counter()
+        batch = list(islice(self._names, self.size))
+        self._profile.discover_s += time.perf_counter() - began
+        return batch
 
 
 def _at_least_one(source: Source) -> Iterator[str]:
@@ -178,9 +217,9 @@ def _at_least_one(source: Source) -> Iterator[str]:
     raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
 
 
-def _record(source: Source, settings: Settings, card: classifier.Card) -> RunRecord:
+def _record(source: Source, settings: Settings, card: bundles.Card) -> RunRecord:
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
-    decisive["detector"] = "" if settings.faces is Faces.WHOLE else models.sha256(Path(settings.detector))
+    decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundles.sha256(Path(settings.detector))
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

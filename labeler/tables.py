@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import IO
-
-import pyarrow
 
 from labeler import files, formats
 from labeler.errors import LabelerError, OutputError
@@ -32,7 +31,9 @@ SYNC_EVERY_S = 2.0
 
 _ADVICE = ". Make room, then run the same command to continue"
 
-_CSV, _JSON_LINES, _PARQUET = formats.Csv(), formats.JsonLines(), formats.Parquet()
+_ROWS_AT_ONCE = 1 << 16
+
+_CSV, _JSON_LINES = formats.Csv(), formats.JsonLines()
 _APPENDABLE: dict[str, formats.Appendable] = {".csv": _CSV, ".jsonl": _JSON_LINES}
 SUFFIXES = (*_APPENDABLE, ".parquet")
 
@@ -49,6 +50,8 @@ class Table:
         self._format = _APPENDABLE.get(out.suffix.lower(), _JSON_LINES)
         self._file: IO[bytes] | None = None
         self._synced = 0.0
+        self._empty = False
+        """Whether the part was begun anew and holds no row yet."""
 
     @classmethod
     def begin(cls, out: Path, record: RunRecord, *, overwrite: bool = False) -> Table:
@@ -94,6 +97,7 @@ class Table:
         if self.complete:
             self._reopen()
         self._append(self._format.encode(rows, self.record.class_names))
+        self._empty = False
         if time.monotonic() - self._synced > SYNC_EVERY_S:
             self._sync()
 
@@ -122,8 +126,11 @@ class Table:
         """Return the table itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close it, finished or not."""
+    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
+        """Close it, finished or not; what failed before its first row leaves nothing behind."""
+        if raised and self._empty:
+            for beside in (".part", ".run.json"):
+                _beside(self.out, beside).unlink(missing_ok=True)
         self.close()
 
     def _open(self, *, anew: bool) -> None:
@@ -134,6 +141,7 @@ class Table:
             self._file.truncate(0 if anew else _sound_length(self._part, self._format, header))
             if not self._part.stat().st_size:
                 self._append(header)
+            self._empty = anew and not self.out.exists()
             _write_record(self.out, replace(self.record, finished=False))
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
@@ -151,7 +159,7 @@ class Table:
         rows = read(self.out)
         self.complete = False
         self._open(anew=True)
-        while group := list(islice(rows, formats.ROWS_PER_GROUP)):
+        while group := list(islice(rows, _ROWS_AT_ONCE)):
             self._append(self._format.encode(group, self.record.class_names))
 
     def _append(self, content: bytes) -> None:
@@ -173,7 +181,7 @@ class Table:
             os.replace(self._part, self.out)
             return
         unfinished = _beside(self.out, ".tmp")
-        _PARQUET.write(unfinished, self.done(), self.record.class_names)
+        _parquet().write(unfinished, self.done(), self.record.class_names)
         os.replace(unfinished, self.out)
         self._part.unlink()
 
@@ -200,7 +208,7 @@ def read(path: Path) -> Iterator[Row]:
     """
     class_names(path)
     if path.suffix.lower() == ".parquet":
-        yield from _PARQUET.read(path)
+        yield from _parquet().read(path)
         return
     with path.open("rb") as stream:
         end = 0
@@ -222,7 +230,7 @@ def class_names(path: Path) -> tuple[str, ...]:
         raise LabelerError(f"{path} {reason}")
     try:
         found = _columns(path)
-    except (OSError, ValueError, pyarrow.ArrowException) as exc:
+    except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {exc}") from exc
     names = found[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
     if not names or found != columns(names):
@@ -265,9 +273,15 @@ def root(path: Path) -> str:
     return record.root
 
 
+def _parquet() -> ModuleType:
+    from labeler import parquet  # Deferred: it takes as long as starting Python does, and few tables need it.
+
+    return parquet
+
+
 def _columns(path: Path) -> tuple[str, ...]:
     if path.suffix.lower() == ".parquet":
-        return _PARQUET.columns(path)
+        return tuple(_parquet().columns(path))
     if path.suffix.lower() not in _APPENDABLE:
         raise ValueError(f"its name does not end in {', '.join(SUFFIXES)}")
     with path.open("rb") as stream:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, make_bundle
+from conftest import make_bundle
 
-from labeler import classifier, models
+from labeler import bundles, classifier
 from labeler.errors import ModelError
 
 
@@ -29,7 +27,7 @@ def test_probabilities_are_those_of_the_network(model: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 32, 33, 100])
 def test_a_picture_gets_the_very_same_probabilities_in_every_batch(size: int) -> None:
-    network = classifier.Classifier(classifier.find(""))
+    network = classifier.Classifier(bundles.find(""))
     together = network.predict(pictures(100))
     apart = np.concatenate([network.predict(pictures(100)[at : at + size]) for at in range(0, 100, size)])
 
@@ -38,25 +36,6 @@ def test_a_picture_gets_the_very_same_probabilities_in_every_batch(size: int) ->
 
 def test_no_pictures_give_no_probabilities(model: Path) -> None:
     assert classifier.Classifier(model).predict(pictures(0)).shape == (0, 3)
-
-
-def test_the_card_comes_from_the_file_itself(tmp_path: Path) -> None:
-    path = make_bundle(tmp_path / "m.onnx", name="mine", temperature=1.5, validation={"accuracy": 0.5}, licence="CC0")
-    card = classifier.card(path)
-
-    assert (card.name, card.class_names, card.temperature) == ("mine", CLASS_NAMES, 1.5)
-    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", models.sha256(path))
-
-
-def test_a_model_without_class_names_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"does not say what its classes are.*labeler models convert"):
-        classifier.Classifier(make_bundle(tmp_path / "m.onnx", None))
-
-
-@pytest.mark.parametrize("names", [("angry", "status", "sad"), ("a", "uncertain", "c"), ("a", "a", "b")])
-def test_class_names_that_would_be_columns_or_stand_twice_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
-    with pytest.raises(ModelError, match="reserved or stand there twice"):
-        classifier.Classifier(make_bundle(tmp_path / "m.onnx", names))
 
 
 def test_another_input_is_refused(tmp_path: Path) -> None:
@@ -72,20 +51,32 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, suffix: str) -> None
         classifier.Classifier(path)
 
 
-def test_a_keras_file_without_class_names_is_refused_without_loading_it(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
-        archive.writestr("config.json", "{}")
-    with pytest.raises(ModelError, match="does not say what its classes are"):
-        classifier.Classifier(tmp_path / "m.keras")
+class ShortOfMemory:
+    """A network that can take only so many pictures, and says so as ONNX Runtime on a full device does."""
+
+    def __init__(self, network: classifier.Network, most: int) -> None:
+        self.network = network
+        self.most = most
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        if len(pixels) > self.most:
+            raise RuntimeError(
+                "BFCArena::AllocateRawInternal: Failed to allocate memory for requested buffer of size 1"
+            )
+        return self.network(pixels)
 
 
-def test_a_model_is_found_by_name_by_file_and_by_run_directory(tmp_path: Path) -> None:
-    path = make_bundle(tmp_path / "model.onnx")
+def test_when_the_device_is_short_of_memory_the_batch_is_halved_and_the_run_goes_on(model: Path) -> None:
+    network = classifier.Classifier(model)
+    expected = network.predict(pictures(20))
+    network._network = ShortOfMemory(network._network, most=3)
 
-    assert classifier.find("documented") == classifier.find("") == models.shipped(models.CLASSIFIER)["documented"]
-    assert classifier.find(os.fspath(path)) == classifier.find(os.fspath(tmp_path)) == path
+    assert network.predict(pictures(20)) == pytest.approx(expected, abs=1e-6)
+    assert network.block == 2
 
 
-def test_a_missing_model_is_refused_with_the_names_of_those_that_ship() -> None:
-    with pytest.raises(ModelError, match=r"no model 'nowhere'.*documented"):
-        classifier.find("nowhere")
+def test_when_not_even_one_picture_fits_the_error_shows(model: Path) -> None:
+    network = classifier.Classifier(model)
+    network._network = ShortOfMemory(network._network, most=0)
+    with pytest.raises(RuntimeError, match="Failed to allocate"):
+        network.predict(pictures(1))

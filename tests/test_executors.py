@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,26 +38,30 @@ def die(batch: Sequence[str]) -> str:
     return batch[0]
 
 
+def make(task: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[str]], Any]:
+    return task
+
+
 def batches(count: int) -> list[list[str]]:
     return [[str(index)] for index in range(count)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_results_come_in_the_order_of_the_batches(workers: int) -> None:
-    results = executors.in_order(slow_first, batches(20), workers)
+    results = executors.in_order(partial(make, slow_first), batches(20), workers)
 
     assert [name for name, _ in results] == [str(index) for index in range(20)]
 
 
 def test_one_worker_and_one_batch_run_in_this_process() -> None:
-    here = {pid for _, pid in executors.in_order(slow_first, batches(3), 1)}
-    single = {pid for _, pid in executors.in_order(slow_first, batches(1), 4)}
+    here = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(3), 1)}
+    single = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(1), 4)}
 
     assert here == single == {os.getpid()}
 
 
 def test_several_workers_are_processes_of_their_own() -> None:
-    pids = {pid for _, pid in executors.in_order(slow_first, batches(20), 2)}
+    pids = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(20), 2)}
 
     assert os.getpid() not in pids
 
@@ -68,7 +75,7 @@ def test_batches_are_taken_only_as_they_are_needed() -> None:
             taken += 1
             yield batch
 
-    results = executors.in_order(slow_first, counted(), 2)
+    results = executors.in_order(partial(make, slow_first), counted(), 2)
     next(results)
 
     assert taken <= 10
@@ -77,19 +84,20 @@ def test_batches_are_taken_only_as_they_are_needed() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_task_raises_reaches_the_caller(workers: int) -> None:
     with pytest.raises(ValueError, match="batch 3 is refused"):
-        list(executors.in_order(refuse, batches(6), workers))
+        list(executors.in_order(partial(make, refuse), batches(6), workers))
 
 
 def test_a_worker_that_dies_stops_the_run_with_a_clear_error() -> None:
     with pytest.raises(OutputError, match="a worker process died"):
-        list(executors.in_order(die, batches(6), 2))
+        list(executors.in_order(partial(make, die), batches(6), 2))
 
 
 def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:
     script = (
         "import itertools, sys; sys.path.insert(0, sys.argv[1]); import test_executors as t\n"
         "if __name__ == '__main__':\n"
-        "    for _ in t.executors.in_order(t.slow_first, ([str(n)] for n in itertools.count(1)), 2): print(flush=True)"
+        "    endless = ([str(n)] for n in itertools.count(1))\n"
+        "    for _ in t.executors.in_order(t.partial(t.make, t.slow_first), endless, 2): print(flush=True)"
     )
     (tmp_path / "endless.py").write_text(script)
     command = [sys.executable, tmp_path / "endless.py", str(Path(__file__).parent)]
@@ -117,5 +125,30 @@ def members(session: int) -> list[str]:
     return found
 
 
-def test_the_cores_are_those_this_process_may_use() -> None:
-    assert executors.cores() == len(os.sched_getaffinity(0))
+def test_the_cores_are_at_most_those_of_the_affinity() -> None:
+    assert 1 <= executors.cores() <= len(os.sched_getaffinity(0))
+
+
+def groups(folder: Path, **limits: str) -> tuple[Path, Path]:
+    """Lay out control groups of version 2 as the kernel does: /outer/inner, of which this process is a member."""
+    (folder / "cgroup").write_text("0::/outer/inner\n")
+    (folder / "outer" / "inner").mkdir(parents=True)
+    for name, limit in limits.items():
+        (folder / name.replace("_", "/") / "cpu.max").write_text(limit + "\n")
+    return folder / "cgroup", folder
+
+
+def test_the_smallest_quota_of_a_group_and_those_around_it_counts(tmp_path: Path) -> None:
+    assert executors.quota(*groups(tmp_path, outer="150000 100000", outer_inner="400000 100000")) == 1.5
+
+
+def test_without_a_limit_the_quota_is_infinite(tmp_path: Path) -> None:
+    assert executors.quota(*groups(tmp_path, outer_inner="max 100000")) == math.inf
+
+
+def test_the_quota_of_version_1_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("50000")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
+
+    assert executors.quota(tmp_path / "missing", tmp_path) == 0.5

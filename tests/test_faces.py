@@ -12,7 +12,7 @@ import pytest
 from conftest import Folder
 from PIL import Image
 
-from labeler import faces, pipeline, tables
+from labeler import bundles, faces, pipeline, tables
 from labeler.errors import LabelerError, ModelError
 from labeler.labeling import Labeler, Looker
 from labeler.records import Face, Faces, Row, Settings, Status
@@ -154,7 +154,7 @@ def test_another_detector_is_another_table(folder: Folder, model: Path, tmp_path
     folder.picture("a.png")
     pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model))))
     other = tmp_path / "other.onnx"
-    other.write_bytes(faces.detector("").read_bytes() + b"\x00")
+    other.write_bytes(bundles.detector("").read_bytes() + b"\x00")
     with pytest.raises(LabelerError, match="--detector was"):
         pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model), detector=str(other))))
 

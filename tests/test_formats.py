@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from pathlib import Path
 
-import pyarrow.parquet
 import pytest
 
 from labeler import formats
@@ -40,12 +38,6 @@ def test_every_row_comes_back_as_it_was(form: formats.Appendable) -> None:
     content = form.header(NAMES) + form.encode(rows(), NAMES)
 
     assert [row for row, _ in form.decode(io.BytesIO(content))] == rows()
-
-
-def test_every_row_comes_back_from_parquet(tmp_path: Path) -> None:
-    formats.Parquet().write(tmp_path / "t.parquet", iter(rows()), NAMES)
-
-    assert list(formats.Parquet().read(tmp_path / "t.parquet")) == rows()
 
 
 @pytest.mark.parametrize("form", [formats.Csv(), formats.JsonLines()], ids=["csv", "jsonl"])
@@ -82,15 +74,6 @@ def test_other_readers_see_the_same_csv_records() -> None:
     records = list(csv.reader(io.StringIO(content.decode(), newline="")))
 
     assert {len(record) for record in records} == {len(columns(NAMES))}
-
-
-def test_parquet_columns_are_typed(tmp_path: Path) -> None:
-    formats.Parquet().write(tmp_path / "t.parquet", iter(rows()), NAMES)
-    schema = pyarrow.parquet.read_schema(tmp_path / "t.parquet")
-
-    assert [str(schema.field(name).type) for name in ("file", "face", "score", "happy")] == [
-        "string", "int32", "double", "double",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -64,16 +63,6 @@ def test_a_file_without_a_face_has_no_label_no_score_and_a_reason(folder: Folder
 
     assert (row.label, row.score, row.probabilities, row.face) == ("", None, (), None)
     assert row.reason
-
-
-def test_a_labeler_travels_without_its_model(folder: Folder, settings: Settings) -> None:
-    folder.noise("a.jpg", seed=1)
-    labeler = Labeler(settings)
-    rows = labeler(["a.jpg"])
-    sent = pickle.dumps(labeler)
-
-    assert len(sent) < 1000
-    assert pickle.loads(sent)(["a.jpg"]) == rows
 
 
 def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labeler import tables
-from labeler.errors import LabelerError, OutputError
+from labeler.errors import LabelerError, ModelError, OutputError
 from labeler.records import Face, Row, RunRecord, columns
 
 NAMES = ("angry", "happy")
@@ -255,3 +255,20 @@ def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None
     write(tmp_path / "t.csv", rows("a"))
 
     assert (tables.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 13)
+
+
+def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ModelError), tables.Table.begin(tmp_path / "t.csv", record()):
+        raise ModelError("the network cannot be loaded")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    before = out.read_bytes()
+    with pytest.raises(ModelError), tables.Table.begin(out, record(), overwrite=True):
+        raise ModelError("the network cannot be loaded")
+
+    assert out.read_bytes() == before

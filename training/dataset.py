@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -176,7 +177,7 @@ class _Reader:
         labels: list[int] = []
         fingerprints: list[bytes] = []
         self.skipped += [f"{folders.root}/{line}" for line in folders.passed_over]
-        decoder = Decoder(Settings(root=folders.root))
+        decoder = partial(Decoder, Settings(root=folders.root))
         processes = (workers or executors.cores()) if len(folders.files) >= _WORTH_PROCESSES else 1
         for batch in executors.in_order(decoder, _batches(folders.files), processes):
             for file, pixels, reason in batch:

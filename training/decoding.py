@@ -18,7 +18,7 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """Turn batches of files, named relative to ``settings.root``, into crops. Picklable."""
+    """Turn batches of files, named relative to ``settings.root``, into crops."""
 
     def __init__(self, settings: Settings) -> None:
         self._look = labeling.Looker(settings)

@@ -15,7 +15,8 @@ import onnx
 import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
 
 from labeler import __version__, files
-from labeler.classifier import KERAS_MEMBER, Classifier, load_keras
+from labeler.bundles import KERAS_MEMBER
+from labeler.classifier import Classifier, load_keras
 from labeler.errors import LabelerError, ModelError
 from labeler.images import Pixels
 from labeler.records import INPUT_SIDE
@@ -32,7 +33,7 @@ def export(
     """Write ``network``, which takes pictures scaled to 0..1, as a bundle that takes uint8 pictures.
 
     ``samples`` (n, 64, 64, 3) uint8 are labelled by both; ``card`` is what else the bundle says about itself: see
-    `labeler.classifier.Card`.
+    `labeler.bundles.Card`.
 
     Raises:
         LabelerError: the bundle gives other probabilities than the network; no file is left then.

@@ -1,0 +1,72 @@
+"""Bundles: found, and read without their network."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from conftest import CLASS_NAMES, make_bundle
+
+from labeler import bundles
+from labeler.errors import ModelError
+
+
+def test_what_ships_is_found_by_the_name_of_its_folder() -> None:
+    assert "documented" in bundles.shipped(bundles.CLASSIFIER)
+    assert list(bundles.shipped(bundles.DETECTOR)) == ["yunet"]
+
+
+def test_the_card_comes_from_the_file_itself(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx", name="mine", temperature=1.5, validation={"accuracy": 0.5}, licence="CC0")
+    card = bundles.card(path)
+
+    assert (card.name, card.class_names, card.temperature) == ("mine", CLASS_NAMES, 1.5)
+    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", bundles.sha256(path))
+
+
+def test_a_model_without_class_names_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"does not say what its classes are.*labeler models convert"):
+        bundles.card(make_bundle(tmp_path / "m.onnx", None))
+
+
+@pytest.mark.parametrize("names", [("angry", "status", "sad"), ("a", "uncertain", "c"), ("a", "a", "b")])
+def test_class_names_that_would_be_columns_or_stand_twice_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError, match="reserved or stand there twice"):
+        bundles.card(make_bundle(tmp_path / "m.onnx", names))
+
+
+def test_a_keras_file_without_class_names_is_refused_without_loading_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match="does not say what its classes are"):
+        bundles.card(tmp_path / "m.keras")
+
+
+def test_a_model_is_found_by_name_by_file_and_by_run_directory(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "model.onnx")
+
+    assert bundles.find("documented") == bundles.find("") == bundles.shipped(bundles.CLASSIFIER)["documented"]
+    assert bundles.find(os.fspath(path)) == bundles.find(os.fspath(tmp_path)) == path
+
+
+def test_a_missing_model_is_refused_with_the_names_of_those_that_ship() -> None:
+    with pytest.raises(ModelError, match=r"no model 'nowhere'.*documented"):
+        bundles.find("nowhere")
+
+
+def test_the_card_says_what_onnx_runtime_reads_from_the_file() -> None:
+    path = bundles.find("documented")
+    metadata = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_modelmeta()
+
+    assert bundles.metadata(path) == metadata.custom_metadata_map
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, -1])
+def test_a_bundle_that_is_cut_short_is_refused(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(bundles.find("documented").read_bytes()[:length])
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        bundles.card(path)

@@ -1,0 +1,56 @@
+"""Where the program starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Folder
+
+from labeler.__main__ import will_label_folders
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["classify", "FOLDER", "--out", "t.csv"], True),
+        (["classify", "FOLDER", "--workers", "2"], True),
+        (["classify", "FOLDER", "--workers", "1"], False),
+        (["classify", "FOLDER", "--workers=1"], False),
+        (["classify", "FOLDER/a.jpg"], False),
+        (["sort", "FOLDER"], False),
+        (["--help"], False),
+        ([], False),
+    ],
+)
+def test_workers_are_warmed_up_only_for_a_folder_and_more_than_one(
+    tmp_path: Path, arguments: list[str], expected: bool
+) -> None:
+    given = [argument.replace("FOLDER", os.fspath(tmp_path)) for argument in arguments]
+
+    assert will_label_folders(given) is expected
+
+
+def test_the_process_that_hands_out_batches_loads_no_network_and_no_decoder(
+    folder: Folder, model: Path, tmp_path: Path
+) -> None:
+    for number in range(20):
+        folder.picture(f"{number}.jpg")
+    given = ["labeler", "classify", str(folder.path), "--out", str(tmp_path / "t.csv"), "--model", str(model)]
+    script = f"""
+import atexit, sys
+from labeler.__main__ import main
+if __name__ == "__main__":
+    sys.argv = {[*given, "--workers", "2", "--batch-size", "5"]!r}
+    atexit.register(lambda: print(*sys.modules))
+    main()
+"""
+    (tmp_path / "run.py").write_text(script)
+    process = subprocess.run([sys.executable, tmp_path / "run.py"], capture_output=True, text=True, check=True)
+    heavy = {"numpy", "cv2", "PIL", "onnxruntime", "pyarrow", "tensorflow"}
+
+    assert heavy.intersection(process.stdout.split()) == set()
+    assert (tmp_path / "t.csv").read_bytes().count(b"\r\n") == 21
