@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -37,6 +39,8 @@ def device(wanted: Device) -> Device:
             )
         return Device.CPU
     try:
+        with contextlib.redirect_stdout(io.StringIO()):  # It says on stdout what it does not find.
+            onnxruntime.preload_dlls()  # CUDA's libraries may have been installed by pip, where no linker looks.
         load(bundles.detector(""), Device.CUDA)  # The smallest model that is there.
     except ModelError:
         if wanted is Device.CUDA:
