@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training import batches
+from training import batches, steps
 from training.dataset import Dataset, Pictures
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -28,7 +28,7 @@ def training(
     pictures: Dataset, count: int, *, seed: int = 0, augment: bool = False, first_epoch: int = 0
 ) -> list[Batch]:
     endless = batches.training(pictures, 4, seed=seed, augment=augment, first_epoch=first_epoch)
-    return [(pixels.numpy(), answers.numpy()) for pixels, answers in endless.take(count)]
+    return [(steps.scaled(pixels[0]).numpy(), answers[0].numpy()) for pixels, answers in endless.take(count)]
 
 
 def validation(pictures: Dataset) -> list[Batch]:
@@ -109,3 +109,12 @@ def test_validation_pictures_are_in_order_and_never_augmented(pictures: Dataset)
     pixels = np.concatenate([pixels for pixels, _ in validation(pictures)])
 
     assert np.array_equal(pixels, pictures.pixels[10:].astype(np.float32) * np.float32(1 / 255))
+
+
+def test_stacks_hold_the_same_batches_in_the_same_order_and_end_with_the_epoch(pictures: Dataset) -> None:
+    single = training(pictures, 6)
+    stacked = batches.training(pictures, 4, seed=0, augment=False, at_once=8).take(4)
+    unstacked = [steps.scaled(pixels).numpy() for stack, _ in stacked for pixels in stack]
+
+    assert batches.calls(pictures.training, 4, 8) == 2
+    assert all(np.array_equal(one, other[0]) for one, other in zip(unstacked, single, strict=True))

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from labeler.images import Pixels
 from labeler.records import INPUT_SIDE
 from training.dataset import Dataset, Pictures
-
-SCALE = 1 / 255
-"""What a network sees is uint8 times this; `export` puts the same factor into the bundle."""
+from training.steps import scaled
 
 _DRAWS_PER_BATCH = 8
 """More than any augmenting layer draws for one batch, so that no two batches share a random number."""
 
-Batch = tuple[Pixels, NDArray[np.float32], int]
+Stack = tuple[Pixels, NDArray[np.float32], int]
 
 
 def steps(pictures: Pictures, batch_size: int) -> int:
@@ -28,29 +26,44 @@ def steps(pictures: Pictures, batch_size: int) -> int:
     return -(-len(pictures) // batch_size)
 
 
+def calls(pictures: Pictures, batch_size: int, at_once: int) -> int:
+    """Return how many stacks of up to ``at_once`` batches one epoch has; a last batch that is not full stands alone."""
+    full, rest = divmod(len(pictures), batch_size)
+    return -(-full // at_once) + bool(rest)
+
+
 def order(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Return the order of an epoch's pictures; it depends on nothing but the arguments."""
     return np.random.default_rng([seed, epoch]).permutation(size)
 
 
-def training(dataset: Dataset, batch_size: int, *, seed: int, augment: bool, first_epoch: int = 0) -> tf.data.Dataset:
-    """Return the training batches of all epochs from ``first_epoch`` on, without end."""
+def training(
+    dataset: Dataset, batch_size: int, *, seed: int, augment: bool, first_epoch: int = 0, at_once: int = 1
+) -> tf.data.Dataset:
+    """Return the training batches of all epochs from ``first_epoch`` on, without end, in stacks of up to ``at_once``.
+
+    An element is pixels (stack, batch, 64, 64, 3), uint8 or, augmented, 0..1, and answers (stack, batch, classes).
+    """
     augmented = Augmentation(seed) if augment else None
+    pictures = dataset.training
+    one_hot = np.eye(len(dataset.class_names), dtype=np.float32)
 
-    def batches() -> Iterator[Batch]:
-        pictures = dataset.training
-        per_epoch = steps(pictures, batch_size)
+    def stacks() -> Iterator[Stack]:
         for epoch in count(first_epoch):
-            shuffled = pictures.at(order(len(pictures), seed, epoch))
-            for number, (pixels, answers) in enumerate(_gathered(dataset, shuffled, batch_size)):
-                yield pixels, answers, epoch * per_epoch + number
+            shuffled = order(len(pictures), seed, epoch)
+            number = epoch * steps(pictures, batch_size)
+            for chosen in _stacked(shuffled, batch_size, at_once):
+                yield dataset.pixels[pictures.places[chosen]], one_hot[pictures.labels[chosen]], number
+                number += len(chosen)
 
-    def ready(pixels: tf.Tensor, answers: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        scaled = _scaled(pixels)
-        return (augmented(scaled, number) if augmented else scaled), answers
+    def vary(pixels: tf.Tensor, answers: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if not augmented:
+            return pixels, answers
+        return augmented(scaled(pixels[0]), number)[None], answers
 
-    signature = (*_signature(dataset), tf.TensorSpec((), tf.int64))
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).map(ready).prefetch(4)
+    signature = tuple(tf.TensorSpec((None, *spec.shape), spec.dtype) for spec in _signature(dataset))
+    generated = tf.data.Dataset.from_generator(stacks, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
+    return generated.map(vary).prefetch(2)
 
 
 def validation(dataset: Dataset, batch_size: int) -> tf.data.Dataset:
@@ -61,7 +74,7 @@ def validation(dataset: Dataset, batch_size: int) -> tf.data.Dataset:
 
     known = tf.data.experimental.assert_cardinality(steps(dataset.validation, batch_size))
     generated = tf.data.Dataset.from_generator(batches, output_signature=_signature(dataset)).apply(known)
-    return generated.map(lambda pixels, answers: (_scaled(pixels), answers)).prefetch(4)
+    return generated.map(lambda pixels, answers: (scaled(pixels), answers)).prefetch(4)
 
 
 class Augmentation:
@@ -96,8 +109,13 @@ def _gathered(dataset: Dataset, pictures: Pictures, batch_size: int) -> Iterator
         yield dataset.pixels[pictures.places[chosen]], one_hot[pictures.labels[chosen]]
 
 
-def _scaled(pixels: tf.Tensor) -> tf.Tensor:
-    return tf.cast(pixels, tf.float32) * SCALE
+def _stacked(places: NDArray[np.int64], batch_size: int, at_once: int) -> Iterator[NDArray[np.int64]]:
+    """Yield places as (stack, batch)."""
+    full = len(places) - len(places) % batch_size
+    for at in range(0, full, batch_size * at_once):
+        yield places[at : min(at + batch_size * at_once, full)].reshape(-1, batch_size)
+    if full < len(places):
+        yield places[None, full:]
 
 
 def _signature(dataset: Dataset) -> tuple[tf.TensorSpec, ...]:

@@ -21,7 +21,7 @@ from labeler.errors import LabelerError, ModelError
 from labeler.images import Pixels
 from labeler.records import INPUT_SIDE
 from training import notes
-from training.batches import SCALE
+from training.steps import SCALE
 
 TOLERANCE = 1e-5
 """How far a probability of the bundle may lie from that of the Keras network."""

@@ -18,7 +18,7 @@ from labeler.console import stderr
 from labeler.errors import Interrupted, LabelerError, OutputError
 from labeler.evaluation import Figures
 from labeler.labeling import DECIMALS
-from training import batches, callbacks, curves, dataset, display, export, networks, run, state
+from training import batches, callbacks, curves, dataset, display, export, networks, run, state, steps
 from training.dataset import Dataset, Folders
 from training.history import History
 
@@ -168,14 +168,21 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
     checkpoint = callbacks.checkpoint(settings.out)
     interrupt = callbacks.StopOnInterrupt()
     shown = display.Display(console, history, settings.epochs, settings.patience)
+    steps.quicken(network)
+    at_once = 1 if settings.augment else steps.AT_ONCE
     try:
         with interrupt.listening(), shown.shown():
             network.fit(
                 batches.training(
-                    pictures, settings.batch_size, seed=settings.seed, augment=settings.augment, first_epoch=done
+                    pictures,
+                    settings.batch_size,
+                    seed=settings.seed,
+                    augment=settings.augment,
+                    first_epoch=done,
+                    at_once=at_once,
                 ),
                 validation_data=batches.validation(pictures, settings.batch_size),
-                steps_per_epoch=batches.steps(pictures.training, settings.batch_size),
+                steps_per_epoch=batches.calls(pictures.training, settings.batch_size, at_once),
                 initial_epoch=done,
                 epochs=settings.epochs,
                 callbacks=[
