@@ -9,7 +9,7 @@ help:
 	@echo "make test       install everything, run the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make check      ruff and mypy"
-	@echo "make bench      the benchmarks"
+	@echo "make bench      the benchmarks; BENCH=--help shows their options"
 	@echo "make clean      remove .venv and what the demo made"
 
 demo: .venv/demo
@@ -27,9 +27,7 @@ check: .venv/all
 	$(BIN)/mypy
 
 bench: .venv/all
-	$(BIN)/python benchmarks/classify.py
-	$(BIN)/python benchmarks/faces.py --exif
-	$(BIN)/python benchmarks/photos.py
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 clean:
 	rm -rf .venv labels.csv labels.csv.*

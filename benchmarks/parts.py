@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from labeler import classifier, faces, images
+from labeler import bundles, classifier, faces, images
 from labeler.records import INPUT_SIDE, Settings
 
 
@@ -35,8 +35,8 @@ class Bench:
     def __init__(self, settings: Settings, example: Path) -> None:
         cv2.setNumThreads(1)
         self._settings = settings
-        self._finder = faces.Finder(faces.detector(settings.detector))
-        self._classifier = classifier.Classifier(classifier.find(settings.model))
+        self._finder = faces.Finder(bundles.detector(settings.detector))
+        self._classifier = classifier.Classifier(bundles.find(settings.model))
         self.measure([example])
 
     def measure(self, photographs: Sequence[Path]) -> Parts:

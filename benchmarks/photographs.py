@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +15,9 @@ import cv2
 import numpy as np
 from boxes import Boxes
 from numpy.typing import NDArray
-from processes import ROOT
+from options import Options
 
-PHOTOS = ROOT.parent / "shared" / "data" / "photos"
-ABSENT = "skipped: no photographs in {}. Name a folder with faces/, noface/, large/ and faces.json with --data DIR."
+ABSENT = "Skipped: no photographs in {}. Name a folder that has photos/ like ../shared/data with --data DIR.\n"
 
 LONG_SIDE, SHORT_SIDE = 4000, 3000
 JPEG_QUALITY = 90
@@ -52,23 +53,55 @@ def files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*") if file.is_file())
 
 
-DISTINCT = 150
+DISTINCT = 200
 """So many photographs are made; more are links to them."""
 
+TEXTURES = 20
+TEXTURE_SIDES = ((480, 640), (640, 480))
 
-def enlarge(sources: Sequence[Path], count: int, folder: Path) -> list[Path]:
+
+def large(options: Options, count: int, folder: Path) -> list[Path]:
+    """Fill a new folder with ``count`` JPEGs of 12 megapixels; of textures where there are no photographs."""
+    originals = options.scratch / "megapixels"
+    if not originals.exists():
+        print("making JPEGs of 12 megapixels ...", file=sys.stderr)
+        sources = [file for kind in ("faces", "large") for file in files(options.data / "photos" / kind)]
+        originals.mkdir()
+        enlarge(sources or textures(options.scratch / "textures"), min(count, DISTINCT), originals)
+    folder.mkdir()
+    made = [folder / f"{number:04}.jpg" for number in range(count)]
+    for link, original in zip(made, itertools.cycle(files(originals)), strict=False):
+        os.link(original, link)
+    return made
+
+
+def enlarge(sources: Sequence[Path], count: int, folder: Path) -> None:
     """Write ``count`` JPEGs of 12 megapixels that show the sources in turn, every other time around mirrored."""
     noise = np.random.default_rng(0).normal(0, GRAIN, (LONG_SIDE, LONG_SIDE, 1)).round().astype(np.int16)
-    made = []
-    for number, (source, mirrored) in zip(range(min(count, DISTINCT)), turns(sources), strict=False):
+    for number, (source, mirrored) in zip(range(count), turns(sources), strict=False):
         photograph = filled(cv2.imread(str(source)))
         height, width = photograph.shape[:2]
         grainy = (photograph[:, :: -1 if mirrored else 1] + noise[:height, :width]).clip(0, 255).astype(np.uint8)
-        made.append(folder / f"{number:04}.jpg")
-        cv2.imwrite(str(made[-1]), grainy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    for number in range(DISTINCT, count):
-        made.append(folder / f"{number:04}.jpg")
-        os.link(made[number % DISTINCT], made[-1])
+        cv2.imwrite(str(folder / f"{number:04}.jpg"), grainy, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+def copied(originals: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy files into a folder, which is made for them."""
+    folder.mkdir()
+    return [Path(shutil.copy(original, folder)) for original in originals]
+
+
+def textures(folder: Path) -> list[Path]:
+    """Write small pictures of blurred noise, finer and coarser; enlarged, they fill a file as photographs do."""
+    folder.mkdir()
+    made = []
+    for number in range(TEXTURES):
+        random = np.random.default_rng(number)
+        height, width = TEXTURE_SIDES[number % 2]
+        cells = (random.normal(0, 40, (height // cell, width // cell, 3)) for cell in (4, 16, 80))
+        layers = (cv2.resize(cell, (width, height)) for cell in cells)
+        made.append(folder / f"{number:02}.png")
+        cv2.imwrite(str(made[-1]), (128 + sum(layers)).clip(0, 255).astype(np.uint8))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import statistics
 import subprocess
@@ -26,13 +27,18 @@ class Run:
 
     seconds: float
     own_peak_mb: float
-    descendant_peaks_mb: tuple[float, ...]
-    """Largest first."""
+    worker_peak_mb: float
+    """Of the largest descendant. Both are 0 where the system does not tell."""
 
 
 def classify(pictures: Path, table: Path, *options: str) -> list[str]:
     """Return the command that labels pictures anew and prints nothing."""
     return [*LABELER, "classify", str(pictures), "--out", str(table), "--overwrite", "--quiet", *options]
+
+
+def floor(pictures: Path, processes: int, *work: str) -> list[str]:
+    """Return the command that does nothing but a part of the work; for the parts see the script."""
+    return [sys.executable, str(ROOT / "benchmarks" / "floor_script.py"), str(pictures), str(processes), *work]
 
 
 def warm(files: Iterable[Path]) -> None:
@@ -52,7 +58,7 @@ def finish(command: Sequence[str]) -> Run:
     done = threading.Event()
     with tempfile.TemporaryFile("w+") as complaints:
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=complaints)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=complaints)
         watcher = threading.Thread(target=watch, args=(process.pid, peaks_kb, done))
         watcher.start()
         process.wait()
@@ -63,7 +69,12 @@ def finish(command: Sequence[str]) -> Run:
             complaints.seek(0)
             raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}:\n{complaints.read()}")
     own_mb = peaks_kb.pop(process.pid, 0) / 1024
-    return Run(seconds, own_mb, tuple(sorted((kb / 1024 for kb in peaks_kb.values()), reverse=True)))
+    return Run(seconds, own_mb, max(peaks_kb.values(), default=0) / 1024)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment, with leave to keep compiled modules, as those of installed packages are."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def watch(pid: int, peaks_kb: dict[int, int], done: threading.Event) -> None:

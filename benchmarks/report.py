@@ -1,23 +1,116 @@
-"""What every benchmark prints: how it was called, on what machine, and whether a goal is met."""
+"""What the benchmarks print: the machine, what each one measures, and goals beside what was reached."""
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
+
+from options import Options
+from processes import ROOT
+
+PACKAGES = (
+    "labeler",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "pyarrow",
+    "keras",
+    "tensorflow",
+)
+
+TIMES = "{:.2f}x"
+SHARE = "{:.1%}"
+SECONDS = "{:.2f} s"
+MEGABYTES = "{:.0f} MB"
+
+UNKNOWN_MEMORY = "Peak memory: not measured (it needs Linux's /proc, worker processes, and more pictures).\n"
 
 
-def print_setup(subject: str, packages: Sequence[str]) -> None:
-    """Print the command, what it measures, the machine and the versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was to be reached and what was, in words."""
+
+    work: str
+    beside: str
+    """What it is compared with."""
+    wanted: str
+    reached: str
+    met: bool
+
+
+def at_least(work: str, beside: str, wanted: float, reached: float, unit: str = TIMES) -> Goal:
+    """Return the goal to reach so much or more."""
+    return Goal(work, beside, f"at least {unit.format(wanted)}", unit.format(reached), reached >= wanted)
+
+
+def below(work: str, beside: str, wanted: float, reached: float, unit: str = SECONDS) -> Goal:
+    """Return the goal to stay below so much."""
+    return Goal(work, beside, f"below {unit.format(wanted)}", unit.format(reached), reached < wanted)
+
+
+class Kept(io.StringIO):
+    """Keep what is written to a stream, and write it there, too."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text to both."""
+        self._stream.write(text)
+        self._stream.flush()
+        return super().write(text)
+
+
+def print_machine(options: Options) -> None:
+    """Print the command, the machine, the versions and what holds for every benchmark."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     print(f"Command: `python {shlex.join(sys.argv)}`\n")
-    print(f"- {subject}")
-    print(f"- {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}{load()}")
-    print(f"- Python {platform.python_version()}, {versions}\n", flush=True)
+    print(f"- {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
+    print(f"- Python {platform.python_version()}, {versions}")
+    print(f"- runs of each contender, in turn: {options.repetitions}; workers: {options.workers}")
+    if options.quick:
+        print("- `--quick`: sizes that show that everything works, not how fast it is")
+    print()
+
+
+def print_section(title: str, subject: str) -> None:
+    """Print the head of a benchmark; figures taken beside other work are worth less, so the load stands there."""
+    load = f"; load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
+    print(f"## {title}\n\n{subject}{load}.\n")
+
+
+def print_goals(goals: Iterable[Goal]) -> None:
+    """Print what a benchmark was to reach."""
+    for goal in goals:
+        print(f"- {goal.work}, {goal.beside}: {goal.reached} (goal: {goal.wanted}, {verdict(goal)}).")
+    print()
+
+
+def print_summary(goals: Iterable[Goal]) -> None:
+    """Print what all benchmarks were to reach, as a table."""
+    print("| work | measured | goal | reached | |\n|---|---|---|---|---|")
+    for goal in goals:
+        print(f"| {goal.work} | {goal.beside} | {goal.wanted} | {goal.reached} | {verdict(goal)} |")
+    print()
+
+
+def command_line(command: Sequence[str], scratch: Path) -> str:
+    """Return a command as one would type it: without the folders of this run."""
+    words = [word.removeprefix(f"{scratch}/").removeprefix(f"{ROOT}/") for word in command]
+    words[0] = Path(words[0]).name
+    if words[1:3] == ["-m", "labeler"]:
+        words[:3] = ["labeler"]
+    return f"`{shlex.join(words)}`"
 
 
 def version(package: str) -> str:
@@ -25,7 +118,7 @@ def version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "(from the checkout)"
+        return "(not installed)"
 
 
 def cpu() -> str:
@@ -38,11 +131,6 @@ def cpu() -> str:
     return next(names, platform.processor() or "unknown processor")
 
 
-def load() -> str:
-    """Say how busy the machine was in the minute before; figures taken beside other work are worth less."""
-    return f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-
-
-def verdict(met: bool) -> str:
+def verdict(goal: Goal) -> str:
     """Say in a word whether a goal is met."""
-    return "met" if met else "missed"
+    return "met" if goal.met else "missed"

@@ -1,0 +1,51 @@
+"""Measure how long the shortest commands take, from process start to finished file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import crops
+import trained
+from classify import KERAS_SCRIPT
+from contenders import Contender, print_times, take_turns, times_as_fast
+from options import Options
+from processes import LABELER, classify
+from report import Goal, at_least, below, print_goals, print_section
+
+KERAS_GOAL = 4.0
+ONE_PICTURE_GOAL_S = 1.2
+HELP_GOAL_S = 0.3
+
+
+def measure(options: Options) -> list[Goal]:
+    """Let the Keras script and labeler take turns on a folder with one picture, and labeler on that file."""
+    run = trained.run_directory(options)
+    folder = options.scratch / "one_crop"
+    picture = lone(crops.tree(options), folder)
+    keras_command = [*KERAS_SCRIPT, str(folder), str(run / "best_model.keras"), str(options.scratch / "keras_one.csv")]
+    choices = ("--faces", "whole", "--model", str(run / "model.onnx"))
+    keras = Contender("plain Keras script", keras_command)
+    whole = Contender("labeler classify", classify(folder, options.scratch / "folder.csv", *choices))
+    file = Contender("labeler classify, the file named", classify(picture, options.scratch / "file.csv", *choices))
+    advice = Contender("labeler --help", [*LABELER, "--help"])
+
+    print_section("One picture", "A folder of class folders with one crop 48x48, documented network")
+    contenders = [keras, whole, file, advice]
+    take_turns(contenders, options.repetitions)
+    print_times(contenders, options.scratch)
+    goals = [
+        at_least("1 picture", "beside the plain Keras script", KERAS_GOAL, times_as_fast(whole, keras)),
+        below("1 picture", "from process start to finished file", ONE_PICTURE_GOAL_S, whole.seconds),
+        below("`labeler --help`", "from process start to end", HELP_GOAL_S, advice.seconds),
+    ]
+    print_goals(goals)
+    return goals
+
+
+def lone(crops_folder: Path, folder: Path) -> Path:
+    """Make a folder with the same class folders and one picture, which is returned; Keras counts the folders."""
+    for class_folder in crops_folder.iterdir():
+        (folder / class_folder.name).mkdir(parents=True)
+    original = crops.files(crops_folder)[0]
+    return Path(shutil.copy(original, folder / original.parent.name))

@@ -1,0 +1,22 @@
+"""The documented network, trained a little: its speed does not depend on how good it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import crops
+from options import Options
+from processes import LABELER, finish
+
+
+def run_directory(options: Options) -> Path:
+    """Return a run directory with best_model.keras and the model.onnx made of it; trained by whoever asks first."""
+    if options.run:
+        return options.run
+    run = options.scratch / "run"
+    if not run.exists():
+        print("training the documented network for one epoch ...", file=sys.stderr)
+        data = str(crops.tree(options))
+        finish([*LABELER, "train", data, "--out", str(run), "--arch", "documented", "--epochs", "1"])
+    return run
