@@ -74,7 +74,8 @@ class Kept(io.StringIO):
 def print_machine(options: Options) -> None:
     """Print the command, the machine, the versions and what holds for every benchmark."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    print(f"Command: `python {shlex.join(sys.argv)}`\n")
+    shown = [os.path.basename(word) if os.path.isabs(word) else word for word in sys.argv]
+    print(f"Command: `python {shlex.join(shown)}`\n")
     print(f"- {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}")
     print(f"- Python {platform.python_version()}, {versions}")
     print(f"- runs of each contender, in turn: {options.repetitions}; workers: {options.workers}")
