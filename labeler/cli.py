@@ -210,16 +210,45 @@ def _sortable(
 
 @app.command(epilog=EXIT_CODES)
 def train(
-    data: Annotated[Path, typer.Argument(help="A directory with one folder of pictures per class.")],
+    data: Annotated[
+        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
+    ] = "",
+    group_by: Annotated[
+        str, typer.Option("--group-by", help="Keep files together whose names hold the same of this expression.")
+    ] = "",
     val: Annotated[Path | None, typer.Option("--val", help="A directory like DATA to validate with.")] = None,
     val_split: Annotated[float, typer.Option("--val-split", help="Else this share of DATA, class by class.")] = 0.2,
-    arch: Annotated[str, typer.Option("--arch", help="The network: documented.")] = "documented",
-    epochs: Annotated[int, typer.Option("--epochs", help="At most so many.")] = 500,
-    patience: Annotated[int, typer.Option("--patience", help="Stop after so many epochs without a new best.")] = 10,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Pictures per step.")] = 32,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of Adam.")] = 0.001,
-    augment: Annotated[bool, typer.Option("--augment", help="Vary the training pictures, never the others.")] = False,
+    arch: Annotated[str, typer.Option("--arch", help="The network: documented or default.")] = "documented",
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="At most so many.", show_default="500; 100 with default")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience", help="Stop after so many without a new best.", show_default="10; never with default"
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Pictures per step.", show_default="32; 128 with default")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", help="Of the optimizer.", show_default="0.001; 0.08 with default"),
+    ] = None,
+    augment: Annotated[
+        bool | None,
+        typer.Option("--augment/--no-augment", help="Vary the training pictures.", show_default="off; on with default"),
+    ] = None,
+    balance: Annotated[
+        float, typer.Option("--balance", help="0: every picture counts the same; 1: every class; or between.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Decides the split, the first weights and the order.")] = 0,
     workers: Workers = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
@@ -228,8 +257,8 @@ def train(
     """Train a network on folders of faces and export it as a bundle that classify can use.
 
     The run directory gets best_model.keras, model.onnx, history.csv, metrics.json, curves.png and confusion.png.
-    Ctrl-C stops after the batch and keeps the best network. Validation pictures that are pixel-identical to a
-    training picture are left out and counted. --workers is for reading the pictures. Needs the extra `train`.
+    Ctrl-C stops after the batch and keeps the best network. Copies and near copies of one picture are never on both
+    sides of the split. --workers is for reading the pictures. Needs the extra `train`.
 
     Example: labeler train ./faces --out runs/first
     """
@@ -237,7 +266,23 @@ def train(
 
     fit = _training().fit
     settings = fit.TrainSettings(
-        data, out, val, val_split, arch, epochs, patience, batch_size, learning_rate, augment, seed, workers, resume
+        data,
+        out,
+        val,
+        val_split,
+        arch,
+        epochs,
+        patience,
+        batch_size,
+        learning_rate,
+        augment,
+        seed,
+        workers,
+        resume,
+        labels=labels,
+        classes=classes,
+        group_by=group_by,
+        balance=balance,
     )
     trained = fit.train(settings)
     if as_json:
@@ -308,7 +353,10 @@ def _training() -> Any:
     from labeler import console, quiet
 
     console.say("loading TensorFlow ...")
-    with needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn"), quiet.stderr():
+    with (
+        needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn", "imagehash", "scipy"),
+        quiet.stderr(),
+    ):
         import training.export
         import training.fit
     return training

@@ -249,7 +249,7 @@ def _count(number: int, noun: str) -> str:
 def show_models(cards: Iterable[Card]) -> None:
     """Print one line a model."""
     table = Table(box=None, pad_edge=False)
-    for name in ("model", "classes", "accuracy", "macro-F1", "measured on"):
+    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
         table.add_column(name)
     for card in cards:
         figures = card.validation
@@ -257,6 +257,7 @@ def show_models(cards: Iterable[Card]) -> None:
             card.name,
             str(len(card.class_names)),
             _figure(figures.get("accuracy")),
+            _figure(figures.get("majority_baseline")),
             _figure(figures.get("macro_f1")),
             f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
         )

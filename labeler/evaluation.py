@@ -176,7 +176,8 @@ def draw_confusion(figures: Figures, path: str | Path) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     _write_cells(axes, counts, shares)
     _name_classes(axes, figures)
-    title = f"accuracy {figures.accuracy:.1%}   macro-F1 {figures.macro_f1:.3f}   n = {figures.n:,}"
+    accuracies = f"accuracy {figures.accuracy:.1%}   baseline {figures.majority_baseline:.1%}"
+    title = f"{accuracies}\nmacro-F1 {figures.macro_f1:.3f}   n = {figures.n:,}"
     axes.set_title(title, fontsize=11.5, color=INK, pad=12, weight="bold")
     save(figure, path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from conftest import Folder
 from labeler import images, labeling
 from labeler.errors import LabelerError
 from labeler.records import Settings
-from training import dataset
+from training import dataset, reading
 from training.dataset import Dataset
 
 CLASSES = ("calm", "cross")
@@ -21,13 +21,22 @@ CLASSES = ("calm", "cross")
 
 @contextmanager
 def opened(
-    folder: Path, val: Path | None = None, *, seed: int = 0, val_split: float = 0.2, workers: int = 1
+    folder: Path,
+    val: Path | None = None,
+    *,
+    seed: int = 0,
+    val_split: float = 0.2,
+    workers: int = 1,
+    table: Path | None = None,
+    group_by: str = "",
 ) -> Iterator[Dataset]:
+    learnt, judged = dataset.find(folder, val, table, "")
     with dataset.opened(
-        dataset.scan(folder),
-        dataset.scan(val) if val else None,
+        learnt,
+        judged,
         val_split=val_split,
         seed=seed,
+        group_by=group_by,
         cache=folder.parent,
         workers=workers,
         progress=lambda *_: None,
@@ -184,12 +193,94 @@ def test_copies_of_training_pictures_do_not_validate(faces: Folder, tmp_path: Pa
     other.noise("calm/copy.bmp", seed=3)
     other.noise("cross/copy.bmp", seed=103)
     with opened(faces.path, other.path) as pictures:
-        assert (len(pictures.validation), pictures.copies_left_out) == (1, 2)
+        assert (len(pictures.validation), pictures.left_out) == (1, {"copy": 2})
 
 
 def test_nothing_but_copies_is_an_error(faces: Folder) -> None:
     with pytest.raises(LabelerError, match="no picture is left to validate with"), opened(faces.path, faces.path):
         pass
+
+
+def test_identical_pictures_are_one_with_one_label(faces: Folder) -> None:
+    faces.noise("calm/again.bmp", seed=3)
+    faces.noise("cross/disputed.bmp", seed=5)
+    with opened(faces.path) as pictures:
+        assert len(pictures.training) + len(pictures.validation) == 19
+        assert pictures.unified == {"identical": 2, "disputed": 1}
+
+
+def test_near_copies_of_training_pictures_do_not_validate(faces: Folder, tmp_path: Path) -> None:
+    other = Folder(tmp_path / "other")
+    other.noise("calm/fresh.png", seed=500)
+    for name in ("calm/copy.jpg", "cross/copy.jpg"):
+        other.noise(name, seed=3 if name.startswith("calm") else 103)
+    with opened(faces.path, other.path) as pictures:
+        assert (len(pictures.validation), pictures.left_out) == (1, {"near_copy": 2})
+
+
+def test_files_of_one_group_stay_together(faces: Folder) -> None:
+    for seed in range(5):
+        with opened(faces.path, seed=seed, group_by=r"(\d)\.png", val_split=0.3) as pictures:
+            digits = [set(one.places % 10) for one in (pictures.training, pictures.validation)]  # Of calm, then cross.
+            assert digits[0] & digits[1] == set()
+
+
+def test_the_targets_of_folders_are_one_hot(faces: Folder) -> None:
+    with opened(faces.path) as pictures:
+        targets = pictures.targets(pictures.training)
+
+        assert targets.dtype == np.float32
+        assert np.array_equal(targets, np.eye(2)[pictures.training.labels])
+
+
+@pytest.fixture
+def ballots(faces: Folder) -> Callable[..., Path]:
+    """Write a table of votes: calm has as many as asked for, cross has one."""
+
+    def write(*calm: int) -> Path:
+        rows = [f"calm/{number},{votes},1" for number, votes in enumerate(calm)]
+        path = faces.path / "votes.csv"
+        path.write_text("\n".join(["file,calm,cross", *(row.replace(",", ".png,", 1) for row in rows)]))
+        return path
+
+    return write
+
+
+def test_the_targets_of_votes_are_their_shares(faces: Folder, ballots: Callable[..., Path]) -> None:
+    with opened(faces.path, table=ballots(3, 3, 3, 0, 0, 0)) as pictures:
+        targets = pictures.targets(pictures.training)
+
+        assert np.array_equal(targets[:, 0], np.where(pictures.training.labels == 0, np.float32(0.75), 0))
+        assert np.array_equal(targets.sum(axis=1), np.ones(len(targets)))
+
+
+def test_the_digest_tells_other_votes(faces: Folder, ballots: Callable[..., Path]) -> None:
+    digests = []
+    for votes in ((3, 3, 3, 0, 0, 0), (3, 3, 3, 0, 0, 0), (3, 3, 4, 0, 0, 0)):
+        with opened(faces.path, table=ballots(*votes)) as pictures:
+            digests.append(pictures.digest)
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_class_of_the_table_without_a_picture_is_named(faces: Folder, ballots: Callable[..., Path]) -> None:
+    path = ballots(3, 3, 3, 3)
+    path.write_text(path.read_text().replace("cross", "cross,sad").replace(",1", ",1,0"))
+    with pytest.raises(LabelerError, match=r"no picture below .* is sad; choose others with --classes"):
+        dataset.find(faces.path, None, path, "")
+
+
+def test_classes_are_chosen_from_a_table_only(faces: Folder) -> None:
+    with pytest.raises(LabelerError, match="name it with --labels"):
+        dataset.find(faces.path, None, None, "calm")
+
+
+def test_the_summary_says_what_was_left_out_and_what_guessing_is_worth(faces: Folder) -> None:
+    faces.noise("calm/again.bmp", seed=3)
+    with opened(faces.path) as pictures:
+        assert pictures.summary() == (
+            "16 pictures to learn from, 4 to validate with (always calm: 50.0%); left out: 1 identical to another"
+        )
 
 
 def test_the_cache_leaves_no_file_behind(faces: Folder) -> None:
@@ -214,7 +305,7 @@ def test_the_digest_is_of_the_pixels_not_of_the_place(faces: Folder, tmp_path: P
 def test_several_processes_give_the_same_dataset(faces: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(faces.path) as pictures:
         alone = pictures.digest
-    monkeypatch.setattr(dataset, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(dataset, "_FILES_PER_BATCH", 4)
+    monkeypatch.setattr(reading, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(reading, "_FILES_PER_BATCH", 4)
     with opened(faces.path, workers=2) as pictures:
         assert pictures.digest == alone

@@ -27,7 +27,13 @@ def commands(command: Any, name: str = "labeler") -> Iterator[tuple[str, Any]]:
 
 ALL = dict(commands(get_command(app)))
 OPTIONS = sorted(
-    {option for command in ALL.values() for one in command.params for option in one.opts if option[0] == "-"}
+    {
+        option
+        for command in ALL.values()
+        for one in command.params
+        for option in (*one.opts, *one.secondary_opts)
+        if option[0] == "-"
+    }
 )
 
 

@@ -24,12 +24,13 @@ from labeler import evaluation, pipeline
 from labeler.classifier import Classifier
 from labeler.errors import Interrupted, LabelerError
 from labeler.records import Settings
-from training import callbacks, export, fit, networks
-from training.fit import TrainSettings
+from training import callbacks, export, fit, recipes
+from training.settings import TrainSettings, recipe_of
 
 ROOT = Path(__file__).parent.parent
 CLASSES = ("calm", "cross")
 TRAINED = {"arch": "small", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.0003, "seed": 3}
+SCHEDULED = {"arch": "quick", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +48,10 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def small_network() -> Iterator[None]:
-    """Offer the documented network with two hidden units, whose files are written in no time."""
+    """Offer both recipes with networks whose files are written in no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.ARCHITECTURES, "small", small)
+        patch.setitem(recipes.RECIPES, "small", SMALL)
+        patch.setitem(recipes.RECIPES, "quick", QUICK)
         yield
 
 
@@ -113,10 +115,11 @@ def test_the_documented_network_is_trained_unless_told_otherwise(faces: Path, tm
 
 def test_the_documented_settings_are_the_defaults(faces: Path, tmp_path: Path) -> None:
     settings = TrainSettings(faces, tmp_path)
+    recipe = recipe_of(settings)
 
-    assert (settings.arch, settings.epochs, settings.patience) == ("documented", 500, 10)
-    assert (settings.batch_size, settings.learning_rate, settings.val_split) == (32, 0.001, 0.2)
-    assert not settings.augment
+    assert (settings.arch, recipe.epochs, recipe.patience) == ("documented", 500, 10)
+    assert (recipe.batch_size, recipe.learning_rate, settings.val_split) == (32, 0.001, 0.2)
+    assert not recipe.augment
 
 
 def test_the_bundle_gives_what_the_best_network_gives(trained: fit.Trained) -> None:
@@ -145,6 +148,16 @@ def test_the_metrics_are_those_that_evaluate_gives(faces: Path, tmp_path: Path) 
     assert evaluation.of_folders(rows, CLASSES) == replace(trained.figures, left_out={})
 
 
+def test_a_table_may_say_what_the_pictures_show(faces: Path, tmp_path: Path) -> None:
+    rows = [f"{name}/{index}.png,{name.upper()}" for name in CLASSES for index in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows, "calm/gone.png,CALM"]))
+    table = {"labels": tmp_path / "labels.csv", "classes": "CROSS=cross,CALM=calm"}
+    trained = fit.train(TrainSettings(faces, tmp_path / "run", arch="small", epochs=1, **table))
+
+    assert (trained.figures.class_names, trained.figures.n) == (("cross", "calm"), 4)
+    assert metrics(tmp_path / "run")["data"] == f"20% of {faces.parent.name}/faces with labels.csv, seed 0"
+
+
 def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
     [skipped] = metrics(trained.out)["skipped"]
 
@@ -153,7 +166,8 @@ def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
 
 def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> None:
     kept = metrics(trained.out)
-    told = {"accuracy", "macro_f1", "per_class", "confusion", "n", "left_out", "class_names", "majority_baseline"}
+    told = {"accuracy", "macro_f1", "per_class", "confusion", "n", "class_names", "majority_baseline"}
+    told |= {"left_out", "unified"}
 
     assert told <= set(kept)
     assert kept["settings"]["learning_rate"] == 0.0003
@@ -196,11 +210,16 @@ def test_augmentation_is_for_the_training_subset_only(
     assert np.array_equal(kinds["validation", False], kinds["validation", True])
 
 
+def kill(faces: Path, out: Path, trained: dict[str, Any]) -> list[dict[str, str]]:
+    """Begin a training that is killed when its third epoch begins; return its history."""
+    killed = subprocess.run([sys.executable, "-c", DEADLY, str(faces), str(out), json.dumps(trained)], **IN_CHECKOUT)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    return history(out)
+
+
 def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "first"
-    killed = subprocess.run([sys.executable, "-c", DEADLY, str(faces), str(out), json.dumps(TRAINED)], **IN_CHECKOUT)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    before = history(out)
+    before = kill(faces, out, TRAINED)
     resumed = fit.train(TrainSettings(faces, out, resume=True, **TRAINED))
 
     assert len(before) == 2
@@ -208,6 +227,37 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained,
     assert (resumed.epochs, resumed.best_epoch) == (trained.epochs, trained.best_epoch)
     assert np.allclose(losses(out), losses(trained.out), rtol=1e-4)
     assert np.allclose(weights(out), weights(trained.out), atol=1e-4)
+
+
+def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "whole", **SCHEDULED))
+    before = kill(faces, tmp_path / "killed", SCHEDULED)
+    fit.train(TrainSettings(faces, tmp_path / "killed", resume=True, **SCHEDULED))
+
+    assert history(tmp_path / "killed")[:2] == before
+    assert np.allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-3)
+    assert np.allclose(weights(tmp_path / "killed"), weights(tmp_path / "whole"), atol=1e-3)
+
+
+def test_a_schedule_runs_to_its_end_whatever_the_validation_loss(faces: Path, tmp_path: Path) -> None:
+    trained = fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 12, "learning_rate": 30.0}))
+
+    assert (trained.epochs, trained.best_epoch < 12) == (12, True)
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_a_scheduled_run_cannot_be_made_longer(faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
+    with pytest.raises(LabelerError, match="is another one: epochs was 1, is 2"):
+        fit.train(TrainSettings(faces, tmp_path / "run", resume=True, **{**SCHEDULED, "epochs": 2}))
+
+
+def test_what_was_trained_fast_is_kept_as_any_keras_can_load_it(faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
+    network = keras.saving.load_model(tmp_path / "run" / "best_model.keras", safe_mode=True)
+
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    assert {type(layer).__module__.split(".")[0] for layer in network.layers} == {"keras"}
 
 
 @pytest.mark.usefixtures("unhurried")
@@ -296,6 +346,7 @@ def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -
         ({"batch_size": 0}, "--batch-size is at least 1"),
         ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
         ({"seed": -1}, "--seed lies between"),
+        ({"balance": 2.0}, "--balance lies between 0 and 1"),
     ],
 )
 def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
@@ -330,7 +381,8 @@ def test_the_terminal_gets_one_plain_line_for_each_epoch(
     lines = err.splitlines()
 
     assert out == ""
-    assert lines[:2] == ["2 classes: calm, cross", "18 pictures to learn from, 6 to validate with"]
+    assert lines[0] == "2 classes: calm, cross"
+    assert lines[1] == "18 pictures to learn from, 6 to validate with (always calm: 50.0%)"
     assert lines[2].startswith("skipped ")
     assert [line[:9] for line in lines[3:]] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
 
@@ -339,6 +391,20 @@ def small(num_classes: int) -> keras.Model:
     layers = keras.layers
     dense = [layers.Dense(2, activation="relu"), layers.Dense(num_classes, activation="softmax")]
     return keras.Sequential([layers.Input((64, 64, 3)), layers.Flatten(), *dense])
+
+
+def quick(num_classes: int) -> keras.Model:
+    layers = keras.layers
+    seen = [layers.Input((64, 64, 3)), layers.Conv2D(4, 8, 8, use_bias=False), layers.BatchNormalization()]
+    told = [layers.GlobalAveragePooling2D(), layers.Dense(num_classes, activation="softmax", name="probabilities")]
+    return keras.Sequential([*seen, *told])
+
+
+SMALL = replace(recipes.RECIPES["documented"], network=small)
+"""The documented recipe for a network with two hidden units."""
+
+QUICK = replace(recipes.RECIPES["default"], network=quick)
+"""The default recipe for a network of one convolution."""
 
 
 def weights(out: Path) -> np.ndarray[Any, Any]:
@@ -361,15 +427,15 @@ def interrupt_at(epoch: int, patch: pytest.MonkeyPatch) -> None:
 DEADLY = """
 import json, os, signal, sys
 from pathlib import Path
-from test_fit import small
-from training import callbacks, fit, networks
+from test_fit import QUICK, SMALL
+from training import callbacks, fit, recipes
 
 def die(recorder, epoch, logs=None):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 callbacks.Recorder.on_epoch_begin = die
-networks.ARCHITECTURES["small"] = small
+recipes.RECIPES.update(small=SMALL, quick=QUICK)
 fit.train(fit.TrainSettings(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3])))
 """
 """A training that is killed when its third epoch begins."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from training import networks
+from training import networks, recipes
 
 
 def test_the_documented_layers() -> None:
@@ -58,4 +59,48 @@ def test_the_documented_metric() -> None:
 
 
 def test_the_command_line_offers_the_documented_network() -> None:
-    assert networks.ARCHITECTURES["documented"] is networks.documented
+    assert recipes.RECIPES["documented"].network is networks.documented
+
+
+@pytest.fixture(scope="module")
+def default() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return networks.default(3)
+
+
+@pytest.fixture
+def pixels() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((5, 64, 64, 3), np.float32)
+
+
+def test_the_default_network_fits_into_8_megabytes() -> None:
+    assert networks.default(7).count_params() * 4 < 7_800_000
+
+
+def test_the_default_shapes(default: keras.Model) -> None:
+    assert (default.input_shape, default.output_shape) == ((None, 64, 64, 3), (None, 3))
+
+
+def test_the_default_network_is_made_of_layers_that_any_keras_has(default: keras.Model) -> None:
+    assert {type(layer).__module__.split(".")[0] for layer in default.layers} == {"keras"}
+
+
+def test_the_default_network_sees_no_colour(default: keras.Model, pixels: NDArray[np.float32]) -> None:
+    gray = np.repeat(pixels @ np.array(networks.LUMA, np.float32)[:, None], 3, axis=-1)
+
+    assert np.allclose(default.predict_on_batch(gray), default.predict_on_batch(pixels), atol=1e-5)
+
+
+def test_the_default_network_sees_neither_brightness_nor_contrast(
+    default: keras.Model, pixels: NDArray[np.float32]
+) -> None:
+    dull = pixels * np.float32(0.5) + np.float32(0.3)
+
+    assert np.allclose(default.predict_on_batch(dull), default.predict_on_batch(pixels), atol=5e-3)
+
+
+def test_the_default_network_sees_nothing_in_a_blank_picture(default: keras.Model) -> None:
+    seen = keras.Model(default.inputs, default.get_layer("standardised").output)
+    blank = np.ones((3, 64, 64, 3), np.float32) * np.array([0, 0.498, 1], np.float32).reshape(3, 1, 1, 1)
+
+    assert np.abs(seen.predict_on_batch(blank)).max() < 1e-6

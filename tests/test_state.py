@@ -51,6 +51,23 @@ def test_a_best_network_cut_short_by_a_kill_is_mended(network: keras.Model, tmp_
     assert all(map(np.array_equal, best.get_weights(), network.get_weights()))
 
 
+def test_a_best_network_is_mended_with_the_average_of_its_weights(tmp_path: Path) -> None:
+    trained = networks.documented(2)
+    trained.compile(keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.9), "categorical_crossentropy")
+    for _ in range(3):
+        trained.train_on_batch(np.ones((4, 64, 64, 3), np.float32), np.eye(2)[[0, 1, 1, 1]])
+    last = trained.get_weights()
+    state.save(tmp_path, trained, history(2.0))
+    kept = state.load(tmp_path)
+    trained.optimizer.finalize_variable_values(trained.trainable_variables)
+    best = keras.saving.load_model(tmp_path / "best_model.keras", compile=False)
+
+    assert kept is not None
+    assert all(map(np.array_equal, kept.network.get_weights(), last))
+    assert all(map(np.array_equal, best.get_weights(), trained.get_weights()))
+    assert not np.array_equal(best.get_weights()[0], last[0])
+
+
 def test_a_best_network_of_an_earlier_epoch_is_left_alone(network: keras.Model, tmp_path: Path) -> None:
     state.save(tmp_path, network, history(3.0, 2.0, 2.5))
     (tmp_path / "best_model.keras").write_bytes(b"of epoch 2")

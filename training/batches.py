@@ -1,24 +1,41 @@
-"""Pixels to the batches a network learns from: gathered, scaled, shuffled, augmented."""
+"""Pixels to the batches a network learns from: gathered, shuffled, scaled, varied."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from labeler.images import Pixels
 from labeler.records import INPUT_SIDE
+from training.augmentation import Augmentation
 from training.dataset import Dataset, Pictures
-from training.steps import scaled
+from training.labels import Votes
+from training.steps import AT_ONCE, scaled
 
-_DRAWS_PER_BATCH = 8
-"""More than any augmenting layer draws for one batch, so that no two batches share a random number."""
+Shown = tuple[Pixels, Votes, NDArray[np.float32], int]
 
-Stack = tuple[Pixels, NDArray[np.float32], int]
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """How training pictures are shown."""
+
+    batch_size: int
+    seed: int
+    vary: Augmentation | None = None
+    smoothing: float = 0.0
+    """What a label leaves to be shared by all classes; votes are left as they are."""
+    balance: float = 0.0
+    """0 for every picture counting the same, 1 for every class, and what lies between."""
+
+    @property
+    def at_once(self) -> int:
+        """How many batches come stacked; varied ones come one by one, for varying them takes far longer than a call."""
+        return 1 if self.vary else AT_ONCE
 
 
 def steps(pictures: Pictures, batch_size: int) -> int:
@@ -26,10 +43,10 @@ def steps(pictures: Pictures, batch_size: int) -> int:
     return -(-len(pictures) // batch_size)
 
 
-def calls(pictures: Pictures, batch_size: int, at_once: int) -> int:
-    """Return how many stacks of up to ``at_once`` batches one epoch has; a last batch that is not full stands alone."""
-    full, rest = divmod(len(pictures), batch_size)
-    return -(-full // at_once) + bool(rest)
+def calls(pictures: Pictures, lessons: Lessons) -> int:
+    """Return how many elements of `training` one epoch is; a last batch that is not full is one by itself."""
+    full, rest = divmod(len(pictures), lessons.batch_size)
+    return -(-full // lessons.at_once) + bool(rest)
 
 
 def order(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -37,85 +54,70 @@ def order(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(size)
 
 
-def training(
-    dataset: Dataset, batch_size: int, *, seed: int, augment: bool, first_epoch: int = 0, at_once: int = 1
-) -> tf.data.Dataset:
-    """Return the training batches of all epochs from ``first_epoch`` on, without end, in stacks of up to ``at_once``.
+def training(dataset: Dataset, lessons: Lessons, first_epoch: int = 0) -> tf.data.Dataset:
+    """Return the training batches of all epochs from ``first_epoch`` on, without end.
 
-    An element is pixels (stack, batch, 64, 64, 3), uint8 or, augmented, 0..1, and answers (stack, batch, classes).
+    An element is pixels (batch, 64, 64, 3) in 0..1, targets (batch, classes) and, if classes are balanced, weights
+    (batch,); or where `Lessons.at_once` is more than one, a stack of up to so many, its pixels still uint8.
     """
-    augmented = Augmentation(seed) if augment else None
-    pictures = dataset.training
-    one_hot = np.eye(len(dataset.class_names), dtype=np.float32)
+    places = dataset.training.places
+    per_epoch = steps(dataset.training, lessons.batch_size)
+    targets, weights = _targets(dataset, lessons.smoothing), _weights(dataset, lessons.balance)
 
-    def stacks() -> Iterator[Stack]:
+    def shown() -> Iterator[Shown]:
         for epoch in count(first_epoch):
-            shuffled = order(len(pictures), seed, epoch)
-            number = epoch * steps(pictures, batch_size)
-            for chosen in _stacked(shuffled, batch_size, at_once):
-                yield dataset.pixels[pictures.places[chosen]], one_hot[pictures.labels[chosen]], number
-                number += len(chosen)
+            shuffled = order(len(places), lessons.seed, epoch)
+            for number, chosen in enumerate(_chosen(shuffled, lessons), epoch * per_epoch):
+                yield dataset.pixels[places[chosen]], targets[chosen], weights[chosen], number
 
-    def vary(pixels: tf.Tensor, answers: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if not augmented:
-            return pixels, answers
-        return augmented(scaled(pixels[0]), number)[None], answers
+    def ready(pixels: tf.Tensor, answers: tf.Tensor, weighed: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        varied = lessons.vary(scaled(pixels), number) if lessons.vary else pixels
+        return (varied, answers, weighed) if lessons.balance else (varied, answers)
 
-    signature = tuple(tf.TensorSpec((None, *spec.shape), spec.dtype) for spec in _signature(dataset))
-    generated = tf.data.Dataset.from_generator(stacks, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
-    return generated.map(vary).prefetch(2)
+    stack = (None,) if lessons.at_once > 1 else ()
+    specs = (*_signature(dataset), tf.TensorSpec((None,), tf.float32))
+    signature = tuple(tf.TensorSpec((*stack, *spec.shape), spec.dtype) for spec in specs)
+    generated = tf.data.Dataset.from_generator(shown, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
+    return generated.map(ready).prefetch(4)
 
 
 def validation(dataset: Dataset, batch_size: int) -> tf.data.Dataset:
     """Return the validation batches of one epoch, in order and never augmented."""
+    places, targets = dataset.validation.places, dataset.targets(dataset.validation)
 
-    def batches() -> Iterator[tuple[Pixels, NDArray[np.float32]]]:
-        yield from _gathered(dataset, dataset.validation, batch_size)
+    def batches() -> Iterator[tuple[Pixels, Votes]]:
+        for at in range(0, len(places), batch_size):
+            yield dataset.pixels[places[at : at + batch_size]], targets[at : at + batch_size]
 
     known = tf.data.experimental.assert_cardinality(steps(dataset.validation, batch_size))
     generated = tf.data.Dataset.from_generator(batches, output_signature=_signature(dataset)).apply(known)
     return generated.map(lambda pixels, answers: (scaled(pixels), answers)).prefetch(4)
 
 
-class Augmentation:
-    """Flip, turn, shift, zoom and change the contrast of whole batches, as their numbers say."""
-
-    def __init__(self, seed: int) -> None:
-        self._layers = (
-            keras.layers.RandomFlip("horizontal", seed=seed),
-            keras.layers.RandomRotation(0.03, fill_mode="nearest", seed=seed + 1),
-            keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest", seed=seed + 2),
-            keras.layers.RandomZoom(0.1, fill_mode="nearest", seed=seed + 3),
-            keras.layers.RandomContrast(0.2, value_range=(0, 1), seed=seed + 4),
-        )
-
-    def __call__(self, pixels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        """Return ``pixels`` (n, 64, 64, 3) in 0..1, changed in a way that depends on ``number`` alone.
-
-        So a training that is resumed continues with the very pictures it would have seen.
-        """
-        for layer in self._layers:
-            state = layer.generator.state
-            drawn = tf.cast(number * _DRAWS_PER_BATCH, state.dtype)
-            state.assign(tf.stack([tf.cast(layer.seed, state.dtype), drawn]))
-            pixels = layer(pixels, training=True)
-        return pixels
+def _targets(dataset: Dataset, smoothing: float) -> Votes:
+    targets = dataset.targets(dataset.training)
+    if dataset.shares is not None or not smoothing:
+        return targets
+    return targets * np.float32(1 - smoothing) + np.float32(smoothing / targets.shape[1])
 
 
-def _gathered(dataset: Dataset, pictures: Pictures, batch_size: int) -> Iterator[tuple[Pixels, NDArray[np.float32]]]:
-    one_hot = np.eye(len(dataset.class_names), dtype=np.float32)
-    for at in range(0, len(pictures), batch_size):
-        chosen = slice(at, at + batch_size)
-        yield dataset.pixels[pictures.places[chosen]], one_hot[pictures.labels[chosen]]
+def _weights(dataset: Dataset, balance: float) -> NDArray[np.float32]:
+    """Return what each training picture counts for, 1 on average: the rarer its classes, the more."""
+    targets = dataset.targets(dataset.training)
+    weights: NDArray[np.float32] = targets @ np.maximum(targets.sum(axis=0), 1) ** np.float32(-balance)
+    weights /= weights.mean()
+    return weights
 
 
-def _stacked(places: NDArray[np.int64], batch_size: int, at_once: int) -> Iterator[NDArray[np.int64]]:
-    """Yield places as (stack, batch)."""
-    full = len(places) - len(places) % batch_size
-    for at in range(0, full, batch_size * at_once):
-        yield places[at : min(at + batch_size * at_once, full)].reshape(-1, batch_size)
+def _chosen(places: NDArray[np.int64], lessons: Lessons) -> Iterator[NDArray[np.int64]]:
+    """Yield the places of each batch, or of each stack of batches (stack, batch)."""
+    size = lessons.batch_size
+    full = len(places) - len(places) % size
+    for at in range(0, full, size * lessons.at_once):
+        stack = places[at : min(at + size * lessons.at_once, full)].reshape(-1, size)
+        yield stack if lessons.at_once > 1 else stack[0]
     if full < len(places):
-        yield places[None, full:]
+        yield places[None, full:] if lessons.at_once > 1 else places[full:]
 
 
 def _signature(dataset: Dataset) -> tuple[tf.TensorSpec, ...]:

@@ -29,6 +29,11 @@ def checkpoint(folder: Path) -> keras.callbacks.ModelCheckpoint:
     return keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
 
 
+def averages(network: keras.Model) -> list[keras.callbacks.Callback]:
+    """Judge and keep the average of the weights where the optimizer has one. Comes after the recorder."""
+    return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if network.optimizer.use_ema else []
+
+
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
     """Add every finished epoch to the history and keep the state of the run. Comes first of all callbacks."""
 

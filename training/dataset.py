@@ -1,46 +1,36 @@
-"""Folders of faces to pixels: found, decoded once, split, and kept in a file instead of in memory."""
+"""Labelled pictures, found, decoded once, split, and kept in a file instead of in memory."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import evaluation, executors, images, sources
-from labeler.errors import LabelerError, OutputError
-from labeler.records import INPUT_SIDE, RESERVED_NAMES, Settings
-from training.decoding import Decoder
+from labeler import evaluation, images, sources
+from labeler.errors import LabelerError
+from training import labels, splitting
+from training.labels import Labelled, Votes
+from training.reading import Progress, Read, Reader
 
 Places = NDArray[np.int64]
-Progress = Callable[[int, int], None]
-"""Is told how many pictures are read, and how many there are."""
-
-_FILES_PER_BATCH = 64
-_WORTH_PROCESSES = 2000
-"""From so many files on, starting worker processes pays."""
-
 
 _SPLITS = frozenset("train training val valid validation test testing".split())
 """Folders that hold the parts of a data set, each with its own class folders."""
 
-
-@dataclass(frozen=True)
-class Folders:
-    """The pictures of a directory of class folders, not yet opened; ``files`` are relative to ``root``."""
-
-    root: str
-    class_names: tuple[str, ...]
-    files: tuple[str, ...]
-    passed_over: tuple[str, ...] = ()
-    """Pictures that stand in no class folder and folders that cannot be listed, each with the reason."""
+_WORDS = {
+    splitting.IDENTICAL: "identical to another",
+    splitting.DISPUTED: "identical under several labels, none the most frequent",
+    splitting.TIE: "to validate with whose votes are tied",
+    splitting.NEAR_COPY: "to validate with that are near copies of training pictures",
+    splitting.SAME_GROUP: "to validate with that share a name's group with training pictures",
+    evaluation.COPY: "to validate with that are copies of training pictures",
+}
 
 
 @dataclass(frozen=True)
@@ -64,28 +54,68 @@ class Pictures:
 class Dataset:
     """What a network learns from, and what it is judged by.
 
-    ``pixels`` (n, 64, 64, 3) uint8 is mapped from a file; ``skipped`` says of each file that could not be used
-    why; ``copies_left_out`` counts validation pictures that are pixel-identical to a training picture.
+    ``pixels`` (n, 64, 64, 3) uint8 is mapped from a file; ``skipped`` says what could not be used, and why. Of what was
+    read, ``unified`` counts pictures that are identical to another, ``left_out`` those that would have been judged by
+    but are too much like what is learnt from, or tied; both by reason, see `splitting`.
     """
 
     class_names: tuple[str, ...]
     pixels: images.Pixels
     training: Pictures
     validation: Pictures
-    skipped: tuple[str, ...]
-    copies_left_out: int
+    skipped: tuple[str, ...] = ()
+    unified: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    shares: Votes | None = None
+    """A row for each row of ``pixels``: how the votes are shared by the classes; None where all are labels."""
 
     @property
     def digest(self) -> str:
-        """Identify the classes and the pixels of both subsets, wherever the files lie."""
+        """Identify the classes, the pixels and the targets of both subsets, wherever the files lie."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for subset in (self.training, self.validation):
-            digest.update(subset.labels.tobytes())
+            digest.update(self.targets(subset).tobytes())
             digest.update(b"".join(subset.fingerprints))
         return digest.hexdigest()
 
+    def summary(self) -> str:
+        """Say in one line how many pictures there are, what was left out, and what guessing is worth."""
+        counts = np.bincount(self.validation.labels, minlength=len(self.class_names))
+        frequent, share = self.class_names[counts.argmax()], counts.max() / counts.sum()
+        left_out = [f"{count:,} {_WORDS[why]}" for why, count in {**self.unified, **self.left_out}.items()]
+        return (
+            f"{len(self.training):,} pictures to learn from, {len(self.validation):,} to validate with "
+            f"(always {frequent}: {share:.1%})" + (f"; left out: {', '.join(left_out)}" if left_out else "")
+        )
 
-def scan(directory: str | Path) -> Folders:
+    def targets(self, pictures: Pictures) -> Votes:
+        """Return what a network should answer (n, classes) float32: rows add up to 1, a single 1 for a label."""
+        if self.shares is not None:
+            return self.shares[pictures.places]
+        return np.eye(len(self.class_names), dtype=np.float32)[pictures.labels]
+
+
+def find(data: Path, val: Path | None, table: Path | None, classes: str) -> tuple[Labelled, Labelled | None]:
+    """Return the pictures below ``data`` and ``val``, labelled by the folders they stand in or by one table for both.
+
+    For ``classes`` see `labels.parse_classes`; empty for all that the table has.
+
+    Raises:
+        LabelerError: see `scan` and `labels.Table`; a class has no picture below ``data``.
+    """
+    if not table:
+        if classes:
+            raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
+        return scan(data), scan(val) if val else None
+    opened_table = labels.Table(table, labels.parse_classes(classes))
+    learnt = opened_table.below(data)
+    empty = [name for name, votes in zip(learnt.class_names, learnt.votes.T, strict=True) if not votes.any()]
+    if empty:
+        raise LabelerError(f"{table}: no picture below {data} is {', '.join(empty)}; choose others with --classes")
+    return learnt, opened_table.below(val) if val else None
+
+
+def scan(directory: str | Path) -> Labelled:
     """Find the pictures of a directory of class folders.
 
     Raises:
@@ -93,14 +123,7 @@ def scan(directory: str | Path) -> Folders:
             whose name is reserved, or the parts of a data set.
     """
     class_names = evaluation.class_folders(directory)
-    if len(class_names) == 1:
-        raise LabelerError(f"{directory} holds a single class, {class_names[0]}; training needs at least two")
-    reserved = RESERVED_NAMES.intersection(class_names)
-    if reserved:
-        raise LabelerError(
-            f"{directory}: no class may be called {', '.join(sorted(reserved))}, which means something else "
-            "in a table; rename the folder"
-        )
+    labels.check_names(directory, class_names)
     if _SPLITS.issuperset(name.lower() for name in class_names):
         raise LabelerError(
             f"{directory} holds {', '.join(class_names)}, which are no classes; "
@@ -109,106 +132,67 @@ def scan(directory: str | Path) -> Folders:
     source = sources.find(directory)
     found = list(source)
     files = tuple(file for file in found if "/" in file)
-    empty = set(class_names).difference(file.partition("/")[0] for file in files)
+    folders = [file.partition("/")[0] for file in files]
+    empty = set(class_names).difference(folders)
     if empty:
         raise LabelerError(f"{directory}: no picture in {', '.join(sorted(empty))}; fill or remove the folder")
     strays = [f"{file}: stands in no class folder" for file in found if "/" not in file]
-    return Folders(source.root, class_names, files, (*strays, *source.unreadable))
+    passed_over = tuple(f"{source.root}/{line}" for line in (*strays, *source.unreadable))
+    return Labelled(source.root, class_names, files, labels.one_hot(folders, class_names), passed_over=passed_over)
 
 
 @contextmanager
 def opened(
-    training: Folders,
-    validation: Folders | None,
+    training: Labelled,
+    validation: Labelled | None,
     *,
     val_split: float,
     seed: int,
+    group_by: str = "",
     cache: Path,
     workers: int,
     progress: Progress,
 ) -> Iterator[Dataset]:
     """Decode all pictures once and split them; the pixels live in a nameless file in the folder ``cache``.
 
-    Without ``validation`` folders, ``val_split`` of each class is held back, chosen by ``seed`` alone. ``workers``
-    processes decode, 0 for one per core; few pictures are decoded in this one.
+    Without ``validation``, ``val_split`` of each class is held back, chosen by ``seed`` alone. Identical pictures are
+    one, and never are near copies, or pictures whose names hold the same of the expression ``group_by``, on both sides:
+    whole groups are held back, or left out of ``validation``. For ``workers`` see `Reader.read`.
 
     Raises:
-        LabelerError: the validation classes are others, a class has no readable picture, or nothing is left to
-            validate with.
+        LabelerError: the validation classes are others, a class has no readable picture, nothing is left to
+            validate with, or the expression is none or finds nothing.
         OutputError: the disk is full.
     """
     everything = [training] if validation is None else [training, validation]
     _check_same_classes(everything)
+    if group_by:
+        splitting.keys([file for labelled in everything for file in labelled.files], group_by)
     with tempfile.TemporaryFile(dir=cache) as file:
-        total = sum(len(folders.files) for folders in everything)
-        reader = _Reader(file, training.class_names, total, progress)
-        read = [reader.read(folders, workers) for folders in everything]
-        learnt, judged = read if validation else _split(read[0], val_split, seed)
-        kept = _without_copies(judged, learnt)
+        reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress)
+        read = [splitting.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
+        learnt, unified = read[0]
+        if validation:
+            judged, left_out = splitting.without_kin(read[1][0], learnt, group_by)
+            unified = unified + read[1][1]
+        else:
+            learnt, judged, left_out = splitting.split(learnt, val_split, seed, group_by)
+        _check_something_is_left(judged, group_by)
+        pixels = reader.pixels()
         yield Dataset(
             class_names=training.class_names,
-            pixels=reader.pixels(),
-            training=learnt,
-            validation=kept,
+            pixels=pixels,
+            training=_pictures(learnt),
+            validation=_pictures(judged),
             skipped=tuple(reader.skipped),
-            copies_left_out=len(judged) - len(kept),
+            unified=unified,
+            left_out=left_out,
+            shares=_by_place(len(pixels), learnt, judged) if training.soft else None,
         )
 
 
-class _Reader:
-    """Decode pictures into a file that only ever grows."""
-
-    def __init__(self, file: IO[bytes], class_names: Sequence[str], total: int, progress: Progress) -> None:
-        self.skipped: list[str] = []
-        self._file = file
-        self._labels = {name: label for label, name in enumerate(class_names)}
-        self._total = total
-        self._progress = progress
-        self._seen = self._kept = 0
-
-    def read(self, folders: Folders, workers: int) -> Pictures:
-        """Decode the pictures of ``folders``; those that cannot be used are listed in `skipped`.
-
-        Raises:
-            LabelerError: no picture of some class can be read.
-            OutputError: the file cannot grow.
-        """
-        first = self._kept
-        labels: list[int] = []
-        fingerprints: list[bytes] = []
-        self.skipped += [f"{folders.root}/{line}" for line in folders.passed_over]
-        decoder = partial(Decoder, Settings(root=folders.root))
-        processes = (workers or executors.cores()) if len(folders.files) >= _WORTH_PROCESSES else 1
-        for batch in executors.in_order(decoder, _batches(folders.files), processes):
-            for file, pixels, reason in batch:
-                if pixels is None:
-                    self.skipped.append(f"{folders.root}/{file}: {reason}")
-                    continue
-                self._write(pixels)
-                labels.append(self._labels[file.partition("/")[0]])
-                fingerprints.append(images.fingerprint(pixels))
-            self._seen += len(batch)
-            self._progress(self._seen, self._total)
-        unread = set(folders.class_names).difference(folders.class_names[label] for label in set(labels))
-        if unread:
-            raise LabelerError(f"{folders.root}: no picture in {', '.join(sorted(unread))} can be read")
-        return Pictures(np.arange(first, self._kept), np.array(labels, np.int64), tuple(fingerprints))
-
-    def pixels(self) -> images.Pixels:
-        """Return all pictures read, mapped into memory."""
-        self._file.flush()
-        return np.memmap(self._file, np.uint8, "r", shape=(self._kept, INPUT_SIDE, INPUT_SIDE, 3))
-
-    def _write(self, pixels: images.Pixels) -> None:
-        try:
-            self._file.write(pixels.tobytes())
-        except OSError as exc:
-            raise OutputError(f"cannot keep the decoded pictures beside the model: {exc.strerror}") from exc
-        self._kept += 1
-
-
-def _check_same_classes(everything: Sequence[Folders]) -> None:
-    names = [set(folders.class_names) for folders in everything]
+def _check_same_classes(everything: Sequence[Labelled]) -> None:
+    names = [set(labelled.class_names) for labelled in everything]
     if names[0] != names[-1]:
         raise LabelerError(
             f"the classes differ: {everything[0].root} holds {', '.join(everything[0].class_names)}, "
@@ -216,24 +200,21 @@ def _check_same_classes(everything: Sequence[Folders]) -> None:
         )
 
 
-def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
+def _check_something_is_left(judged: Read, group_by: str) -> None:
+    if not len(judged):
+        named = f", or in a group that --group-by {group_by} makes too large" if group_by else ""
+        raise LabelerError(
+            "no picture is left to validate with: there are too few, or each is a copy or a near copy of one in the "
+            f"training subset{named}"
+        )
 
 
-def _split(pictures: Pictures, val_split: float, seed: int) -> tuple[Pictures, Pictures]:
-    """Hold back a share of each class, at least one picture and never all of them."""
-    chance = np.random.default_rng(seed)
-    held_back = np.zeros(len(pictures), bool)
-    for label in np.unique(pictures.labels):
-        of_class = chance.permutation(np.flatnonzero(pictures.labels == label))
-        count = min(max(round(len(of_class) * val_split), 1), len(of_class) - 1)
-        held_back[of_class[:count]] = True
-    return pictures.at(np.flatnonzero(~held_back)), pictures.at(np.flatnonzero(held_back))
+def _pictures(read: Read) -> Pictures:
+    return Pictures(read.places, read.votes.argmax(axis=1), read.fingerprints)
 
 
-def _without_copies(judged: Pictures, learnt: Pictures) -> Pictures:
-    known = set(learnt.fingerprints)
-    fresh = [place for place, fingerprint in enumerate(judged.fingerprints) if fingerprint not in known]
-    if not fresh:
-        raise LabelerError("no picture is left to validate with: each is also in the training subset, or too few")
-    return judged.at(np.array(fresh, np.int64))
+def _by_place(size: int, *subsets: Read) -> Votes:
+    shares = np.zeros((size, subsets[0].votes.shape[1]), np.float32)
+    for subset in subsets:
+        shares[subset.places] = subset.votes
+    return shares

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from labeler import images, labeling
 from labeler.records import Settings
+from training import duplicates
 
 
 class Decoded(NamedTuple):
-    """The crop (64, 64, 3) of a file's largest face, or the reason why there is none."""
+    """The crop (64, 64, 3) of a file's largest face and its hash, or the reason why there is none."""
 
     file: str
     pixels: images.Pixels | None
     reason: str = ""
+    perceptual_hash: bytes = b""
 
 
 class Decoder:
@@ -34,4 +36,5 @@ class Decoder:
             return Decoded(file, None, exc.reason)
         if not found:
             return Decoded(file, None, "no face was found")
-        return Decoded(file, found[0][1])
+        pixels = found[0][1]
+        return Decoded(file, pixels, perceptual_hash=duplicates.perceptual_hash(pixels))

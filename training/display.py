@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from training.dataset import Progress as Reading
 from training.history import Epoch, History
+from training.reading import Progress as Reading
 
 Logs = Mapping[str, float] | None
 

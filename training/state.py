@@ -55,7 +55,12 @@ def load(folder: Path) -> State | None:
     except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.
         raise LabelerError(f"{path} is damaged ({exc}); train into another --out") from exc
     if history.waited == 0:  # The state is kept first: this network is the best, written in full or not.
-        with files.replacing(folder / BEST_NETWORK) as beside:
-            network.save(beside)
+        _keep_as_best(folder, keras.saving.load_model(path, safe_mode=True))
     history.write(folder / HISTORY)
     return State(network, history)
+
+
+def _keep_as_best(folder: Path, network: keras.Model) -> None:
+    network.optimizer.finalize_variable_values(network.trainable_variables)  # To their average, where there is one.
+    with files.replacing(folder / BEST_NETWORK) as beside:
+        network.save(beside)
