@@ -10,10 +10,11 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,16 @@ Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 Maker = Callable[[], Task[Result]]
 """Makes the task where it runs, so that a process that only hands out batches loads nothing for it. Picklable."""
+Lost = Callable[[str, str], Result]
+"""Makes the result of an item that no process survives, of it and of the reason."""
+
+_MOST_DEATHS = 10
+"""So many items in a row that no process survives are no accident."""
+
+_ADVICE = (
+    "Perhaps memory is short; what is done is kept: run the same command to continue, with fewer --workers if it "
+    "happens again"
+)
 
 _task: Task[Any]
 """The one task of a worker process, set once when it starts, so that its model is loaded once."""
@@ -65,42 +76,111 @@ def warm_up() -> None:
         forkserver.ensure_running()
 
 
-def in_order(make_task: Maker[Result], batches: Iterable[Sequence[str]], workers: int) -> Iterator[Result]:
+def in_order(
+    make_task: Maker[Result], batches: Iterable[Sequence[str]], workers: int, lost: Lost[Result] | None = None
+) -> Iterator[Result]:
     """Yield ``make_task()(batch)`` for every batch, in the order of the batches, with a bounded number in flight.
 
     One worker, or one batch, runs in this process; more run in processes of their own. Each makes the task once.
 
+    A process may die, of a bug in a decoder or because the system is short of memory. The batches in flight are then
+    run again, each in a process by itself and halved until the item that kills it stands alone; for that one, what
+    ``lost`` makes of it and of the reason is yielded instead. So a batch may give several results.
+
     Raises:
-        OutputError: a worker process died.
+        OutputError: a process died and ``lost`` is None, or processes die whatever they are given.
         Exception: whatever the task raises.
     """
     remaining = iter(batches)
     first = list(itertools.islice(remaining, 2))
+    remaining = itertools.chain(first, remaining)
     if workers == 1 or len(first) < 2:
-        yield from map(make_task(), itertools.chain(first, remaining))
+        yield from map(make_task(), remaining)
         return
-    try:
-        yield from _in_processes(make_task, itertools.chain(first, remaining), workers)
-    except BrokenProcessPool as exc:
-        raise OutputError(
-            "a worker process died, perhaps for want of memory; what is done is kept: "
-            "run the same command to continue, with fewer --workers if it happens again"
-        ) from exc
+    deaths = _Deaths()
+    while suspects := (yield from _until_one_dies(make_task, remaining, workers)):
+        if not lost:
+            raise OutputError(f"a worker process died. {_ADVICE}")
+        for batch in suspects:
+            yield from _alone(make_task, batch, lost, deaths)
 
 
-def _in_processes(make_task: Maker[Result], batches: Iterable[Sequence[str]], workers: int) -> Iterator[Result]:
-    in_flight: deque[Future[Result]] = deque()
+def _until_one_dies(
+    make_task: Maker[Result], batches: Iterator[Sequence[str]], workers: int
+) -> Generator[Result, None, list[Sequence[str]]]:
+    """Yield results until all are there, or return the batches whose results a dead process keeps from coming."""
+    in_flight: deque[tuple[Sequence[str], Future[Result]]] = deque()
+    submitted: Sequence[str] = ()
     with ProcessPoolExecutor(workers, _context(), _start_worker, (make_task,)) as pool:
         try:
-            for batch in batches:
-                in_flight.append(pool.submit(_run, batch))
-                while in_flight and (in_flight[0].done() or len(in_flight) > 2 * workers):
-                    yield in_flight.popleft().result()
+            for submitted in batches:
+                in_flight.append((submitted, pool.submit(_run, submitted)))
+                submitted = ()
+                while in_flight and (in_flight[0][1].done() or len(in_flight) > 2 * workers):
+                    yield in_flight[0][1].result()
+                    in_flight.popleft()
             while in_flight:
-                yield in_flight.popleft().result()
+                yield in_flight[0][1].result()
+                in_flight.popleft()
+        except BrokenProcessPool:
+            return [batch for batch, _ in in_flight] + ([submitted] if submitted else [])
         finally:
-            for future in in_flight:
+            for _, future in in_flight:
                 future.cancel()
+    return []
+
+
+class _Deaths:
+    """How often in a row a process died with a single item."""
+
+    in_a_row = 0
+
+
+def _alone(
+    make_task: Maker[Result], batch: Sequence[str], lost: Lost[Result], deaths: _Deaths, *, again: bool = True
+) -> Iterator[Result]:
+    """Run a batch in a process by itself, and when that dies, its halves; a single item gets a second chance."""
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(make_task, batch, sender))  # type: ignore[attr-defined]
+    process.start()
+    sender.close()
+    try:
+        result, raised = receiver.recv()
+    except EOFError:
+        process.join()
+    else:
+        process.join()
+        deaths.in_a_row = 0
+        if raised:
+            raise raised
+        yield result
+        return
+    half = len(batch) // 2
+    if half:
+        yield from _alone(make_task, batch[:half], lost, deaths)
+        yield from _alone(make_task, batch[half:], lost, deaths)
+    elif again:
+        yield from _alone(make_task, batch, lost, deaths, again=False)
+    else:
+        deaths.in_a_row += 1
+        if deaths.in_a_row > _MOST_DEATHS:
+            raise OutputError(f"worker processes keep dying ({_cause(process.exitcode)}). {_ADVICE}")
+        yield lost(batch[0], f"reading it ended the process: {_cause(process.exitcode)}")
+
+
+def _cause(exit_code: int | None) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-(exit_code or 0)).name
+    return f"exit code {exit_code}"
+
+
+def _send(make_task: Maker[Any], batch: Sequence[str], sender: Connection) -> None:
+    _start_worker(make_task)
+    try:
+        sender.send((_run(batch), None))
+    except Exception as exc:  # noqa: BLE001 - it travels to where the results are awaited
+        sender.send((None, exc))
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeler import __version__, bundles, executors, tables
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.records import SCHEMA_VERSION, Device, Faces, Row, RunRecord, Settings, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Row, RunRecord, Settings, Status, Tally
 from labeler.sources import Source
-from labeler.timings import Profile
+from labeler.timings import Profile, Spent
 
 if TYPE_CHECKING:
     from labeler.labeling import Timed
@@ -166,12 +166,16 @@ def _labeler(settings: Settings, device: Device) -> Timed:
     return Timed(Labeler(settings, device))
 
 
+def _unreadable(file: str, reason: str) -> tuple[list[Row], Spent]:
+    return [Row(file).without_label(Status.UNREADABLE, reason)], Spent()
+
+
 def _labelled(
     names: Iterator[str], labeler: Callable[[], Timed], batch_size: int, profile: Profile
 ) -> Iterator[list[Row]]:
     batches = _Batches(names, batch_size or FIRST_BATCH, profile)
     started, files = time.perf_counter(), 0
-    for rows, spent in executors.in_order(labeler, batches, profile.workers):
+    for rows, spent in executors.in_order(labeler, batches, profile.workers, _unreadable):
         elapsed = time.perf_counter() - started
         profile.first_rows_s = profile.first_rows_s or elapsed
         profile.spent.add(spent)

@@ -40,7 +40,7 @@ class Spent:
         self.predict_s += other.predict_s
         self.whole_s += other.whole_s
         self.cpu_s += other.cpu_s
-        self.device = other.device
+        self.device = other.device or self.device
 
 
 @dataclass(slots=True)

@@ -87,9 +87,40 @@ def test_what_a_task_raises_reaches_the_caller(workers: int) -> None:
         list(executors.in_order(partial(make, refuse), batches(6), workers))
 
 
-def test_a_worker_that_dies_stops_the_run_with_a_clear_error() -> None:
+def test_a_worker_that_dies_stops_the_run_with_a_clear_error_when_nothing_can_stand_for_its_item() -> None:
     with pytest.raises(OutputError, match="a worker process died"):
         list(executors.in_order(partial(make, die), batches(6), 2))
+
+
+def die_at_three(batch: Sequence[str]) -> list[str]:
+    if "3" in batch:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return list(batch)
+
+
+def die_at_all(batch: Sequence[str]) -> list[str]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return list(batch)
+
+
+def stand_in(item: str, reason: str) -> list[str]:
+    return [f"{item}: {reason}"]
+
+
+@pytest.mark.parametrize("size", [1, 4, 20])
+def test_a_crash_costs_the_one_item_that_caused_it(size: int) -> None:
+    names = [str(number) for number in range(60)]
+    given = [names[at : at + size] for at in range(0, 60, size)]
+    results = executors.in_order(partial(make, die_at_three), given, 2, stand_in)
+
+    assert [name for result in results for name in result] == [
+        *names[:3], "3: reading it ended the process: SIGSEGV", *names[4:],
+    ]  # fmt: skip
+
+
+def test_when_processes_die_whatever_they_are_given_the_run_stops() -> None:
+    with pytest.raises(OutputError, match="worker processes keep dying"):
+        list(executors.in_order(partial(make, die_at_all), batches(60), 2, stand_in))
 
 
 def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:

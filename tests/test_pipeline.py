@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ from conftest import Folder
 
 from labeler import pipeline, tables
 from labeler.errors import NoPicturesError
-from labeler.records import Row, Settings, Status
+from labeler.records import Faces, Row, Settings, Status
 
 
 @pytest.fixture
@@ -156,3 +157,36 @@ def test_progress_hears_of_every_batch(mixed: Folder, model: Path, tmp_path: Pat
     )
 
     assert heard == [10, 20, 30, 40]
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that were forked to label, in no order."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            fields = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+            found.append((int(fields["Pid"]), int(fields["PPid"])))
+    servers = {pid for pid, parent in found if parent == process.pid}
+    return [pid for pid, parent in found if parent in servers]
+
+
+def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_path: Path) -> None:
+    for index in range(300):
+        folder.noise(f"{index:03}.jpg", seed=index, side=400)
+    out = tmp_path / "t.csv"
+    options = ["--model", str(model), "--faces", "whole", "--workers", "2", "--batch-size", "3", "-q"]
+    command = [sys.executable, "-m", "labeler", "classify", str(folder.path), "--out", str(out), *options]
+    process = subprocess.Popen(command)
+    chance = random.Random(0)
+    killed = 0
+    while process.poll() is None:
+        time.sleep(chance.uniform(0.02, 0.2))
+        victims = workers_of(process)
+        if victims and killed < 5:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(victims), signal.SIGKILL)
+                killed += 1
+    expected = pipeline.label([folder.path], Settings(str(model), faces=Faces.WHOLE))
+
+    assert killed >= 2
+    assert list(tables.read(out)) == list(expected)
