@@ -12,6 +12,7 @@ from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, Status, columns
 
 STRINGS = ("file", "label", *COLUMNS_AFTER)
 
+_BEGIN_FORMULAS = frozenset("=+-@\t\r'")
 _needs_quotes = re.compile('[,"\r\n]').search
 
 
@@ -32,11 +33,11 @@ class Appendable(Protocol):
 
 
 class Csv:
-    """RFC 4180: commas, CRLF, quotes where needed; UTF-8."""
+    """RFC 4180: commas, CRLF, quotes where needed; UTF-8. No cell is a formula to a spreadsheet: see `inert`."""
 
     def header(self, class_names: Sequence[str]) -> bytes:
         """Return the line of column names."""
-        return (",".join(map(_quoted, columns(class_names))) + "\r\n").encode()
+        return (",".join(map(_text, columns(class_names))) + "\r\n").encode()
 
     def encode(self, rows: Iterable[Row], class_names: Sequence[str]) -> bytes:
         """Return one record a row; probabilities with six decimals."""
@@ -48,7 +49,7 @@ class Csv:
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
         """Return the cells of the first line."""
         cells, _ = next(_csv_records(stream), ([], 0))
-        return tuple(cells)
+        return tuple(map(alive, cells))
 
     def decode(self, stream: IO[bytes]) -> Iterator[tuple[Row, int]]:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
@@ -56,8 +57,9 @@ class Csv:
         header, _ = next(records, ([], 0))
         for cells, end in records:
             try:
-                yield row_of(dict(zip(header, cells, strict=True))), end
-            except ValueError:
+                found = dict(zip(header, cells, strict=True))
+                yield row_of(found | {name: alive(found[name]) for name in STRINGS}), end
+            except (ValueError, KeyError):
                 return
 
 
@@ -133,6 +135,19 @@ def unescape(name: str) -> str:
     return re.sub(r"\\x([0-9a-f]{2})", byte, name) if "\\x" in name else name
 
 
+def inert(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: with an apostrophe before a character that begins one.
+
+    See "CSV Injection" of the OWASP. An apostrophe that stands there already gets another, so that `alive` is exact.
+    """
+    return "'" + text if text[:1] in _BEGIN_FORMULAS else text
+
+
+def alive(text: str) -> str:
+    """Return the text that `inert` made this of."""
+    return text.removeprefix("'")
+
+
 def row_of(found: dict[str, Any]) -> Row:
     """Return the row of a mapping; an absent value is None or an empty string."""
     values = list(found.values())
@@ -165,11 +180,12 @@ def _csv_record(row: Row, probabilities: str) -> str:
     """Return a record; the csv module's writer takes twice as long, for it looks into every number, too."""
     face = "" if row.face is None else row.face
     box = ",,," if row.x is None else f"{row.x:.10g},{row.y:.10g},{row.width:.10g},{row.height:.10g}"
-    scores = f"{_decimal(row.face_score)},{_quoted(row.label)},{_decimal(row.score)}"
-    return f"{_quoted(escape(row.file))},{face},{box},{scores},{probabilities},{row.status},{_quoted(row.reason)}\r\n"
+    scores = f"{_decimal(row.face_score)},{_text(row.label)},{_decimal(row.score)}"
+    return f"{_text(escape(row.file))},{face},{box},{scores},{probabilities},{row.status},{_text(row.reason)}\r\n"
 
 
-def _quoted(text: str) -> str:
+def _text(text: str) -> str:
+    text = inert(text)
     return '"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text
 
 

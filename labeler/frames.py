@@ -30,6 +30,8 @@ def read(path: str | Path) -> pandas.DataFrame:
             frame = pandas.read_json(path, lines=True, dtype=False, convert_dates=False)
         case _:  # Only empty cells are absent: a file may be called `NA` or `007`.
             frame = pandas.read_csv(path, dtype=types, keep_default_na=False, na_values=_empty(types))
+            for name in formats.STRINGS:
+                frame[name] = frame[name].map(formats.alive)
     frame = frame.astype(types)
     # As objects: pandas' own strings cannot hold a name that is not valid Unicode.
     frame["file"] = pandas.Series([formats.unescape(name) for name in frame["file"]], dtype=object)

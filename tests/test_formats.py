@@ -24,6 +24,13 @@ ODD_NAMES = [
     os.fsdecode(b"both \\xff and \xff.jpg"),
     "NA",
     "007",
+    "=HYPERLINK(1).jpg",
+    "@a.jpg",
+    "-rf.jpg",
+    "+1.jpg",
+    "\ttab.jpg",
+    "'quoted.jpg",
+    "'=both.jpg",
     "",
 ]
 
@@ -85,3 +92,12 @@ def test_escaped_names_are_valid_unicode_and_come_back(name: str) -> None:
 
 def test_ordinary_names_are_not_changed() -> None:
     assert formats.escape("Ünïcode \\ 1.jpg") == "Ünïcode \\ 1.jpg"
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_csv_cell_can_become_a_formula(sign: str) -> None:
+    row = Row(f"{sign}cmd.jpg", label=f"{sign}sum", status=Status.UNREADABLE, reason=f"{sign}now()")
+    content = formats.Csv().encode([row], NAMES)
+    cells = next(csv.reader(io.StringIO(content.decode(), newline="")))
+
+    assert [cell for cell in cells if cell.startswith(sign)] == []

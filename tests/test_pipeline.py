@@ -119,14 +119,18 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.001)
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(folder: Folder, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
+    folder: Folder, model: Path, tmp_path: Path, number: int, exit_code: int, workers: str
+) -> None:
     large = folder.noise("large.png", seed=1, side=1500)
     for index in range(119):
         os.link(large, folder.path / f"{index:03}.png")
     out = tmp_path / "t.csv"
     command = [sys.executable, "-m", "labeler", "classify", folder.path, "--out", out, "--model", model]
     process = subprocess.Popen(
-        [*command, "--batch-size", "1", "--workers", "1"],
+        [*command, "--batch-size", "1", "--workers", workers],
         stderr=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A job in the background ignores it.
@@ -134,10 +138,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_continue(folder: Folder, mode
     part = tmp_path / "t.csv.part"
     while process.poll() is None and not (part.exists() and part.stat().st_size > 500):
         time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, stderr = process.communicate()
 
-    assert process.returncode == 130
+    assert process.returncode == exit_code
     assert b"run the same command to continue" in stderr
     assert b"Traceback" not in stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
