@@ -129,6 +129,9 @@ def classify(
     batch_size: BatchSize = 0,
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
+    all_files: Annotated[
+        bool, typer.Option("--all-files", help="Take files, too, that are not named like pictures.")
+    ] = False,
     overwrite: Overwrite = False,
     device: DeviceOption = Device.AUTO,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
@@ -156,7 +159,7 @@ def classify(
         absolute=absolute,
         save_crops=save_crops,
     )
-    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, device)
+    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device)
     with console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
     if as_json:

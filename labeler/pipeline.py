@@ -42,6 +42,8 @@ class Job:
     batch_size: int = 0
     """Files per batch; 0 for what takes about `BATCH_S`."""
     overwrite: bool = False
+    all_files: bool = False
+    """Whether files count that are not named like pictures."""
     device: Device = Device.AUTO
 
 
@@ -112,7 +114,7 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     """
     started = time.perf_counter()
     tables.check(job.out)
-    source = Source(job.inputs, absolute=job.settings.absolute)
+    source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files)
     names = _at_least_one(source)
     settings = _complete(job.settings, source)
     card = bundles.card(Path(settings.model))
@@ -124,7 +126,7 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
         try:
             remaining = _remaining(names, _files(table.done(), tally))
             tally.resumed = tally.files
-            total = _count_in_background(source) if progress else _Total()
+            total = _count_in_background(source, all_files=job.all_files) if progress else _Total()
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(remaining, labeler, job.batch_size, profile):
                 _write(rows, table, tally, profile)
@@ -270,11 +272,11 @@ class _Total:
     files: int | None = None
 
 
-def _count_in_background(source: Source) -> _Total:
+def _count_in_background(source: Source, *, all_files: bool) -> _Total:
     total = _Total()
 
     def count() -> None:
-        total.files = sum(1 for _ in Source(source.inputs))
+        total.files = sum(1 for _ in Source(source.inputs, all_files=all_files))
 
     threading.Thread(target=count, daemon=True).start()
     return total

@@ -21,8 +21,8 @@ class Source:
 
     Each iteration walks the disk anew and yields names with forward slashes: the files of a folder first, then
     its subfolders, both sorted by name; folders behind symbolic links last, so that no folder is walked twice
-    and no loop is endless. Names that begin with a dot are passed over. A file that was named itself is always
-    taken, whatever its suffix.
+    and no loop is endless. Names that begin with a dot are passed over, and files without a picture's suffix unless
+    ``all_files`` are wanted. A file that was named itself is always taken.
 
     Attributes:
         inputs: What was given, absolute, without what lies inside another input.
@@ -31,7 +31,7 @@ class Source:
         unreadable: Folders of the last iteration that could not be listed, with the reason.
     """
 
-    def __init__(self, inputs: Iterable[str | Path], *, absolute: bool = False) -> None:
+    def __init__(self, inputs: Iterable[str | Path], *, absolute: bool = False, all_files: bool = False) -> None:
         paths = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in inputs))
         for path in paths:
             if not os.path.lexists(path):
@@ -39,6 +39,7 @@ class Source:
         folders = [path for path in paths if os.path.isdir(path)]
         self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in folders))
         self._absolute = absolute
+        self._all_files = all_files
         self.root = _common_folder(self.inputs)
         self.passed_over = 0
         self.unreadable: list[str] = []
@@ -94,7 +95,7 @@ class Source:
                     continue
                 if _is_folder(entry):
                     (links if entry.is_symlink() else folders).append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                elif self._all_files or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
                     files.append(entry.name)
                 else:
                     self.passed_over += 1

@@ -127,3 +127,12 @@ def _walked_without_rights(path: Path, locked: str) -> str:
     os.waitpid(child, 0)
     os.chmod(path / locked, 0o755)
     return os.read(reading, 4096).decode()
+
+
+def test_with_all_files_a_suffix_does_not_matter_but_a_dot_in_front_does(folder: Folder) -> None:
+    for name in ("a.jpg", "no suffix", "b.txt", ".hidden"):
+        folder.file(name)
+    source = Source([folder.path], all_files=True)
+
+    assert list(source) == ["a.jpg", "b.txt", "no suffix"]
+    assert source.passed_over == 0
