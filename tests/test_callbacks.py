@@ -47,7 +47,7 @@ def test_a_finished_epoch_is_kept_with_its_figures(network: keras.Model, tmp_pat
     recorder.set_model(network)
     recorder.on_epoch_begin(0)
     recorder.on_epoch_end(0, {"loss": 1.5, "accuracy": 0.25, "val_loss": 1.25, "val_accuracy": 0.5})
-    kept = state.load(tmp_path)
+    kept = state.load(tmp_path, lambda _: None)
 
     assert kept is not None
     assert kept.history.epochs == epochs.epochs
@@ -62,24 +62,6 @@ def test_the_documented_callbacks_remember_the_best_epoch(network: keras.Model, 
 
     assert (stopping.best, checkpoint.best, stopping.best_epoch, stopping.wait) == (2.0, 2.0, 1, 1)
     assert all(map(np.array_equal, stopping.best_weights, network.get_weights()))
-
-
-def test_the_average_of_the_weights_is_judged_and_kept(tmp_path: Path) -> None:
-    network = networks.documented(2)
-    averaging = keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.9)
-    network.compile(averaging, "categorical_crossentropy", metrics=["accuracy"])
-    pixels, answers = np.random.default_rng(0).random((8, 64, 64, 3), np.float32), np.eye(2)[[0, 1] * 4]
-    epochs = History()
-    kept = [callbacks.Recorder(tmp_path, epochs), *callbacks.averages(network), callbacks.checkpoint(tmp_path)]
-    network.fit(pixels, answers, 2, epochs=1, validation_data=(pixels, answers), callbacks=kept, verbose=0)
-    best, last = (keras.saving.load_model(tmp_path / name) for name in ("best_model.keras", "state.keras"))
-
-    assert best.evaluate(pixels, answers, verbose=0)[0] == pytest.approx(epochs.best.val_loss, rel=1e-4)
-    assert last.evaluate(pixels, answers, verbose=0)[0] != pytest.approx(epochs.best.val_loss, rel=1e-2)
-
-
-def test_there_is_nothing_to_average_in_the_documented_training(network: keras.Model) -> None:
-    assert callbacks.averages(network) == []
 
 
 def test_ctrl_c_ends_training_at_the_next_batch() -> None:

@@ -17,6 +17,9 @@ from training.dataset import Dataset, Pictures
 from training.labels import Votes
 from training.steps import AT_ONCE, scaled
 
+_SHOWN = 16
+"""So many batches of 128 pictures say what an activation is like to about 2%."""
+
 Shown = tuple[Pixels, Votes, NDArray[np.float32], int]
 
 
@@ -64,7 +67,7 @@ def training(dataset: Dataset, lessons: Lessons, first_epoch: int = 0) -> tf.dat
     per_epoch = steps(dataset.training, lessons.batch_size)
     targets, weights = _targets(dataset, lessons.smoothing), _weights(dataset, lessons.balance)
 
-    def shown() -> Iterator[Shown]:
+    def elements() -> Iterator[Shown]:
         for epoch in count(first_epoch):
             shuffled = order(len(places), lessons.seed, epoch)
             for number, chosen in enumerate(_chosen(shuffled, lessons), epoch * per_epoch):
@@ -77,8 +80,15 @@ def training(dataset: Dataset, lessons: Lessons, first_epoch: int = 0) -> tf.dat
     stack = (None,) if lessons.at_once > 1 else ()
     specs = (*_signature(dataset), tf.TensorSpec((None,), tf.float32))
     signature = tuple(tf.TensorSpec((*stack, *spec.shape), spec.dtype) for spec in specs)
-    generated = tf.data.Dataset.from_generator(shown, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
+    generated = tf.data.Dataset.from_generator(elements, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
     return generated.map(ready).prefetch(4)
+
+
+def shown(dataset: Dataset, lessons: Lessons) -> tf.data.Dataset:
+    """Return some batches of pictures as the first epoch shows them, without answers: the same whenever asked."""
+    elements = training(dataset, lessons)
+    single = elements.unbatch() if lessons.at_once > 1 else elements
+    return single.take(_SHOWN).map(lambda pixels, *_: scaled(pixels))
 
 
 def validation(dataset: Dataset, batch_size: int) -> tf.data.Dataset:

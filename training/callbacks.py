@@ -17,6 +17,9 @@ from training.history import Epoch, History
 
 Logs = Mapping[str, float] | None
 
+_DRAWS_PER_EPOCH = 2**16
+"""About as many steps as an epoch may have before two share their chance."""
+
 
 def early_stopping(patience: int) -> keras.callbacks.EarlyStopping:
     """Stop when the validation loss has not fallen for ``patience`` epochs; go back to the best weights."""
@@ -27,11 +30,6 @@ def checkpoint(folder: Path) -> keras.callbacks.ModelCheckpoint:
     """Keep the network with the lowest validation loss."""
     path = folder / state.BEST_NETWORK
     return keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
-
-
-def averages(network: keras.Model) -> list[keras.callbacks.Callback]:
-    """Judge and keep the average of the weights where the optimizer has one. Comes after the recorder."""
-    return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if network.optimizer.use_ema else []
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
@@ -51,6 +49,19 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no t
         seconds = round(time.monotonic() - self._started, 3)
         self._history.epochs.append(Epoch(number=epoch + 1, seconds=seconds, **figures))
         state.save(self._folder, self.model, self._history)
+
+
+class Chance(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
+    """Let what drops out in an epoch depend on the seed and the epoch alone: Keras does not save how far chance was."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        for place, layer in enumerate(self.model.layers):
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([(self._seed + place) % 2**32, epoch * _DRAWS_PER_EPOCH])
 
 
 class Memory(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.

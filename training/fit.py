@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
 from labeler.evaluation import Figures
 from labeler.labeling import DECIMALS
-from training import batches, callbacks, curves, dataset, display, export, precision, run, state, steps
+from training import averages, batches, callbacks, curves, dataset, display, export, precision, run, state, steps
 from training.dataset import Dataset
 from training.history import History
 from training.labels import Labelled
@@ -67,7 +68,10 @@ def train(settings: TrainSettings) -> Trained:
             _tell(pictures, console)
             note = run.check_same if settings.resume else run.begin
             note(settings.out, _made_of(settings, pictures))
-            network, history = state.load(settings.out) or (_fresh(recipe, pictures), History())
+            network, history = state.load(settings.out, _settle(settings, pictures)) or (
+                _fresh(recipe, pictures),
+                History(),
+            )
             finished = _fit(network, pictures, settings, history, console)
             with console.status("exporting and measuring the best network"):
                 trained = _finish(pictures, settings, history)
@@ -124,7 +128,12 @@ def _fresh(recipe: Recipe, pictures: Dataset) -> keras.Model:
     )
 
 
-def _lessons(settings: TrainSettings, recipe: Recipe) -> batches.Lessons:
+def _settle(settings: TrainSettings, pictures: Dataset) -> averages.Settle:
+    return partial(averages.settle, shown=batches.shown(pictures, _lessons(settings)))
+
+
+def _lessons(settings: TrainSettings) -> batches.Lessons:
+    recipe = recipe_of(settings)
     vary = recipe.varied(settings.seed) if recipe.augment else None
     return batches.Lessons(recipe.batch_size, settings.seed, vary, recipe.smoothing, settings.balance)
 
@@ -132,12 +141,13 @@ def _lessons(settings: TrainSettings, recipe: Recipe) -> batches.Lessons:
 def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, console: Console) -> bool:
     """Train until there is nothing more to learn or Ctrl-C; say whether it was not Ctrl-C."""
     recipe = recipe_of(settings)
-    lessons = _lessons(settings, recipe)
+    lessons = _lessons(settings)
     done = len(history.epochs)
     if done >= recipe.epochs or history.waited >= max(recipe.patience, 1):
         return True
     stopping = callbacks.early_stopping(recipe.patience)
     checkpoint = callbacks.checkpoint(settings.out)
+    averaging = [averages.Averages(_settle(settings, pictures))] if network.optimizer.use_ema else []
     interrupt = callbacks.StopOnInterrupt()
     shown = display.Display(console, history, recipe.epochs, recipe.patience)
     if lessons.at_once > 1:
@@ -152,7 +162,8 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
                 epochs=recipe.epochs,
                 callbacks=[
                     callbacks.Recorder(settings.out, history),
-                    *callbacks.averages(network),
+                    *averaging,
+                    callbacks.Chance(settings.seed),
                     checkpoint,
                     stopping,
                     callbacks.Memory(settings.out, history, stopping, checkpoint),

@@ -10,6 +10,7 @@ import keras
 from labeler import files
 from labeler.errors import LabelerError
 from training import notes
+from training.averages import Settle
 from training.history import Epoch, History
 
 BEST_NETWORK = "best_model.keras"
@@ -38,10 +39,11 @@ def save(folder: Path, network: keras.Model, history: History) -> None:
     history.write(folder / HISTORY)
 
 
-def load(folder: Path) -> State | None:
+def load(folder: Path, settle: Settle) -> State | None:
     """Return the state after the last whole epoch; None before the first.
 
-    Mends what a kill may have left behind: a best network that was being written when the epoch ended.
+    Mends what a kill may have left behind: a best network that was being written when the epoch ended. For ``settle``
+    see `averages`.
 
     Raises:
         LabelerError: the file is broken.
@@ -55,12 +57,9 @@ def load(folder: Path) -> State | None:
     except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.
         raise LabelerError(f"{path} is damaged ({exc}); train into another --out") from exc
     if history.waited == 0:  # The state is kept first: this network is the best, written in full or not.
-        _keep_as_best(folder, keras.saving.load_model(path, safe_mode=True))
+        best = keras.saving.load_model(path, safe_mode=True)
+        settle(best)
+        with files.replacing(folder / BEST_NETWORK) as beside:
+            best.save(beside)
     history.write(folder / HISTORY)
     return State(network, history)
-
-
-def _keep_as_best(folder: Path, network: keras.Model) -> None:
-    network.optimizer.finalize_variable_values(network.trainable_variables)  # To their average, where there is one.
-    with files.replacing(folder / BEST_NETWORK) as beside:
-        network.save(beside)
