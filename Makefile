@@ -43,5 +43,5 @@ $(BIN)/python:
 	@touch $@
 
 .venv/all: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,audit,dev]'
 	@touch $@ .venv/demo

@@ -20,12 +20,14 @@ from labeler import __version__
 from labeler.errors import Interrupted, LabelerError, needs
 from labeler.options import (
     BatchSize,
+    ClassesOption,
     Detector,
     DeviceOption,
     FacesOption,
     FaceThreshold,
     Inputs,
     Json,
+    LabelsOption,
     MaxFaces,
     MaxPixels,
     MinFace,
@@ -244,12 +246,8 @@ def train(
         Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
-    ] = None,
-    classes: Annotated[
-        str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
-    ] = "",
+    labels: LabelsOption = None,
+    classes: ClassesOption = "",
     group_by: Annotated[
         str, typer.Option("--group-by", help="Keep files together whose names hold the same of this expression.")
     ] = "",
@@ -355,6 +353,41 @@ def evaluate(
         typer.echo(json.dumps(figures.as_json()))
     if not quiet:
         console.show_figures(figures)
+
+
+@app.command(epilog=EXIT_CODES)
+def audit(
+    data: Annotated[
+        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
+    labels: LabelsOption = None,
+    classes: ClassesOption = "",
+    model: ModelOption = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Each of so many parts is judged by the others.")] = 5,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find probably wrong labels, contradictions and copies in a labelled data set.
+
+    What the model sees in the pictures, not what it calls them, decides: a classifier of your own labels is fitted to
+    it, and each label is judged by pictures of other folds. The table holds the pictures with an issue, the worst
+    first. A model trained on the very labels that are audited agrees with their mistakes. Needs the extra `audit`.
+
+    Example: labeler audit ./faces --out audit.csv
+    """
+    from labeler import console
+
+    with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
+        from training import auditing
+    settings = auditing.AuditSettings(data, out, labels, classes, model, folds, workers)
+    audited = auditing.audit(settings, console.stderr(quiet=quiet))
+    if as_json:
+        typer.echo(json.dumps(audited.as_json()))
+    if not quiet:
+        console.say("\n".join(audited.lines(out)))
+    raise typer.Exit(audited.exit_code)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -41,10 +41,10 @@ Item = TypeVar("Item")
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
 
 
-def stderr() -> Console:
+def stderr(*, quiet: bool = False) -> Console:
     """Return a console on stderr; 100 columns where there is no terminal to ask."""
-    console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, highlight=False, width=100)
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, width=100, quiet=quiet)
 
 
 def say(message: str) -> None:

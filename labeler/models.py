@@ -49,8 +49,8 @@ def device(wanted: Device) -> Device:
     return Device.CUDA
 
 
-def load(path: Path, device: Device = Device.CPU) -> onnxruntime.InferenceSession:
-    """Load an ONNX file to run in one thread: processes, not threads, use the cores.
+def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxruntime.InferenceSession:
+    """Load an ONNX file, or what was made of it, to run in one thread: processes, not threads, use the cores.
 
     Raises:
         ModelError: it cannot be loaded, or not on this device.
@@ -60,7 +60,7 @@ def load(path: Path, device: Device = Device.CPU) -> onnxruntime.InferenceSessio
     options.log_severity_level = 4  # What is wrong comes as an exception; the log would only repeat it.
     providers = list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS[Device.CPU]]))
     try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(content or os.fspath(path), options, providers=providers)
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {first_line(exc)}") from exc
     if providers[0] not in session.get_providers():  # It falls back to the processor by itself, without a word.

@@ -20,6 +20,12 @@ ModelOption = Annotated[
         show_default="documented",
     ),
 ]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
+]
+ClassesOption = Annotated[
+    str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
+]
 Threshold = Annotated[
     float,
     typer.Option("--threshold", min=0.0, max=1.0, help="Below this probability the label is `uncertain`."),

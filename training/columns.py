@@ -1,7 +1,9 @@
-"""Tables of whatever columns: CSV, JSON Lines, Parquet."""
+"""Tables of whatever columns, read and written: CSV, JSON Lines, Parquet."""
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pyarrow.json
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from labeler import formats
+from labeler import files, formats
 from labeler.errors import LabelerError
 
 _LARGEST_BLOCK = (1 << 31) - 1
@@ -46,6 +48,21 @@ def read(path: Path) -> pyarrow.Table:
     return content
 
 
+def write(path: Path, content: pyarrow.Table) -> None:
+    """Write a table; an absent value is an empty cell, or null.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    writers: dict[str, Callable[[pyarrow.Table, Path], None]] = {
+        ".csv": _write_csv,
+        ".jsonl": _write_json_lines,
+        ".parquet": pyarrow.parquet.write_table,
+    }
+    with files.replacing(path) as beside:
+        writers[path.suffix.lower()](content, beside)
+
+
 def numeric(content: pyarrow.Table) -> list[str]:
     """Return the names of the columns of numbers, in their order."""
     kinds = (pyarrow.types.is_integer, pyarrow.types.is_floating, pyarrow.types.is_decimal)
@@ -68,3 +85,15 @@ def _read_csv(path: Path) -> pyarrow.Table:
             column_types=dict.fromkeys(formats.STRINGS, pyarrow.string())  # A file may be called 007.
         ),
     )
+
+
+def _write_csv(content: pyarrow.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)  # RFC 4180, which pyarrow's does not keep.
+        writer.writerow(content.column_names)
+        writer.writerows(row.values() for row in content.to_pylist())
+
+
+def _write_json_lines(content: pyarrow.Table, path: Path) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) for row in content.to_pylist())
+    path.write_text("".join(line + "\n" for line in lines), "utf-8")

@@ -7,17 +7,10 @@ from contextlib import contextmanager
 
 import keras
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 from rich.text import Text
 
+from training import bars
 from training.history import Epoch, History
 from training.reading import Progress as Reading
 
@@ -33,7 +26,7 @@ class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no ty
         self._history = history
         self._epochs = epochs
         self._patience = patience
-        self._progress = _bars(console)
+        self._progress = bars.bars(console)
         self._task = TaskID(0)
 
     @contextmanager
@@ -64,24 +57,8 @@ class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no ty
 @contextmanager
 def reading(console: Console) -> Iterator[Reading]:
     """Show a bar while the pictures are read."""
-    with _bars(console) as progress:
-        task = progress.add_task("reading pictures", total=None, note="")
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("[dim]{task.fields[note]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        expand=True,
-    )
+    with bars.counting(console, "reading pictures") as progress:
+        yield progress
 
 
 def _line(epoch: Epoch, epochs: int, *, best: bool) -> Text:

@@ -42,7 +42,7 @@ def unified(read: Read, *, soft: bool) -> tuple[Read, Counter[str]]:
     np.add.at(votes, copy_of, read.votes)
     settled = np.full(len(first), True)
     if not soft:
-        settled = ~_tied(votes)
+        settled = ~tied(votes)
         votes = np.eye(votes.shape[1])[votes.argmax(axis=1)]
     shares = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
     distinct = read.at(first[settled])
@@ -55,7 +55,7 @@ def split(read: Read, share: float, seed: int, group_by: str) -> tuple[Read, Rea
     groups = _by_name(duplicates.groups(read.hashes), read.files, group_by)
     held_back = _held_back(read.votes.argmax(axis=1), groups, share, seed)
     judged = read.at(held_back)
-    ties = _tied(judged.votes)
+    ties = tied(judged.votes)
     return read.at(~held_back), judged.at(~ties), +Counter({TIE: int(ties.sum())})
 
 
@@ -69,10 +69,15 @@ def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counte
         evaluation.COPY: np.array([fingerprint in known for fingerprint in judged.fingerprints], bool),
         NEAR_COPY: np.isin(near[first:], near[:first]),
         SAME_GROUP: np.isin(groups[first:], groups[:first]),
-        TIE: _tied(judged.votes),
+        TIE: tied(judged.votes),
     }
     reasons = np.select(list(conditions.values()), list(conditions), "")
     return judged.at(reasons == ""), Counter(reasons[reasons != ""].tolist())
+
+
+def tied(votes: NDArray[np.floating]) -> Mask:
+    """Say of each row of votes (n, classes) whether no single class has the most."""
+    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
 
 
 def keys(files: Sequence[str], group_by: str) -> list[str]:
@@ -115,7 +120,3 @@ def _held_back(labels: NDArray[np.int64], groups: Groups, share: float, seed: in
             chosen[group] = True
             missing, left = missing - size, left - size
     return chosen[groups]
-
-
-def _tied(votes: NDArray[np.floating]) -> Mask:
-    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
