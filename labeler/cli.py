@@ -19,21 +19,28 @@ from typer.core import TyperGroup
 from labeler import __version__
 from labeler.errors import Interrupted, LabelerError, needs
 from labeler.options import (
+    Architecture,
+    Augment,
     BatchSize,
-    ClassesOption,
+    Classes,
     Detector,
     DeviceOption,
+    Epochs,
     FacesOption,
     FaceThreshold,
+    GroupBy,
     Inputs,
     Json,
-    LabelsOption,
+    Labels,
+    LearningRate,
     MaxFaces,
     MaxPixels,
     MinFace,
     ModelOption,
     Overwrite,
+    Patience,
     Quiet,
+    Start,
     Threshold,
     Workers,
 )
@@ -246,34 +253,21 @@ def train(
         Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
-    labels: LabelsOption = None,
-    classes: ClassesOption = "",
-    group_by: Annotated[
-        str, typer.Option("--group-by", help="Keep files together whose names hold the same of this expression.")
-    ] = "",
+    labels: Labels = None,
+    classes: Classes = "",
+    group_by: GroupBy = "",
     val: Annotated[Path | None, typer.Option("--val", help="A directory like DATA to validate with.")] = None,
     val_split: Annotated[float, typer.Option("--val-split", help="Else this share of DATA, class by class.")] = 0.2,
-    arch: Annotated[str, typer.Option("--arch", help="The network: documented or default.")] = "documented",
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="At most so many.", show_default="500; 100 with default")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            "--patience", help="Stop after so many without a new best.", show_default="10; never with default"
-        ),
-    ] = None,
+    arch: Architecture = None,
+    start: Start = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Pictures per step.", show_default="32; 128 with default")
+        int | None,
+        typer.Option("--batch-size", help="Pictures per step.", show_default="32; 128 with default, unless --from"),
     ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option("--learning-rate", help="Of the optimizer.", show_default="0.001; 0.08 with default"),
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        typer.Option("--augment/--no-augment", help="Vary the training pictures.", show_default="off; on with default"),
-    ] = None,
+    learning_rate: LearningRate = None,
+    augment: Augment = None,
     balance: Annotated[
         float, typer.Option("--balance", help="0: every picture counts the same; 1: every class; or between.")
     ] = 0.0,
@@ -288,7 +282,11 @@ def train(
     Ctrl-C stops after the batch and keeps the best network. Copies and near copies of one picture are never on both
     sides of the split. --workers is for reading the pictures. Needs the extra `train`.
 
-    Example: labeler train ./faces --out runs/first
+    With --from, training goes on from a trained model: a few hundred corrected pictures adapt it in minutes. Classes it
+    knows by name are kept, others are new; what it was worth before is printed too.
+
+    Examples: labeler train ./faces --out runs/first |
+    labeler train ./photos --labels corrected.csv --from runs/first --out runs/adapted
     """
     from labeler import console
 
@@ -311,11 +309,14 @@ def train(
         classes=classes,
         group_by=group_by,
         balance=balance,
+        start=start,
     )
     trained = fit.train(settings)
     if as_json:
         typer.echo(json.dumps(trained.figures.as_json()))
     console.show_figures(trained.figures)
+    if start and trained.before:
+        console.show_change(start, trained.before, trained.figures)
     console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
 
 
@@ -361,8 +362,8 @@ def audit(
         Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
-    labels: LabelsOption = None,
-    classes: ClassesOption = "",
+    labels: Labels = None,
+    classes: Classes = "",
     model: ModelOption = "",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Each of so many parts is judged by the others.")] = 5,
     workers: Workers = 0,

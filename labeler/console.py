@@ -213,6 +213,15 @@ def show_figures(figures: Figures) -> None:
         console.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
 
 
+def show_change(model: str, before: Figures, after: Figures) -> None:
+    """Print what a model was worth before it was adapted, and after, on the same pictures."""
+    of_both = f"n = {after.n:,}, always the most frequent class: {after.majority_baseline:.3f}"
+    say(f"before: accuracy {before.accuracy:.3f}, macro-F1 {before.macro_f1:.3f}, by {model}")
+    say(f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same pictures ({of_both})")
+    if after.accuracy <= before.accuracy:
+        say(f"it got no better: go on using {model}, or adapt it to more pictures")
+
+
 def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int:
     """Follow the drawing, name the files that gave no picture and return how many they are.
 

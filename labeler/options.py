@@ -1,4 +1,4 @@
-"""The options that several commands share, each written once. Imports what `cli` may import."""
+"""The options that several commands share, and the longer ones of training. Imports what `cli` may import."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ ModelOption = Annotated[
         help="A bundle's name (see `labeler models`), a run directory, an .onnx or a .keras file.",
         show_default="documented",
     ),
-]
-LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
-]
-ClassesOption = Annotated[
-    str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
 ]
 Threshold = Annotated[
     float,
@@ -58,3 +52,39 @@ MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pict
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+Architecture = Annotated[
+    str | None, typer.Option("--arch", help="The network: documented or default.", show_default="documented")
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from", help="Adapt this model to DATA: a bundle's name, a run directory, a .onnx or a .keras file."
+    ),
+]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", help="At most so many.", show_default="500; 100 with default; 20 with --from")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", help="Stop after so many without a new best.", show_default="10; never with default"),
+]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(
+        "--learning-rate", help="Of the optimizer.", show_default="0.001; 0.08 with default; a tenth with --from"
+    ),
+]
+Augment = Annotated[
+    bool | None,
+    typer.Option("--augment/--no-augment", help="Vary the training pictures.", show_default="off; on with default"),
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
+]
+Classes = Annotated[
+    str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
+]
+GroupBy = Annotated[
+    str, typer.Option("--group-by", help="Keep files together whose names hold the same of this expression.")
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -259,6 +260,14 @@ def test_the_keras_file_and_the_bundle_say_the_same(run: Run, trained: Path, tmp
 
     assert len(found[0]) == 24
     assert [one for row in found[0] for one in row] == pytest.approx([one for row in found[1] for one in row], abs=1e-5)
+
+
+def test_train_from_a_model_prints_what_it_was_worth_before(trained: Path) -> None:
+    adapting = ("train", "faces", "--from", "run", "--out", "adapted", "--epochs", "1")
+    done = in_a_process(*adapting, cwd=trained.parent)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^before: accuracy .*, by run\nafter:  accuracy .* \(n = 4, always", done.stderr, re.M)
 
 
 def test_evaluate_reports_and_draws(run: Run, trained: Path, tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ CLASSES = ("calm", "cross")
 TRAINED = {"arch": "small", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.0003, "seed": 3}
 SCHEDULED = {"arch": "quick", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
 
+AGAIN = {"val_split": 0.25, "epochs": 1, "batch_size": 4, "seed": 3}
+"""How what was trained is adapted: to the same pictures."""
+
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -65,7 +68,7 @@ def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Traine
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after training, where a test is not about it."""
     figures = evaluation.compare(CLASSES, CLASSES, CLASSES)
-    monkeypatch.setattr(fit, "_finish", lambda _, settings, history: fit.Trained(
+    monkeypatch.setattr(fit, "_finish", lambda _, settings, history, __: fit.Trained(
         settings.out, figures, len(history.epochs), history.best.number, ()
     ))  # fmt: skip
 
@@ -117,7 +120,7 @@ def test_the_documented_settings_are_the_defaults(faces: Path, tmp_path: Path) -
     settings = TrainSettings(faces, tmp_path)
     recipe = recipe_of(settings)
 
-    assert (settings.arch, recipe.epochs, recipe.patience) == ("documented", 500, 10)
+    assert (recipe, recipe.epochs, recipe.patience) == (recipes.RECIPES["documented"], 500, 10)
     assert (recipe.batch_size, recipe.learning_rate, settings.val_split) == (32, 0.001, 0.2)
     assert not recipe.augment
 
@@ -276,6 +279,74 @@ def test_a_finished_run_resumed_trains_no_more(trained: fit.Trained, faces: Path
 
     assert history(trained.out) == before
     assert again == trained
+
+
+def test_training_goes_on_from_a_trained_network(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **{**AGAIN, "learning_rate": 1e-9}))
+
+    assert losses(tmp_path / "run")[0][1] == pytest.approx(min(loss for _, loss in losses(trained.out)), abs=1e-5)
+
+
+def test_a_network_with_a_schedule_can_be_gone_on_from(faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "first", **SCHEDULED))
+    fit.train(TrainSettings(faces, tmp_path / "run", start=str(tmp_path / "first"), **{**AGAIN, "learning_rate": 1e-9}))
+    first = min(loss for _, loss in losses(tmp_path / "first"))
+
+    assert losses(tmp_path / "run")[0][1] == pytest.approx(first, abs=0.01)  # In bfloat16, perhaps.
+
+
+def test_both_models_are_judged_by_the_same_pictures(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    adapted = fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+
+    assert adapted.before == trained.figures
+    assert metrics(tmp_path / "run")["before"]["accuracy"] == trained.figures.accuracy
+
+
+def test_a_model_is_judged_by_the_classes_it_knows(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    rows = [f"{name}/{index}.png,{name}" for name in CLASSES for index in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    table = {"labels": tmp_path / "labels.csv", "classes": "cross=wild,calm=calm"}
+    adapted = fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **table, **AGAIN))
+
+    assert adapted.figures.class_names == ("wild", "calm")
+    assert adapted.before
+    assert (adapted.before.class_names, adapted.before.per_class["wild"].recall) == (("wild", "calm", "cross"), 0)
+    assert adapted.before.per_class["calm"].recall == trained.figures.per_class["calm"].recall
+
+
+def test_the_bundle_says_what_it_went_on_from(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+    before, after = (Classifier(out / "model.onnx").card.training_data for out in (trained.out, tmp_path / "run"))
+
+    assert after == f"{before}, then {before}"
+
+
+def test_another_network_than_the_model_has_is_refused(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match="is small, not quick; leave --arch away"):
+        fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), arch="quick"))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_adapted_run_is_continued(
+    trained: fit.Trained, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TrainSettings(faces, tmp_path / "run", start=str(trained.out), **{**AGAIN, "epochs": 3})
+    whole = fit.train(replace(settings, out=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        interrupt_at(2, patch)
+        with pytest.raises(Interrupted):
+            fit.train(settings)
+    resumed = fit.train(replace(settings, resume=True))
+
+    assert (resumed.epochs, resumed.before) == (3, whole.before)
+    assert np.allclose(losses(tmp_path / "run"), losses(tmp_path / "whole"), rtol=1e-4)
+
+
+def test_a_run_is_not_continued_from_another_model(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+    with pytest.raises(LabelerError, match="is another one: from was"):
+        fit.train(TrainSettings(faces, tmp_path / "run", start=str(tmp_path / "run"), resume=True, **AGAIN))
 
 
 def test_ctrl_c_keeps_the_best_network_and_says_how_to_continue(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training import augmentation, networks, recipes
+from training.settings import TrainSettings, recipe_of
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,16 @@ def test_the_documented_recipe() -> None:
     assert documented.varied is augmentation.Mild
     assert (type(network.optimizer), network.loss) == (keras.optimizers.Adam, "categorical_crossentropy")
     assert not documented.scheduled
+
+
+@pytest.mark.parametrize("arch", ["documented", "default"])
+def test_a_trained_network_is_adapted_gently(arch: str) -> None:
+    usual = recipes.RECIPES[arch]
+    adapted = recipe_of(TrainSettings(Path("data"), Path("run"), arch=arch, start="mine"))
+
+    assert (adapted.epochs, adapted.patience, adapted.batch_size) == (20, 10, 32)
+    assert adapted.learning_rate == usual.learning_rate / 10
+    assert (adapted.network, adapted.varied, adapted.augment) == (usual.network, usual.varied, usual.augment)
 
 
 def test_the_learning_rate_rises_and_falls_to_0() -> None:

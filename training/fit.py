@@ -19,12 +19,26 @@ from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
 from labeler.evaluation import Figures
 from labeler.labeling import DECIMALS
-from training import averages, batches, callbacks, curves, dataset, display, export, precision, run, state, steps
+from training import (
+    averages,
+    batches,
+    callbacks,
+    curves,
+    dataset,
+    display,
+    export,
+    precision,
+    run,
+    state,
+    steps,
+    weights,
+)
 from training.dataset import Dataset
 from training.history import History
 from training.labels import Labelled
 from training.recipes import Recipe
-from training.settings import TrainSettings, decisive, recipe_of, spelled_out
+from training.settings import TrainSettings, continued, decisive, recipe_of, spelled_out
+from training.weights import Given
 
 BUNDLE = "model.onnx"
 METRICS = "metrics.json"
@@ -40,13 +54,17 @@ _PREDICTED_AT_ONCE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training has come to; ``skipped`` says of each file that could not be used why."""
+    """What a training has come to; ``skipped`` says of each file that could not be used why.
+
+    ``before`` is what the model that it went on from says of the same validation pictures.
+    """
 
     out: Path
     figures: Figures
     epochs: int
     best_epoch: int
     skipped: tuple[str, ...]
+    before: Figures | None = None
 
 
 def train(settings: TrainSettings) -> Trained:
@@ -55,9 +73,12 @@ def train(settings: TrainSettings) -> Trained:
     Raises:
         Interrupted: Ctrl-C. Unless it came before the first epoch was over, the run directory is complete, with
             the best network so far. `resume` continues.
-        LabelerError: a setting or the data cannot be used, or the run to resume is another one.
+        LabelerError: a setting, the data or the model to go on from cannot be used, or the run to resume is another.
         OutputError: the run directory cannot be written.
     """
+    given = weights.load(settings.start) if settings.start else None
+    if given:
+        settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
     console = stderr()
     learnt, judged = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
@@ -67,14 +88,14 @@ def train(settings: TrainSettings) -> Trained:
         with _decoded(settings, learnt, judged, console) as pictures:
             _tell(pictures, console)
             note = run.check_same if settings.resume else run.begin
-            note(settings.out, _made_of(settings, pictures))
+            note(settings.out, _made_of(settings, pictures, given))
             network, history = state.load(settings.out, _settle(settings, pictures)) or (
-                _fresh(recipe, pictures),
+                _fresh(recipe, pictures, given),
                 History(),
             )
             finished = _fit(network, pictures, settings, history, console)
             with console.status("exporting and measuring the best network"):
-                trained = _finish(pictures, settings, history)
+                trained = _finish(pictures, settings, history, given)
     except KeyboardInterrupt:
         again = "--resume continues" if (settings.out / run.RECORD).exists() else "the same command begins again"
         raise Interrupted(f"stopped; {again}") from None
@@ -104,9 +125,14 @@ def _decoded(settings: TrainSettings, learnt: Labelled, judged: Labelled | None,
         yield decoded
 
 
-def _made_of(settings: TrainSettings, pictures: Dataset) -> dict[str, Any]:
+def _made_of(settings: TrainSettings, pictures: Dataset, given: Given | None) -> dict[str, Any]:
     """Return what makes this run this run, and no other."""
-    return {**decisive(settings), "class_names": list(pictures.class_names), "pixels": pictures.digest}
+    return {
+        **decisive(settings),
+        "from": given.card.sha256 if given else None,
+        "class_names": list(pictures.class_names),
+        "pixels": pictures.digest,
+    }
 
 
 def _tell(pictures: Dataset, console: Console) -> None:
@@ -121,8 +147,9 @@ def _tell(pictures: Dataset, console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _fresh(recipe: Recipe, pictures: Dataset) -> keras.Model:
-    network = recipe.network(len(pictures.class_names))
+def _fresh(recipe: Recipe, pictures: Dataset, given: Given | None) -> keras.Model:
+    names = pictures.class_names
+    network = weights.with_classes(given, names) if given else recipe.network(len(names))
     return recipe.ready(
         network, recipe.learning_rate, recipe.epochs * batches.steps(pictures.training, recipe.batch_size)
     )
@@ -182,12 +209,12 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
     return True
 
 
-def _finish(pictures: Dataset, settings: TrainSettings, history: History) -> Trained:
+def _finish(pictures: Dataset, settings: TrainSettings, history: History, given: Given | None) -> Trained:
     """Export the best network, judge the bundle, and write and draw what came out."""
     out = settings.out
     best = _best(out)
     samples = pictures.pixels[pictures.validation.places[:_SAMPLES]]
-    card = {"training_data": _name(settings.data, settings.labels)}
+    card = weights.origin(given, _name(settings.data, settings.labels))
     export.export(best, pictures.class_names, out / BUNDLE, samples=samples, card=card)
     export.name_classes(out / state.BEST_NETWORK, pictures.class_names)
     figures = _judge(Classifier(out / BUNDLE), pictures)
@@ -196,12 +223,14 @@ def _finish(pictures: Dataset, settings: TrainSettings, history: History) -> Tra
     export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in short}})
     curves.draw(history, out / CURVES)
     evaluation.draw_confusion(figures, out / CONFUSION)
-    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped)
+    before = _judge(Classifier(given.path), pictures) if given else None
+    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before)
     about = {
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "skipped": trained.skipped,
         "unified": dict(pictures.unified),
+        "before": before.as_json() if before else None,
         "settings": spelled_out(settings),
         "created_with": f"labeler {__version__}",
     }
@@ -220,16 +249,16 @@ def _best(out: Path) -> keras.Model:
 
 
 def _judge(classifier: Classifier, pictures: Dataset) -> Figures:
-    """Compare what the bundle says of the validation pictures with their labels."""
+    """Compare what a model says of the validation pictures with their labels, by the names of the classes."""
     places = pictures.validation.places
-    names = pictures.class_names
+    names = classifier.card.class_names
     predicted: list[str] = []
     for at in range(0, len(places), _PREDICTED_AT_ONCE):
         probabilities = classifier.predict(pictures.pixels[places[at : at + _PREDICTED_AT_ONCE]])
         rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
         predicted += [names[label] for label in rounded.argmax(axis=1)]
-    truth = [names[label] for label in pictures.validation.labels]
-    figures = evaluation.compare(truth, predicted, names)
+    truth = [pictures.class_names[label] for label in pictures.validation.labels]
+    figures = evaluation.compare(truth, predicted, tuple(dict.fromkeys((*pictures.class_names, *names))))
     return replace(figures, left_out=dict(pictures.left_out))
 
 

@@ -1,0 +1,137 @@
+"""A bundle is enough to go on from: the network made of it computes the same, and keeps the classes it knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from conftest import make_bundle
+
+from labeler.classifier import Classifier
+from labeler.errors import ModelError
+from training import export, networks, weights
+
+NAMES = ("angry", "happy", "sad")
+SAMPLES = np.random.default_rng(3).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    """The accurate network with normalisations and biases as training leaves them, all different."""
+    keras.utils.set_random_seed(0)
+    network = networks.default(len(NAMES))
+    random = np.random.default_rng(1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([random.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+        elif getattr(layer, "use_bias", False):
+            layer.bias.assign(random.normal(0, 0.1, layer.bias.shape))
+    return network
+
+
+@pytest.fixture(scope="module")
+def bundle(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "model.onnx"
+    export.export(network, NAMES, path, samples=SAMPLES, card={"training_data": "faces", "licence": "mine"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def given(bundle: Path) -> weights.Given:
+    return weights.load(str(bundle))
+
+
+def answers(network: keras.Model) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.asarray(network.predict_on_batch(SAMPLES / np.float32(255)))
+
+
+def test_the_network_made_of_a_bundle_computes_the_same(given: weights.Given, network: keras.Model) -> None:
+    assert np.abs(answers(given.network) - answers(network)).max() <= 1e-5
+
+
+def test_the_architecture_is_recognised(given: weights.Given) -> None:
+    assert (given.arch, weights.load("documented").arch) == ("default", "documented")
+
+
+def test_a_keras_file_is_enough_too(tmp_path: Path) -> None:
+    network = networks.documented(len(NAMES))
+    network.save(tmp_path / "mine.keras")
+    export.name_classes(tmp_path / "mine.keras", NAMES)
+    loaded = weights.load(str(tmp_path / "mine.keras"))
+
+    assert (loaded.arch, loaded.card.class_names) == ("documented", NAMES)
+    assert all(map(np.array_equal, loaded.network.get_weights(), network.get_weights()))
+
+
+def test_classes_in_another_order_keep_their_answers(given: weights.Given) -> None:
+    other = weights.with_classes(given, ("sad", "angry", "happy"))
+
+    assert np.allclose(answers(other), answers(given.network)[:, [2, 0, 1]], atol=1e-6)
+
+
+def test_some_of_the_classes_keep_their_proportions(given: weights.Given) -> None:
+    kept = answers(given.network)[:, [2, 0]]
+    found = answers(weights.with_classes(given, ("sad", "angry")))
+
+    assert np.allclose(found, kept / kept.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_new_class_leaves_the_others_in_proportion(given: weights.Given) -> None:
+    before = answers(given.network)
+    found = answers(weights.with_classes(given, ("bored", *NAMES)))
+
+    assert np.allclose(found[:, 1] / found[:, 3], before[:, 0] / before[:, 2], rtol=1e-4)
+
+
+def test_normalisations_are_not_learnt(given: weights.Given) -> None:
+    learnt = {one.path.split("/")[-1] for one in weights.with_classes(given, NAMES).trainable_variables}
+
+    assert learnt == {"kernel", "bias"}
+
+
+def test_a_bundle_with_a_temperature_can_be_gone_on_from(bundle: Path, given: weights.Given, tmp_path: Path) -> None:
+    softened = tmp_path / "model.onnx"
+    soften(bundle, softened, 2.0)
+
+    assert np.abs(answers(weights.load(str(softened)).network) - answers(given.network)).max() <= 1e-6
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="holds none of the networks that can be trained: documented, default"):
+        weights.load(str(tmp_path))
+
+
+def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_path: Path) -> None:
+    model = onnx.load(bundle)
+    next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "Tanh"
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="cannot be trained further: its network, made anew, differs"):
+        weights.load(str(tmp_path))
+
+
+def test_what_is_made_of_a_model_says_so(given: weights.Given) -> None:
+    assert weights.origin(given, "photos") == {"training_data": "faces, then photos", "licence": "mine"}
+
+
+def soften(bundle: Path, target: Path, temperature: float) -> None:
+    """Calibrate a bundle: what comes out is the softmax of the logarithm of what came out, divided."""
+    model = onnx.load(bundle)
+    graph = model.graph
+    export._rename_output(graph, "uncalibrated")
+    graph.output[0].name = "softened"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.float32(temperature), "temperature"))
+    graph.node.extend(
+        onnx.helper.make_node(kind, inputs, outputs)
+        for kind, inputs, outputs in (
+            ("Log", ["uncalibrated"], ["logarithms"]),
+            ("Div", ["logarithms", "temperature"], ["divided"]),
+            ("Softmax", ["divided"], ["softened"]),
+        )
+    )
+    onnx.save(model, target)
+    export.describe(target, {"temperature": str(temperature)})
+    assert Classifier(target).card.temperature == temperature
