@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -315,6 +316,7 @@ def train(
     if as_json:
         typer.echo(json.dumps(trained.figures.as_json()))
     console.show_figures(trained.figures)
+    console.say(str(trained.calibration))
     if start and trained.before:
         console.show_change(start, trained.before, trained.figures)
     console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
@@ -322,9 +324,21 @@ def train(
 
 @app.command(epilog=EXIT_CODES)
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="A directory with one folder of pictures per class.")],
+    data: Annotated[
+        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
+    ],
     model: ModelOption = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write metrics.json and confusion.png there.")] = None,
+    labels: Labels = None,
+    classes: Classes = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write metrics.json and the three drawings there.")
+    ] = None,
+    wanted_accuracy: Annotated[
+        float | None, typer.Option("--wanted-accuracy", min=0, max=1, help="Suggest the --threshold that gives it.")
+    ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Judge colour casts, rotation, shifts and compression, too.")
+    ] = False,
     without_copies_of: Annotated[
         Path | None, typer.Option("--without-copies-of", help="Leave out pictures pixel-identical to one in there.")
     ] = None,
@@ -332,28 +346,40 @@ def evaluate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Compare a model with a labelled directory: accuracy, macro-F1, per class, confusion matrix.
+    """Compare a model with labelled pictures: accuracy, macro-F1, calibration, per class, confusion matrix.
 
-    Folders and classes are compared by name, in whatever order a model has them. Files that failed are left out and
-    counted. Needs the extra `evaluate`.
+    The truth is the folders that the pictures stand in, or a table of labels or votes; it and the model's classes are
+    compared by name, in whatever order. Files that failed are left out and counted. --out draws the confusion matrix,
+    whether scores are as often right as they say, and what thresholds keep. Needs the extra `evaluate`.
 
-    Example: labeler evaluate ./test --model runs/first --out report
+    Example: labeler evaluate ./test --model runs/first --wanted-accuracy 0.95 --out report
     """
-    from labeler import bundles, console, pipeline
+    from labeler import bundles, console, results
 
+    if classes and not labels:
+        raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
     with needs("evaluate", "matplotlib", "sklearn"):
-        from labeler import evaluation
-    names = bundles.card(bundles.find(model)).class_names
-    evaluation.check_names("the class folders", evaluation.class_folders(data), names)
-    copies = evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset()
-    rows = console.followed(pipeline.label([data], Settings(model), workers), quiet=quiet)
-    figures = evaluation.of_folders(rows, names, copies)
+        from labeler import evaluation, exam
+        from training.labels import truth
+    verdict = exam.take(
+        exam.Exam(
+            data,
+            model,
+            bundles.card(bundles.find(model)).class_names,
+            truth(labels, classes, data) if labels else None,
+            evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
+            workers,
+            wanted_accuracy,
+            robustness,
+        ),
+        partial(console.followed, quiet=quiet),
+    )
     if out:
-        evaluation.report(figures, out)
+        exam.write(verdict, out)
     if as_json:
-        typer.echo(json.dumps(figures.as_json()))
+        typer.echo(json.dumps(verdict.as_json()))
     if not quiet:
-        console.show_figures(figures)
+        results.show(verdict)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -205,10 +205,16 @@ def show_figures(figures: Figures) -> None:
         table.add_row(Text(name), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
     console.print(table)
     console.print(
-        f"accuracy {figures.accuracy:.3f} (always the most frequent class: {figures.majority_baseline:.3f}), "
-        f"macro-F1 {figures.macro_f1:.3f}, n = {figures.n:,}",
+        f"accuracy {figures.accuracy:.3f} {_interval(figures.accuracy_interval)}, always the most frequent class: "
+        f"{figures.majority_baseline:.3f}, macro-F1 {figures.macro_f1:.3f} {_interval(figures.macro_f1_interval)}, "
+        f"n = {figures.n:,}, against {figures.against}",
         soft_wrap=True,
     )
+    if figures.confidence:
+        judged = figures.confidence
+        console.print(
+            f"calibration error {judged.ece:.3f} (15 bins), log loss {judged.nll:.3f}, Brier score {judged.brier:.3f}"
+        )
     if any(figures.left_out.values()):
         console.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
 
@@ -220,6 +226,10 @@ def show_change(model: str, before: Figures, after: Figures) -> None:
     say(f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same pictures ({of_both})")
     if after.accuracy <= before.accuracy:
         say(f"it got no better: go on using {model}, or adapt it to more pictures")
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from time import perf_counter, process_time
@@ -20,19 +20,25 @@ DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
 
 
+Vary = Callable[[images.Pixels], images.Pixels]
+"""Takes a face as it was cut out (height, width, 3), returns one like it. Picklable."""
+
+
 class Looker:
     """See a picture as every network does. Training, evaluation and classification all look through this.
 
-    The detector is loaded by the first picture that needs it.
+    The detector is loaded by the first picture that needs it. ``vary`` changes each face that was found before it is
+    scaled, to see what a model makes of it.
     """
 
-    def __init__(self, settings: Settings, device: Device = Device.CPU) -> None:
+    def __init__(self, settings: Settings, device: Device = Device.CPU, vary: Vary | None = None) -> None:
         if multiprocessing.parent_process():  # A worker's whole life is this; another process may have its own.
             images.settle_process()
         self.settings = settings
         self.spent = Spent()
         self.device = device
         self._finder: faces.Finder | None = None
+        self._vary = vary
         self._prefix = "" if settings.absolute else os.path.join(settings.root, "")
         self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
 
@@ -49,9 +55,14 @@ class Looker:
         finally:
             read = perf_counter()
             self.spent.decode_s += read - began
-        found = [(face, images.crop(picture, face, INPUT_SIDE)) for face in self._faces(picture)]
+        found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
         self.spent.faces_s += perf_counter() - read
         return found
+
+    def _crop(self, picture: images.Picture, face: Face) -> images.Pixels:
+        if self._vary is None:
+            return images.crop(picture, face, INPUT_SIDE)
+        return images.resized(self._vary(images.cut(picture, face)), INPUT_SIDE)
 
     def _faces(self, picture: images.Picture) -> list[Face]:
         if faces.is_crop(picture.width, picture.height, self.settings.faces):
@@ -62,13 +73,13 @@ class Looker:
 
 
 class Labeler:
-    """Turn batches of files into rows. The models are loaded by the first call."""
+    """Turn batches of files into rows. The models are loaded by the first call. For ``vary`` see `Looker`."""
 
-    def __init__(self, settings: Settings, device: Device = Device.CPU) -> None:
+    def __init__(self, settings: Settings, device: Device = Device.CPU, vary: Vary | None = None) -> None:
         self.settings = settings
         self.device = device
         """What the networks run on; what was asked for, before the first call."""
-        self._look_at = Looker(settings, device)
+        self._look_at = Looker(settings, device, vary)
         self._classifier: classifier.Classifier | None = None
 
     @property

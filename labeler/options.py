@@ -49,6 +49,13 @@ DeviceOption = Annotated[
     typer.Option("--device", help="What the networks run on; auto: CUDA where ONNX Runtime can use it, else cpu."),
 ]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are `too_large`.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, instead of class folders."),
+]
+Classes = Annotated[
+    str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
@@ -78,12 +85,6 @@ LearningRate = Annotated[
 Augment = Annotated[
     bool | None,
     typer.Option("--augment/--no-augment", help="Vary the training pictures.", show_default="off; on with default"),
-]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, for folders.")
-]
-Classes = Annotated[
-    str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
 ]
 GroupBy = Annotated[
     str, typer.Option("--group-by", help="Keep files together whose names hold the same of this expression.")

@@ -19,7 +19,7 @@ from labeler.sources import Source
 from labeler.timings import Profile, Spent
 
 if TYPE_CHECKING:
-    from labeler.labeling import Timed
+    from labeler.labeling import Timed, Vary
 
 FIRST_BATCH, LARGEST_BATCH = 4, 512
 BATCH_S = 0.05
@@ -89,10 +89,11 @@ def label(
     workers: int = 1,
     batch_size: int = 0,
     device: Device = Device.AUTO,
+    vary: Vary | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of every picture in some folders and files, in the order of `Source`.
 
-    For ``workers`` and ``batch_size`` see `Job`.
+    For ``workers`` and ``batch_size`` see `Job`, for ``vary`` `labeling.Looker`.
 
     Raises:
         NoPicturesError: there is no picture.
@@ -100,7 +101,7 @@ def label(
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
-    labeler = partial(_labeler, _complete(settings, source), device)
+    labeler = partial(_labeler, _complete(settings, source), device, vary)
     for rows in _labelled(names, labeler, batch_size, Profile(workers or executors.cores())):
         yield from rows
 
@@ -162,10 +163,10 @@ def _check_crops(folder: Path, source: Source, *, anew: bool) -> None:
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
-def _labeler(settings: Settings, device: Device) -> Timed:
+def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Timed:
     from labeler.labeling import Labeler, Timed  # Deferred: 0.2 s, which only the process that labels should spend.
 
-    return Timed(Labeler(settings, device))
+    return Timed(Labeler(settings, device, vary))
 
 
 def _unreadable(file: str, reason: str) -> tuple[list[Row], Spent]:

@@ -15,13 +15,16 @@ ROWS = [
     {"cli", "__init__"},
     {"options"},
     {"training"},
+    {"results"},
     {"console"},
+    {"exam"},
+    {"charts"},
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
-    {"labeling", "executors", "destinations"},
+    {"labeling", "executors", "destinations", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers"},
     {"formats", "bundles", "files"},
-    {"records", "errors", "quiet", "timings"},
+    {"records", "errors", "quiet", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""
 

@@ -275,7 +275,32 @@ def test_evaluate_reports_and_draws(run: Run, trained: Path, tmp_path: Path) -> 
     figures = json.loads(result.stdout)
 
     assert (result.exit_code, figures["n"], figures["class_names"]) == (0, 24, ["bright", "dark"])
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["confusion.png", "metrics.json"]
+    drawn = ["confusion.png", "coverage.png", "metrics.json", "reliability.png"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == drawn
+
+
+def test_evaluate_judges_by_a_table(run: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,light,night,other\nbright/0.png,3,1,0\ndark/0.png,0,9,1\ndark/1.png,0,0,4\n")
+    told = ("--labels", tmp_path / "t.csv", "--classes", "light=bright,night=dark")
+    result = run("evaluate", trained.parent / "faces", "--model", trained, *told, "--json")
+    figures = json.loads(result.stdout)
+
+    assert (result.exit_code, figures["n"], figures["against"]) == (0, 2, "the most votes in t.csv")
+    assert "passed over: 1 row of t.csv" in result.stderr
+
+
+def test_evaluate_suggests_a_threshold_and_tries_variations(run: Run, trained: Path) -> None:
+    asked = ("--wanted-accuracy", "0.1", "--robustness")
+    result = run("evaluate", trained.parent / "faces", "--model", trained, *asked)
+
+    assert "for an accuracy of 10.0%: --threshold 0.00 keeps 100.0% of the faces" in result.stderr
+    assert "JPEG of quality 30" in result.stderr
+
+
+def test_classes_without_a_table_are_refused(run: Run, trained: Path) -> None:
+    result = run("evaluate", trained.parent / "faces", "--model", trained, "--classes", "a=b")
+
+    assert (result.exit_code, "--classes chooses from a table" in result.stderr) == (2, True)
 
 
 def test_evaluate_leaves_copies_out(run: Run, trained: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Folder
-from PIL import Image
 
 from labeler import evaluation
-from labeler.errors import LabelerError, NoPicturesError, OutputError
+from labeler.errors import LabelerError, NoPicturesError
 from labeler.records import UNCERTAIN, Row, Status
 
 NAMES = ("angry", "happy", "sad")
@@ -56,6 +54,21 @@ def test_the_order_of_the_class_names_changes_no_figure() -> None:
         pytest.approx(other.macro_f1),
         other.per_class,
     )
+
+
+def test_accuracy_and_macro_f1_have_intervals() -> None:
+    figures = evaluation.compare(TRUTH, PREDICTED, NAMES)
+
+    assert figures.accuracy_interval == pytest.approx((0.188, 0.812), abs=1e-3)
+    assert figures.macro_f1_interval[0] < figures.macro_f1 < figures.macro_f1_interval[1]
+
+
+def test_probabilities_are_judged_where_they_are_known() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
+    judged = evaluation.compare(["angry", "sad"], ["angry", "happy"], NAMES, probabilities).confidence
+
+    assert judged
+    assert judged.ece == pytest.approx((0.2 + 0.7) / 2)
 
 
 def test_an_unknown_name_lists_both_sets() -> None:
@@ -131,17 +144,3 @@ def test_hidden_folders_are_no_classes(folder: Folder) -> None:
 def test_a_missing_directory_is_named(folder: Folder) -> None:
     with pytest.raises(LabelerError, match="nowhere cannot be read: No such file"):
         evaluation.class_folders(folder.path / "nowhere")
-
-
-@pytest.mark.parametrize("count", [2, 8])
-def test_the_confusion_matrix_is_drawn_for_any_number_of_classes(count: int, tmp_path: Path) -> None:
-    names = [f"class {index}" for index in range(count)]
-    evaluation.draw_confusion(evaluation.compare(names, names, names), tmp_path / "confusion.png")
-    pixels = np.asarray(Image.open(tmp_path / "confusion.png").convert("RGB"))
-
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
-
-
-def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write"):
-        evaluation.draw_confusion(evaluation.compare(TRUTH, PREDICTED, NAMES), tmp_path / "missing" / "confusion.png")

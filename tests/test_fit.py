@@ -24,7 +24,7 @@ from labeler import evaluation, pipeline
 from labeler.classifier import Classifier
 from labeler.errors import Interrupted, LabelerError
 from labeler.records import Settings
-from training import callbacks, export, fit, recipes
+from training import calibration, callbacks, export, fit, recipes
 from training.settings import TrainSettings, recipe_of
 
 ROOT = Path(__file__).parent.parent
@@ -132,12 +132,28 @@ def test_the_bundle_gives_what_the_best_network_gives(trained: fit.Trained) -> N
     assert np.abs(bundle - best).max() <= 1e-5
 
 
+def test_the_bundle_is_calibrated_and_the_checkpoint_is_not(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_FEWEST", 1)
+    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    bundle, best = (Classifier(tmp_path / "run" / name) for name in ("model.onnx", "best_model.keras"))
+    told = metrics(tmp_path / "run")["calibration"]
+
+    assert (bundle.card.temperature, best.card.temperature) == (told["temperature"], 1)
+    assert told["temperature"] != 1
+    expected = calibration.tempered(best.predict(pixels), told["temperature"])
+    assert np.abs(bundle.predict(pixels) - expected).max() <= 1e-5
+
+
 def test_the_bundle_says_what_it_is(trained: fit.Trained) -> None:
     card = Classifier(trained.out / "model.onnx").card
 
     assert (card.name, card.class_names) == ("first", CLASSES)
     assert card.training_data.endswith("/faces")
     assert (card.validation["n"], card.validation["accuracy"]) == (6, trained.figures.accuracy)
+    assert card.validation["against"] == "class folders"
 
 
 def test_the_metrics_are_those_that_evaluate_gives(faces: Path, tmp_path: Path) -> None:
@@ -170,7 +186,7 @@ def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
 def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> None:
     kept = metrics(trained.out)
     told = {"accuracy", "macro_f1", "per_class", "confusion", "n", "class_names", "majority_baseline"}
-    told |= {"left_out", "unified"}
+    told |= {"left_out", "unified", "calibration", "accuracy_interval", "confidence", "against"}
 
     assert told <= set(kept)
     assert kept["settings"]["learning_rate"] == 0.0003

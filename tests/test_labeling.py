@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import CLASS_NAMES, Folder
 
+from labeler import variations
 from labeler.labeling import Labeler, Looker
 from labeler.records import Settings, Status
 
@@ -70,3 +72,21 @@ def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: S
     ((face, crop),) = Looker(settings)("a.jpg")
 
     assert (face.width, crop.shape, crop.dtype) == (48, (64, 64, 3), "uint8")
+
+
+def test_a_look_may_vary_the_face_before_it_is_scaled(folder: Folder, settings: Settings) -> None:
+    folder.noise("a.png", seed=1, side=32)
+    seen: list[tuple[int, ...]] = []
+    ((_, crop),) = Looker(settings, vary=lambda pixels: seen.append(pixels.shape) or 255 - pixels)("a.png")  # type: ignore[func-returns-value]
+    ((_, plain),) = Looker(settings)("a.png")
+
+    assert seen == [(32, 32, 3)]
+    assert np.abs(255 - crop.astype(int) - plain).max() <= 1
+
+
+def test_varying_changes_labels_and_not_where_faces_are(folder: Folder, settings: Settings) -> None:
+    folder.noise("a.png", seed=1)
+    rows = [Labeler(settings, vary=vary)(["a.png"])[0] for vary in (None, variations.rotated)]
+
+    assert rows[0].probabilities != rows[1].probabilities
+    assert rows[0][:7] == rows[1][:7]

@@ -220,6 +220,28 @@ def test_a_table_of_other_pictures_is_an_error(photos: Folder) -> None:
         Table(path).below(photos.path)
 
 
+def test_the_truth_of_votes_is_what_most_of_them_say(photos: Folder) -> None:
+    truth = labels.truth(table(photos.path / "t.csv", VOTES), "anger=angry,joy=happy", photos.path)
+
+    assert truth.labels == {"1.png": "angry", "4.png": "happy"}
+    assert (truth.class_names, truth.against, truth.ties) == (("angry", "happy"), "the most votes in t.csv", 1)
+    assert [line.partition(" of ")[0] for line in truth.passed_over] == ["1 row", "1 row"]
+
+
+def test_the_truth_of_labels_is_what_they_say(photos: Folder) -> None:
+    path = table(photos.path / "t.csv", {"file": ["1.png", "3.png"], "label": ["sad", "joy"]})
+    truth = labels.truth(path, "sad,joy=happy", photos.path)
+
+    assert (truth.labels, truth.against) == ({"1.png": "sad", "3.png": "happy"}, "the labels in t.csv")
+
+
+def test_a_file_with_two_labels_is_tied(photos: Folder) -> None:
+    path = table(photos.path / "t.csv", {"file": ["1.png", "1.png", "2.png"], "label": ["sad", "joy", "joy"]})
+    truth = labels.truth(path, "", photos.path)
+
+    assert (truth.labels, truth.ties) == ({"2.png": "joy"}, 1)
+
+
 def test_classes_are_named_and_renamed() -> None:
     assert labels.parse_classes("anger=angry, sad") == {"anger": "angry", "sad": "sad"}
 

@@ -23,11 +23,11 @@ from threadpoolctl import threadpool_limits
 
 from labeler import bundles, formats, tables
 from labeler.errors import LabelerError, OutputError
-from training import bars, columns, copies, dataset, duplicates, features, splitting
+from training import bars, columns, copies, dataset, duplicates, features
 from training.copies import Issue, Kin
 from training.duplicates import Groups
 from training.features import Features
-from training.labels import Labelled
+from training.labels import Labelled, tied
 from training.reading import Read, Reader
 
 Labels = NDArray[np.int64]
@@ -182,9 +182,9 @@ def _look(
             read = reader.read(labelled, settings.workers)
         with bars.counting(console, "looking at them") as progress:
             seen = features.seen(model, reader.pixels(), settings.workers, progress)
-    tied = splitting.tied(read.votes)
-    ties = [f"{labelled.root}/{file}: its votes are tied" for file in read.at(tied).files]
-    return read.at(~tied), seen[~tied], len(labelled.files) - len(read), (*reader.skipped, *ties)
+    tie = tied(read.votes)
+    ties = [f"{labelled.root}/{file}: its votes are tied" for file in read.at(tie).files]
+    return read.at(~tie), seen[~tie], len(labelled.files) - len(read), (*reader.skipped, *ties)
 
 
 def _rows(

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from labeler.evaluation import INK, PALE_INK, save
+from labeler.charts import INK, PALE_INK, blank, save
 from training.history import Epoch, History
 
 _TRAINING, _VALIDATION = "#9aa7b5", "#1f6fb4"
@@ -22,8 +19,7 @@ def draw(history: History, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    figure = Figure(figsize=(11, 4.5), facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-    FigureCanvasAgg(figure)
+    figure = blank(11, 4.5)
     left, right = figure.subplots(1, 2)
     best = history.best
     _panel(left, history, "loss", f"validation loss {best.val_loss:.3f} in epoch {best.number}, the best")

@@ -26,7 +26,7 @@ _SPLITS = frozenset("train training val valid validation test testing".split())
 _WORDS = {
     splitting.IDENTICAL: "identical to another",
     splitting.DISPUTED: "identical under several labels, none the most frequent",
-    splitting.TIE: "to validate with whose votes are tied",
+    evaluation.TIE: "to validate with whose votes are tied",
     splitting.NEAR_COPY: "to validate with that are near copies of training pictures",
     splitting.SAME_GROUP: "to validate with that share a name's group with training pictures",
     evaluation.COPY: "to validate with that are copies of training pictures",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,31 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from labeler import __version__, evaluation, files
+from labeler import __version__, charts, evaluation, files
 from labeler.classifier import Classifier
+from labeler.confidence import Probabilities
 from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
 from labeler.evaluation import Figures
+from labeler.images import Pixels
 from labeler.labeling import DECIMALS
 from training import (
     averages,
     batches,
+    calibration,
     callbacks,
     curves,
     dataset,
     display,
     export,
+    labels,
     precision,
     run,
     state,
     steps,
     weights,
 )
+from training.calibration import Calibration
 from training.dataset import Dataset
 from training.history import History
 from training.labels import Labelled
@@ -48,8 +53,21 @@ CONFUSION = "confusion.png"
 _SHOWN = 20
 """How many skipped pictures are listed on the terminal."""
 
+_SHORT = (
+    "data",
+    "against",
+    "n",
+    "accuracy",
+    "accuracy_interval",
+    "macro_f1",
+    "macro_f1_interval",
+    "majority_baseline",
+    "left_out",
+)
+"""What of the figures stands in the bundle."""
+
 _SAMPLES = 256
-_PREDICTED_AT_ONCE = 1024
+_SHOWN_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,7 @@ class Trained:
     best_epoch: int
     skipped: tuple[str, ...]
     before: Figures | None = None
+    calibration: Calibration | None = None
 
 
 def train(settings: TrainSettings) -> Trained:
@@ -210,26 +229,28 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
 
 
 def _finish(pictures: Dataset, settings: TrainSettings, history: History, given: Given | None) -> Trained:
-    """Export the best network, judge the bundle, and write and draw what came out."""
+    """Calibrate and export the best network, judge the bundle, and write and draw what came out."""
     out = settings.out
     best = _best(out)
     samples = pictures.pixels[pictures.validation.places[:_SAMPLES]]
-    card = weights.origin(given, _name(settings.data, settings.labels))
-    export.export(best, pictures.class_names, out / BUNDLE, samples=samples, card=card)
+    fitted = calibration.fitted(_probabilities(best, pictures), pictures.validation.labels)
+    card = {**weights.origin(given, _name(settings.data, settings.labels)), "temperature": fitted.temperature}
+    calibrated = calibration.calibrated(best, fitted.temperature)
+    export.export(calibrated, pictures.class_names, out / BUNDLE, samples=samples, card=card)
     export.name_classes(out / state.BEST_NETWORK, pictures.class_names)
-    figures = _judge(Classifier(out / BUNDLE), pictures)
+    figures = replace(_judge(Classifier(out / BUNDLE), pictures), against=_against(settings, pictures))
     validation = {"data": _validation_name(settings), **figures.as_json()}
-    short = ("data", "n", "accuracy", "macro_f1", "majority_baseline", "left_out")
-    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in short}})
+    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
     curves.draw(history, out / CURVES)
-    evaluation.draw_confusion(figures, out / CONFUSION)
+    charts.draw_confusion(figures, out / CONFUSION)
     before = _judge(Classifier(given.path), pictures) if given else None
-    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before)
+    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
     about = {
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "skipped": trained.skipped,
         "unified": dict(pictures.unified),
+        "calibration": asdict(fitted),
         "before": before.as_json() if before else None,
         "settings": spelled_out(settings),
         "created_with": f"labeler {__version__}",
@@ -248,18 +269,33 @@ def _best(out: Path) -> keras.Model:
     return best
 
 
+def _probabilities(network: keras.Model, pictures: Dataset) -> Probabilities:
+    """Return what the network says of the validation pictures (n, classes)."""
+    shown = _shown(pictures)
+    return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * steps.SCALE) for pixels in shown])
+
+
 def _judge(classifier: Classifier, pictures: Dataset) -> Figures:
     """Compare what a model says of the validation pictures with their labels, by the names of the classes."""
-    places = pictures.validation.places
     names = classifier.card.class_names
-    predicted: list[str] = []
-    for at in range(0, len(places), _PREDICTED_AT_ONCE):
-        probabilities = classifier.predict(pictures.pixels[places[at : at + _PREDICTED_AT_ONCE]])
-        rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
-        predicted += [names[label] for label in rounded.argmax(axis=1)]
+    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(pictures)])
+    rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
+    predicted = [names[label] for label in rounded.argmax(axis=1)]
     truth = [pictures.class_names[label] for label in pictures.validation.labels]
-    figures = evaluation.compare(truth, predicted, tuple(dict.fromkeys((*pictures.class_names, *names))))
+    every = tuple(dict.fromkeys((*pictures.class_names, *names)))
+    figures = evaluation.compare(truth, predicted, every, rounded if every == names else None)
     return replace(figures, left_out=dict(pictures.left_out))
+
+
+def _shown(pictures: Dataset) -> Iterator[Pixels]:
+    places = pictures.validation.places
+    return (pictures.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
+
+
+def _against(settings: TrainSettings, pictures: Dataset) -> str:
+    if not settings.labels:
+        return evaluation.FOLDERS
+    return labels.against(settings.labels, soft=pictures.shares is not None)
 
 
 def _validation_name(settings: TrainSettings) -> str:

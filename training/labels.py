@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labeler import formats, tables
 from labeler.errors import LabelerError
+from labeler.evaluation import Truth
 from labeler.records import RESERVED_NAMES, UNCERTAIN, Status
 from training import columns
 
@@ -107,6 +108,41 @@ class Table:
                 return names
         example = f"; it names files like {self._files[0]}" if self._files else ""
         raise LabelerError(f"no row of {self._path} names a picture below {directory}{example}")
+
+
+def truth(table: Path, classes: str, directory: Path) -> Truth:
+    """Return what a table says that the pictures below a directory show: of votes, the class that got most.
+
+    Raises:
+        LabelerError: the table cannot be used, see `Table`.
+    """
+    labelled = Table(table, parse_classes(classes)).below(directory)
+    places: dict[str, int] = {}
+    rows = [places.setdefault(file, len(places)) for file in labelled.files]
+    votes = np.zeros((len(places), len(labelled.class_names)), np.float32)
+    np.add.at(votes, rows, labelled.votes)
+    ties = tied(votes)
+    return Truth(
+        labels={
+            file: labelled.class_names[place]
+            for file, place, tie in zip(places, votes.argmax(axis=1), ties, strict=True)
+            if not tie
+        },
+        class_names=labelled.class_names,
+        against=against(table, soft=labelled.soft),
+        ties=int(ties.sum()),
+        passed_over=labelled.passed_over,
+    )
+
+
+def against(table: Path, *, soft: bool) -> str:
+    """Name what a table makes true."""
+    return f"the {'most votes' if soft else 'labels'} in {table.name}"
+
+
+def tied(votes: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Say of each row (n, classes) whether several classes have the most votes."""
+    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
 
 
 def parse_classes(classes: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from labeler import evaluation
 from labeler.errors import LabelerError
 from training import duplicates
 from training.duplicates import Groups
+from training.labels import tied
 from training.reading import Read
 
 IDENTICAL = "identical"
@@ -23,9 +24,6 @@ DISPUTED = "disputed"
 
 NEAR_COPY, SAME_GROUP = "near_copy", "same_group"
 """Why a picture is left out of validation that is nearly a training picture, or in a group with one by its name."""
-
-TIE = "tie"
-"""Why a picture is left out of validation whose votes name no single class."""
 
 Mask = NDArray[np.bool_]
 
@@ -56,7 +54,7 @@ def split(read: Read, share: float, seed: int, group_by: str) -> tuple[Read, Rea
     held_back = _held_back(read.votes.argmax(axis=1), groups, share, seed)
     judged = read.at(held_back)
     ties = tied(judged.votes)
-    return read.at(~held_back), judged.at(~ties), +Counter({TIE: int(ties.sum())})
+    return read.at(~held_back), judged.at(~ties), +Counter({evaluation.TIE: int(ties.sum())})
 
 
 def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counter[str]]:
@@ -69,15 +67,10 @@ def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counte
         evaluation.COPY: np.array([fingerprint in known for fingerprint in judged.fingerprints], bool),
         NEAR_COPY: np.isin(near[first:], near[:first]),
         SAME_GROUP: np.isin(groups[first:], groups[:first]),
-        TIE: tied(judged.votes),
+        evaluation.TIE: tied(judged.votes),
     }
     reasons = np.select(list(conditions.values()), list(conditions), "")
     return judged.at(reasons == ""), Counter(reasons[reasons != ""].tolist())
-
-
-def tied(votes: NDArray[np.floating]) -> Mask:
-    """Say of each row of votes (n, classes) whether no single class has the most."""
-    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
 
 
 def keys(files: Sequence[str], group_by: str) -> list[str]:
