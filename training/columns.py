@@ -91,7 +91,8 @@ def _write_csv(content: pyarrow.Table, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)  # RFC 4180, which pyarrow's does not keep.
         writer.writerow(content.column_names)
-        writer.writerows(row.values() for row in content.to_pylist())
+        for row in content.to_pylist():  # As in `formats.Csv`, no cell is a formula to a spreadsheet.
+            writer.writerow([formats.inert(cell) if isinstance(cell, str) else cell for cell in row.values()])
 
 
 def _write_json_lines(content: pyarrow.Table, path: Path) -> None:

@@ -62,7 +62,7 @@ class Table:
         cells = content["label"].to_pylist() if "label" in content.column_names else []
         labels = ["" if cell is None else str(cell) for cell in cells]
         self._path = path
-        ours = path.suffix.lower() == ".csv" and "status" in content.column_names
+        ours = path.suffix.lower() == ".csv" and not {"status", "issue"}.isdisjoint(content.column_names)
         files = map(str, content["file"].to_pylist())
         self._files = [formats.unescape(formats.alive(file) if ours else file) for file in files]
         self._soft = not labels or bool(wanted and wanted.keys().isdisjoint(labels))
