@@ -24,6 +24,7 @@ from labeler.options import (
     Augment,
     BatchSize,
     Classes,
+    Data,
     Detector,
     DeviceOption,
     Epochs,
@@ -250,9 +251,7 @@ def _sortable(
 
 @app.command(epilog=EXIT_CODES)
 def train(
-    data: Annotated[
-        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
-    ],
+    data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
     labels: Labels = None,
     classes: Classes = "",
@@ -324,9 +323,7 @@ def train(
 
 @app.command(epilog=EXIT_CODES)
 def evaluate(
-    data: Annotated[
-        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
-    ],
+    data: Data,
     model: ModelOption = "",
     labels: Labels = None,
     classes: Classes = "",
@@ -384,9 +381,7 @@ def evaluate(
 
 @app.command(epilog=EXIT_CODES)
 def audit(
-    data: Annotated[
-        Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
-    ],
+    data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
     labels: Labels = None,
     classes: Classes = "",

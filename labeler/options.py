@@ -49,6 +49,9 @@ DeviceOption = Annotated[
     typer.Option("--device", help="What the networks run on; auto: CUDA where ONNX Runtime can use it, else cpu."),
 ]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are `too_large`.")]
+Data = Annotated[
+    Path, typer.Argument(help="A directory with one folder of pictures per class, or any that --labels is about.")
+]
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", help="A table of labels or votes, .csv, .jsonl or .parquet, instead of class folders."),

@@ -22,7 +22,7 @@ from labeler.bundles import Card
 from labeler.classifier import Classifier
 from labeler.errors import ModelError
 from labeler.records import INPUT_SIDE
-from training import export
+from training import calibration, export
 from training.recipes import RECIPES
 from training.steps import SCALE
 
@@ -149,8 +149,7 @@ def _with_kernels(network: keras.Model) -> list[keras.Layer]:
 def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (_SAMPLES, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     found = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    calibrated = found ** (1 / classifier.card.temperature)
-    calibrated /= calibrated.sum(axis=1, keepdims=True)
+    calibrated = calibration.tempered(found, classifier.card.temperature)
     difference = float(np.abs(calibrated - classifier.predict(samples)).max())
     if not difference <= export.TOLERANCE:
         raise ModelError(
