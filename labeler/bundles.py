@@ -21,7 +21,11 @@ CLASSIFIER, DETECTOR = "model.onnx", "detector.onnx"
 KERAS_MEMBER = "labeler.json"
 """The zip member of a `.keras` file in which `labeler train` leaves the class names."""
 
-_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation"})
+BLOCK = 8
+"""Pictures per run of a network on a processor, unless its bundle says otherwise: few, for a block that is not full is
+filled up (blocks of 8 to 256 take the documented network the same time per picture)."""
+
+_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
 _GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
 """Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""
 
@@ -34,6 +38,7 @@ class Card:
     class_names: tuple[str, ...]
     input_size: int = INPUT_SIDE
     temperature: float = 1.0
+    block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
     licence: str = ""
@@ -109,6 +114,7 @@ def card(path: Path) -> Card:
         name=about.get("name") or (path.parent.name if path.stem in {"model", "best_model"} else path.stem),
         class_names=tuple(names),
         temperature=about.get("temperature", 1.0),
+        block=about.get("block", BLOCK),
         validation=about.get("validation", {}),
         training_data=about.get("training_data", ""),
         licence=about.get("licence", ""),

@@ -14,9 +14,8 @@ from labeler.bundles import Card
 from labeler.errors import ModelError, needs
 from labeler.records import INPUT_SIDE, Device
 
-BLOCK = {Device.CPU: 8, Device.CUDA: 256}
-"""Pictures per run of the network. Always the same, so that no result depends on the batch it came in; on the
-processor few, for a block that is not full is filled up (blocks of 8 to 256 take the same time per picture)."""
+BLOCK_ON_CUDA = 256
+"""Pictures per run of the network on a graphics processor; on others the bundle knows."""
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -33,8 +32,9 @@ class Classifier:
             self.card, self._network = _load_keras_network(path)
         else:
             self.card, self._network = _load_onnx_network(path, device)
-        self.block = BLOCK[device]
-        """Pictures per run; halved whenever the device's memory does not suffice."""
+        self.block = BLOCK_ON_CUDA if device is Device.CUDA else self.card.block
+        """Pictures per run: always the same, so that no result depends on the batch it came in, until the device's
+        memory does not suffice; then halved."""
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return class probabilities (n, classes) for face crops (n, 64, 64, 3), uint8 RGB."""

@@ -53,6 +53,12 @@ def test_the_bundle_carries_its_card(bundle: Path) -> None:
     assert card.created_with.startswith("labeler ")
 
 
+def test_a_convolutional_network_is_shown_one_picture_at_a_time(bundle: Path, tmp_path: Path) -> None:
+    export.export(networks.default(3), NAMES, tmp_path / "model.onnx", samples=SAMPLES[:2], card={})
+
+    assert (Classifier(bundle).block, Classifier(tmp_path / "model.onnx").block) == (8, 1)
+
+
 def test_input_and_output_have_plain_names(bundle: Path) -> None:
     graph = onnx.load(bundle).graph
     ends = [

@@ -15,7 +15,7 @@ import onnx
 import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
 
 from labeler import __version__, files
-from labeler.bundles import KERAS_MEMBER
+from labeler.bundles import BLOCK, KERAS_MEMBER
 from labeler.classifier import Classifier, load_keras
 from labeler.errors import LabelerError, ModelError
 from labeler.images import Pixels
@@ -111,9 +111,15 @@ def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     about = {one.key: one.value for one in model.metadata_props}
     about |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
-    onnx.helper.set_model_props(model, {**about, "created_with": f"labeler {__version__}"})
+    about |= {"block": json.dumps(_block(graph)), "created_with": f"labeler {__version__}"}
+    onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model)
     onnx.save(model, target)
+
+
+def _block(graph: onnx.GraphProto) -> int:
+    """Return how many pictures a processor is best shown at once: a convolution has work enough in one."""
+    return 1 if any(node.op_type == "Conv" for node in graph.node) else BLOCK
 
 
 def _rename_output(graph: onnx.GraphProto, name: str) -> None:
