@@ -125,8 +125,7 @@ def _until_one_dies(
         except BrokenProcessPool:
             return [batch for batch, _ in in_flight] + ([submitted] if submitted else [])
         finally:
-            for _, future in in_flight:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them all just now.
     return []
 
 
