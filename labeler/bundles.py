@@ -15,8 +15,8 @@ from labeler.errors import ModelError
 from labeler.records import INPUT_SIDE, RESERVED_NAMES
 
 DEFAULT_MODEL = "documented"
-CLASSIFIER, DETECTOR = "model.onnx", "detector.onnx"
-"""What a bundle's file is called, in a folder of the bundle's name."""
+CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
+"""What a bundle's files are called, in a folder of the bundle's name."""
 
 KERAS_MEMBER = "labeler.json"
 """The zip member of a `.keras` file in which `labeler train` leaves the class names."""
@@ -122,6 +122,11 @@ def card(path: Path) -> Card:
         path=str(path),
         sha256=sha256(path),
     )
+
+
+def readme(path: Path) -> str:
+    """Return what is written about a bundle that ships, in Markdown; nothing about any other."""
+    return (path.parent / README).read_text("utf-8") if path in shipped(CLASSIFIER).values() else ""
 
 
 def sha256(path: Path) -> str:

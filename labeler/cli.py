@@ -452,13 +452,15 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
     """List the models that ship, with their figures."""
     if ctx.invoked_subcommand:
         return
-    from labeler import bundles, console
+    from labeler import bundles
 
-    cards = [bundles.card(path) for path in bundles.shipped(bundles.CLASSIFIER).values()]
+    found = [bundles.card(path) for path in bundles.shipped(bundles.CLASSIFIER).values()]
     if as_json:
-        typer.echo(json.dumps([card.as_json() for card in cards]))
-    else:
-        console.show_models(cards)
+        typer.echo(json.dumps([card.as_json() for card in found]))
+        return
+    from labeler import cards
+
+    cards.show_all(found)
 
 
 @models_app.command("show")
@@ -466,14 +468,20 @@ def show_model(
     model: Annotated[str, typer.Argument(help="A bundle's name, a run directory, an .onnx or a .keras file.")],
     as_json: Json = False,
 ) -> None:
-    """Print a model's card: classes, figures, training data, licence, hash."""
-    from labeler import bundles, console
+    """Print a model's card: classes, figures, training data, licence, hash; of one that ships all that is known.
 
-    card = bundles.card(bundles.find(model))
+    Example: labeler models show default
+    """
+    from labeler import bundles
+
+    path = bundles.find(model)
+    card, readme = bundles.card(path), bundles.readme(path)
     if as_json:
-        typer.echo(json.dumps(card.as_json()))
-    else:
-        console.show_card(card)
+        typer.echo(json.dumps({**card.as_json(), "readme": readme}))
+        return
+    from labeler import cards
+
+    cards.show(card, readme)
 
 
 @models_app.command("convert")

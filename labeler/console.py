@@ -30,7 +30,6 @@ from labeler.records import FAILURES, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.annotation import Annotated
-    from labeler.bundles import Card
     from labeler.evaluation import Figures
     from labeler.pipeline import Summary
     from labeler.sorting import Move
@@ -263,39 +262,6 @@ def _tracked(
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def show_models(cards: Iterable[Card]) -> None:
-    """Print one line a model."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
-        table.add_column(name)
-    for card in cards:
-        figures = card.validation
-        table.add_row(
-            card.name,
-            str(len(card.class_names)),
-            _figure(figures.get("accuracy")),
-            _figure(figures.get("majority_baseline")),
-            _figure(figures.get("macro_f1")),
-            f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
-        )
-    Console(highlight=False).print(table)
-
-
-def show_card(card: Card) -> None:
-    """Print what a model says about itself."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in card.as_json().items():
-        shown = ", ".join(value) if isinstance(value, tuple) else value
-        if isinstance(value, dict):
-            shown = json.dumps(value, indent=1, ensure_ascii=False)
-        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(shown)))
-    Console(highlight=False).print(table)
-
-
-def _figure(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3f}"
 
 
 def _labels(tally: Tally) -> Table:

@@ -15,7 +15,7 @@ ROWS = [
     {"cli", "__init__"},
     {"options"},
     {"training"},
-    {"results"},
+    {"results", "cards"},
     {"console"},
     {"exam"},
     {"charts"},

@@ -142,6 +142,13 @@ def test_a_card_shows_classes_and_hash(run: Run, model: Path) -> None:
     assert len(found["sha256"]) == 64
 
 
+def test_all_that_is_known_of_a_model_that_ships_is_shown(run: Run) -> None:
+    readme = json.loads(run("models", "show", "documented", "--json").stdout)["readme"]
+
+    assert readme.startswith("# documented")
+    assert "Limits and intended use" in run("models", "show", "documented").stdout
+
+
 def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout == f"labeler {labeler.__version__}\n"
 
