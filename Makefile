@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo test test-slow check bench fuzz clean
 
 help:
 	@echo "make demo       install without TensorFlow, label examples/photos"
@@ -10,6 +10,7 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; BENCH=--help shows their options"
+	@echo "make fuzz       damaged files, one minute of each kind; FUZZ=--help shows the options"
 	@echo "make clean      remove .venv and what the demo made"
 
 demo: .venv/demo
@@ -29,8 +30,11 @@ check: .venv/all
 bench: .venv/all
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
+fuzz: .venv/all
+	$(BIN)/python tests/fuzz.py $(FUZZ)
+
 clean:
-	rm -rf .venv labels.csv labels.csv.*
+	rm -rf .venv fuzz labels.csv labels.csv.*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

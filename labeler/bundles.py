@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
-import zipfile
-from collections.abc import Iterator
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labeler.errors import ModelError
-from labeler.records import INPUT_SIDE, RESERVED_NAMES
+from labeler import archives, protobuf
+from labeler.errors import ModelError, one_line, printable
+from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
 
 DEFAULT_MODEL = "documented"
 CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
 """What a bundle's files are called, in a folder of the bundle's name."""
 
-KERAS_MEMBER = "labeler.json"
-"""The zip member of a `.keras` file in which `labeler train` leaves the class names."""
+SHIPPED_SHA256 = {
+    "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
+    "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
+}
+"""The SHA-256 of the file of each bundle that ships; a line that has to change, `tests/test_bundles.py` prints."""
 
-BLOCK = 8
+BLOCK, LARGEST_BLOCK = 8, 256
 """Pictures per run of a network on a processor, unless its bundle says otherwise: few, for a block that is not full is
-filled up (blocks of 8 to 256 take the documented network the same time per picture)."""
+filled up (blocks of 8 to 256 take the documented network the same time per picture). More cost only memory."""
 
 _JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
-_GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
-"""Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Card:
 
 def shipped(file: str) -> dict[str, Path]:
     """Return the bundles that ship, by name: of the installed package, else of the checkout."""
-    package = Path(__file__).parent
-    for folder in (package / "models", package.parent / "models"):
+    for folder in _folders():
         found = sorted(folder.glob(f"*/{file}"))
         if found:
             return {path.parent.name: path for path in found}
@@ -84,11 +83,13 @@ def detector(path: str) -> Path:
     """Return the file of a face detector; of the one that ships when ``path`` is empty.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: there is no such file, or the one that ships is damaged.
     """
     found = Path(path) if path else next(iter(shipped(DETECTOR).values()), Path(DETECTOR))
     if not found.is_file():
         raise ModelError(f"there is no face detector {found}; give an .onnx file in YuNet's format")
+    if not path:
+        _check_shipped(found, sha256(found))
     return found
 
 
@@ -96,31 +97,40 @@ def card(path: Path) -> Card:
     """Return a model's card.
 
     Raises:
-        ModelError: the file is no model, or does not say what its classes are.
+        ModelError: the file is no model, says something impossible, or not what its classes are; or it is one that
+            ships, and damaged.
     """
-    about = _of_keras(path) if path.suffix == ".keras" else _parsed(metadata(path))
+    digest = sha256(path)
+    _check_shipped(path, digest)
+    about = archives.note(path) if path.suffix == ".keras" else _parsed(protobuf.metadata(path))
     names = about.get("class_names")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ModelError(
             f"{path} does not say what its classes are. Make a bundle that does: "
             "labeler models convert FILE.keras --class-names angry,disgust,... --out model.onnx"
         )
-    unusable = sorted(RESERVED_NAMES.intersection(names)) or sorted({n for n in names if names.count(n) > 1})
-    if unusable:
-        raise ModelError(f"{path} has class names that are reserved or stand there twice: {', '.join(unusable)}")
+    check_class_names(path, names)
+    temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
     if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
-        raise ModelError(f"{path} wants pictures of {about['input_size']} pixels; labeler gives {INPUT_SIDE}")
+        raise ModelError(f"{path} wants pictures of {one_line(about['input_size'])} pixels; labeler gives {INPUT_SIDE}")
+    if not _is_number(temperature) or temperature <= 0:
+        raise ModelError(f"{path} is damaged: no temperature is {one_line(temperature)}; it is a number above 0")
+    block = about.get("block", BLOCK)
+    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
+        raise ModelError(f"{path} is damaged: a block has 1 to {LARGEST_BLOCK} pictures, not {one_line(block)}")
+    if not isinstance(validation, dict):
+        raise ModelError(f"{path} is damaged: its validation figures have no names")
     return Card(
-        name=about.get("name") or (path.parent.name if path.stem in {"model", "best_model"} else path.stem),
+        name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
-        temperature=about.get("temperature", 1.0),
-        block=about.get("block", BLOCK),
-        validation=about.get("validation", {}),
-        training_data=about.get("training_data", ""),
-        licence=about.get("licence", ""),
-        created_with=about.get("created_with", ""),
+        temperature=temperature,
+        block=block,
+        validation=validation,
+        training_data=one_line(about.get("training_data", "")),
+        licence=one_line(about.get("licence", "")),
+        created_with=one_line(about.get("created_with", "")),
         path=str(path),
-        sha256=sha256(path),
+        sha256=digest,
     )
 
 
@@ -129,83 +139,63 @@ def readme(path: Path) -> str:
     return (path.parent / README).read_text("utf-8") if path in shipped(CLASSIFIER).values() else ""
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _of_keras(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-            metadata = json.loads(archive.read(KERAS_MEMBER)) if KERAS_MEMBER in members else {}
-    except (OSError, zipfile.BadZipFile, ValueError) as exc:
-        raise ModelError(f"{path} is not a .keras file: {exc}") from exc
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of an ONNX file.
-
-    To load the network for it, and ONNX Runtime before, would cost the process that only hands out batches 0.1 s.
+def check_class_names(holder: str | Path, names: list[str]) -> None:
+    """Check that there are names for a column and a folder each.
 
     Raises:
-        ModelError: it is none.
+        ModelError: some are none, or they are too many.
     """
-    found: dict[str, str] = {}
+    unusable = unusable_class_names(names)
+    if unusable:
+        shown = ", ".join(printable(name)[:100] for name in unusable[:5])
+        raise ModelError(
+            f"{holder} has class names that are reserved or stand there twice, or that no folder can have: {shown}"
+        )
+    if len(names) > MOST_CLASSES:
+        raise ModelError(f"{holder} has {len(names):,} classes; the limit is {MOST_CLASSES:,}")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read, or is too large for a model.
+    """
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            for entry in (value for number, value in _fields(content) if number == _METADATA_PROPS):
-                named = {number: value.decode() for number, value in _fields(entry)}
-                found[named[_KEY]] = named.get(_VALUE, "")
-    except (OSError, ValueError, IndexError, KeyError) as exc:
-        raise ModelError(f"{path} is not an ONNX model that can be loaded: {exc}") from exc
-    return found
+        with path.open("rb") as file:
+            if path.stat().st_size > protobuf.MAX_BYTES:
+                raise ModelError(f"{path} is too large for a model; the limit is {protobuf.MAX_BYTES:,} bytes")
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise ModelError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+
+
+def _folders() -> tuple[Path, Path]:
+    package = Path(__file__).parent
+    return package / "models", package.parent / "models"
 
 
 def _parsed(metadata: dict[str, str]) -> dict[str, Any]:
     return {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()}
 
 
-def _fields(content: mmap.mmap | bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and the content of each field of a protobuf message that has a length; the graph's is left out.
-
-    See "Encoding" in the Protocol Buffers documentation: a field is a key, which is its number and kind, and a value.
-    """
-    at = 0
-    while at < len(content):
-        key, at = _varint(content, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(content, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        elif kind == 2:
-            length, at = _varint(content, at)
-            if at + length > len(content):
-                raise ValueError("the file is cut short")
-            yield key >> 3, content[at : at + length] if key >> 3 != _GRAPH else b""
-            at += length
-        else:
-            raise ValueError("it is no protobuf message")
-
-
-def _varint(content: mmap.mmap | bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins at a place, seven bits a byte, and where it ends."""
-    number = shift = 0
-    while shift < 64:
-        byte = content[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-    raise ValueError("it is no protobuf message")
-
-
 def _decoded(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _name(path: Path) -> str:
+    return path.parent.name if path.stem in {"model", "best_model"} else path.stem
+
+
+def _check_shipped(path: Path, digest: str) -> None:
+    """Check a bundle that ships against what it was when it was packed; others may change as they like."""
+    name = path.parent.name
+    if path.parent.parent in _folders() and digest != SHIPPED_SHA256.get(name, digest):
+        raise ModelError(f"{path} is damaged: it is not the model {name} that was shipped. Install labeler again")

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from labeler import __version__
-from labeler.errors import Interrupted, LabelerError, needs
+from labeler.errors import Interrupted, LabelerError, needs, printable
 from labeler.options import (
     Architecture,
     Augment,
@@ -58,7 +58,7 @@ class ErrorBoundary(TyperGroup):
             try:
                 return super().invoke(ctx)
             except LabelerError as exc:
-                typer.echo(f"labeler: {exc}", err=True)
+                typer.echo(f"labeler: {printable(str(exc))}", err=True)
                 stopped = isinstance(exc, Interrupted) and terminated
                 raise typer.Exit(TERMINATED if stopped else exc.exit_code) from exc
             except KeyboardInterrupt as exc:

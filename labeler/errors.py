@@ -37,6 +37,16 @@ class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an erro
     exit_code = 130
 
 
+def printable(text: str) -> str:
+    """Return a text in one line, and with nothing that a terminal would obey: such characters as their escapes."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def one_line(foreign: object) -> str:
+    """Return what an exception of a foreign library says, or any text that is not ours, short and `printable`."""
+    return printable(str(foreign).strip().partition("\n")[0][:300])
+
+
 @contextmanager
 def needs(extra: str, *modules: str) -> Iterator[None]:
     """Say which extra to install when importing one of ``modules`` fails inside the block.

@@ -12,6 +12,9 @@ from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, Status, columns
 
 STRINGS = ("file", "label", *COLUMNS_AFTER)
 
+LONGEST_RECORD = 1 << 24
+"""Bytes; a row with 10,000 classes has 500,000. What goes on for longer without an end of line is no table."""
+
 _BEGIN_FORMULAS = frozenset("=+-@\t\r'")
 _needs_quotes = re.compile('[,"\r\n]').search
 
@@ -58,9 +61,10 @@ class Csv:
         for cells, end in records:
             try:
                 found = dict(zip(header, cells, strict=True))
-                yield row_of(found | {name: alive(found[name]) for name in STRINGS}), end
+                row = row_of(found | {name: alive(found[name]) for name in STRINGS})
             except (ValueError, KeyError):
                 return
+            yield row, end
 
 
 class JsonLines:
@@ -77,19 +81,25 @@ class JsonLines:
 
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
         """Return the keys of the first line."""
-        first = json.loads(stream.readline())
+        try:
+            first = json.loads(stream.readline(LONGEST_RECORD))
+        except RecursionError as exc:
+            raise ValueError("its first line is nested too deeply") from exc
         return tuple(first) if isinstance(first, dict) else ()
 
     def decode(self, stream: IO[bytes]) -> Iterator[tuple[Row, int]]:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
         end = 0
-        for line in stream:
+        keys: list[str] | None = None
+        for line in _lines(stream):
             end += len(line)
             try:
-                row = row_of(json.loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError):
+                found = json.loads(line)
+                row = row_of(found)
+            except (ValueError, RecursionError):
                 return
-            if not line.endswith(b"\n"):
+            keys = keys or list(found)
+            if list(found) != keys:
                 return
             yield row, end
 
@@ -149,27 +159,47 @@ def alive(text: str) -> str:
 
 
 def row_of(found: dict[str, Any]) -> Row:
-    """Return the row of a mapping; an absent value is None or an empty string."""
-    values = list(found.values())
-    probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
-    return Row(
-        file=unescape(found["file"]),
-        face=None if found["face"] in (None, "") else int(found["face"]),
-        x=_float(found["x"]),
-        y=_float(found["y"]),
-        width=_float(found["width"]),
-        height=_float(found["height"]),
-        face_score=_float(found["face_score"]),
-        label=found["label"] or "",
-        score=_float(found["score"]),
-        probabilities=() if probabilities[0] in (None, "") else tuple(map(float, probabilities)),
-        status=Status(found["status"]),
-        reason=found["reason"] or "",
-    )
+    """Return the row of a mapping; an absent value is None or an empty string.
+
+    Raises:
+        ValueError: it is none: a column is missing, or a value is of another kind, not finite or out of place.
+    """
+    try:
+        values = list(found.values())
+        probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
+        row = Row(
+            file=unescape(found["file"]),
+            face=None if found["face"] in (None, "") else int(found["face"]),
+            x=_float(found["x"]),
+            y=_float(found["y"]),
+            width=_float(found["width"]),
+            height=_float(found["height"]),
+            face_score=_float(found["face_score"]),
+            label=found["label"] or "",
+            score=_float(found["score"]),
+            probabilities=() if probabilities[0] in (None, "") else tuple(map(_finite, probabilities)),
+            status=Status(found["status"]),
+            reason=found["reason"] or "",
+        )
+        if not (row.file.isascii() and row.label.isascii() and row.reason.isascii()):
+            row.file.encode("utf-8", "surrogateescape")
+            (row.label + row.reason).encode()
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as exc:
+        raise ValueError(f"no row of a table: {exc}") from exc
+    if "\0" in row.file or (row.face is not None and row.face < 0):
+        raise ValueError("no row of a table: no file is called so, or a negative face")
+    return row
 
 
 def _float(cell: Any) -> float | None:
-    return None if cell is None or cell == "" else float(cell)
+    return None if cell is None or cell == "" else _finite(cell)
+
+
+def _finite(cell: Any) -> float:
+    number = float(cell)
+    if number - number != 0:  # Infinite, or not a number.
+        raise ValueError("not a finite number")
+    return number
 
 
 def _decimal(number: float | None) -> str:
@@ -195,15 +225,21 @@ def _csv_records(stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
 
     def lines() -> Iterator[str]:
         nonlocal end
-        for line in stream:
-            if not line.endswith(b"\n"):
-                return
+        for line in _lines(stream):
             end += len(line)
             yield line.decode()
 
-    reader = csv.reader(lines(), strict=True)
+    reader = csv.reader(lines(), strict=True)  # It takes fields of up to 131,072 characters: no quote is open for ever.
     try:
         for record in reader:
             yield record, end
     except (csv.Error, UnicodeDecodeError):
         return
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines that have an end, as long as none is longer than a record may be."""
+    for line in iter(lambda: stream.readline(LONGEST_RECORD), b""):
+        if not line.endswith(b"\n"):
+            return
+        yield line

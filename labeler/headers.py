@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81, table B.1: SOF0 to SOF15
 
+_ANIMATED = frozenset({b"acTL", b"fcTL", b"fdAT"})
+
 
 class Header(NamedTuple):
     """The size in pixels as stored, before any turning; `reducible` when it can be decoded at a smaller scale."""
@@ -36,10 +38,29 @@ def _jpeg(content: bytes) -> Header | None:
 
 
 def _png(content: bytes) -> Header | None:
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
+    """Find the size of a PNG that is not animated and whose chunks lie within it.
+
+    OpenCV takes the memory that a chunk says it needs, up to 4 GB, and animations can crash it (5.0.0, found by
+    tests/fuzz.py).
+    """
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or not _has_sound_chunks(content):
         return None
-    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    width, height = (_uint32(content, at) for at in (16, 20))
     return Header(width, height, reducible=False) if width and height else None
+
+
+def _has_sound_chunks(content: bytes) -> bool:
+    at, end = 8, len(content)
+    while at + 12 <= end:
+        length, kind = _uint32(content, at), content[at + 4 : at + 8]
+        if kind == b"IEND" or kind in _ANIMATED:
+            return kind == b"IEND" and length == 0
+        at += 12 + length
+    return False
+
+
+def _uint32(content: bytes, at: int) -> int:
+    return int.from_bytes(content[at : at + 4], "big")
 
 
 def _uint16(content: bytes, at: int) -> int:

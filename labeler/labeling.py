@@ -12,7 +12,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from labeler import bundles, classifier, faces, files, images, models
-from labeler.errors import OutputError
+from labeler.errors import OutputError, one_line
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
 from labeler.timings import Spent
 
@@ -110,7 +110,7 @@ class Labeler:
         try:
             found = self._look_at(file)
         except images.ImageError as exc:
-            return [(row.without_label(exc.status, exc.reason), None)]
+            return [(row.without_label(exc.status, one_line(exc.reason)), None)]
         if not found:
             return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
         if self.settings.save_crops:

@@ -13,8 +13,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-from labeler import bundles
-from labeler.errors import ModelError
+from labeler import bundles, protobuf
+from labeler.errors import ModelError, one_line
 from labeler.records import Device
 
 _PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
@@ -53,8 +53,9 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
     """Load an ONNX file, or what was made of it, to run in one thread: processes, not threads, use the cores.
 
     Raises:
-        ModelError: it cannot be loaded, or not on this device.
+        ModelError: it cannot be loaded, or not on this device, or it needs other files.
     """
+    protobuf.check_self_contained(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # What is wrong comes as an exception; the log would only repeat it.
@@ -62,7 +63,7 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
     try:
         session = onnxruntime.InferenceSession(content or os.fspath(path), options, providers=providers)
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
-        raise ModelError(f"{path} is not an ONNX model that can be loaded: {first_line(exc)}") from exc
+        raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
     if providers[0] not in session.get_providers():  # It falls back to the processor by itself, without a word.
         raise ModelError("ONNX Runtime finds no CUDA device, driver or library that it can use; use --device cpu")
     return session
@@ -71,8 +72,3 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
 def is_out_of_memory(exc: Exception) -> bool:
     """Say whether the device had too little memory for a run; ONNX Runtime has no exception class for it."""
     return any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
-
-
-def first_line(exc: Exception) -> str:
-    """Return what an exception of a foreign library says, in one line."""
-    return str(exc).strip().partition("\n")[0][:300]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -16,19 +17,20 @@ from labeler.records import columns as all_columns
 ROWS_PER_GROUP = 1 << 16
 """Rows of one row group; what a conversion holds in memory."""
 
+_ROWS_AT_ONCE = 1 << 10
+"""Rows that are read at once: few bytes of a file can stand for many."""
+
 
 def columns(path: Path) -> tuple[str, ...]:
     """Return the names of the columns; raise ValueError when it is no Parquet file."""
-    try:
+    with _readable():
         return tuple(pyarrow.parquet.read_schema(path).names)
-    except pyarrow.ArrowException as exc:
-        raise ValueError(exc) from exc
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Yield the rows."""
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS_PER_GROUP):
+    """Yield the rows; raise ValueError where one is damaged."""
+    with _readable(), pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
             yield from map(row_of, batch.to_pylist())
 
 
@@ -38,6 +40,14 @@ def write(path: Path, rows: Iterator[Row], class_names: Sequence[str]) -> None:
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         while group := [cells(row, class_names) for row in islice(rows, ROWS_PER_GROUP)]:
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as exc:
+        raise ValueError(exc) from exc
 
 
 def _schema(class_names: Sequence[str]) -> pyarrow.Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,24 @@ COLUMNS_BEFORE = ("file", "face", "x", "y", "width", "height", "face_score", "la
 COLUMNS_AFTER = ("status", "reason")
 RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
 """Names no class may have: they are columns, labels or folders with a meaning of their own."""
+
+
+MOST_CLASSES = 10_000
+"""More columns no table has."""
+
+
+def unusable_class_names(class_names: Sequence[str]) -> list[str]:
+    """Return those that are no names for a column and a folder: reserved, repeated, with a line break, `/`, ...
+
+    The label of a row is the name of a folder that files are sorted into, and stands on terminals and in tables.
+    """
+    counts = Counter(class_names)
+    return sorted(name for name in counts if counts[name] > 1 or name in RESERVED_NAMES or not _is_plain(name))
+
+
+def _is_plain(name: str) -> bool:
+    controls = any(unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} for sign in name)
+    return not controls and not {"/", "\\"}.intersection(name) and name.strip(" .") != "" and len(name) <= 100
 
 
 def columns(class_names: Sequence[str]) -> tuple[str, ...]:

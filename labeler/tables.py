@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import IO
 
 from labeler import files, formats
-from labeler.errors import LabelerError, OutputError
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, RunRecord, columns
+from labeler.errors import LabelerError, OutputError, one_line
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, RunRecord, columns, unusable_class_names
 
 try:
     import fcntl
@@ -32,6 +32,11 @@ SYNC_EVERY_S = 2.0
 _ADVICE = ". Make room, then run the same command to continue"
 
 _ROWS_AT_ONCE = 1 << 16
+
+_MAKE_AGAIN = "make it again with classify --overwrite"
+
+_LONGEST_RECORD = 1 << 26
+"""Bytes of a run record; one that names 100,000 inputs has a tenth of them."""
 
 _CSV, _JSON_LINES = formats.Csv(), formats.JsonLines()
 _APPENDABLE: dict[str, formats.Appendable] = {".csv": _CSV, ".jsonl": _JSON_LINES}
@@ -206,16 +211,21 @@ def read(path: Path) -> Iterator[Row]:
     Raises:
         LabelerError: there is no such table, it is not one of ours, or it is damaged.
     """
-    class_names(path)
+    names = class_names(path)
     if path.suffix.lower() == ".parquet":
-        yield from _parquet().read(path)
+        try:
+            yield from _parquet().read(path)
+        except ValueError as exc:
+            raise LabelerError(f"{path} is damaged ({one_line(exc)}); {_MAKE_AGAIN}") from exc
         return
+    form = _APPENDABLE[path.suffix.lower()]
     with path.open("rb") as stream:
         end = 0
-        for row, end in _APPENDABLE[path.suffix.lower()].decode(stream):  # noqa: B007 - used after the loop
+        for row, end in form.decode(stream):  # noqa: B007 - used after the loop
             yield row
-        if end and end != os.fstat(stream.fileno()).st_size:
-            raise LabelerError(f"{path} is damaged after byte {end:,}; make it again with classify --overwrite")
+        size = os.fstat(stream.fileno()).st_size
+        if end != size and (end or size > len(form.header(names))):
+            raise LabelerError(f"{path} is damaged after byte {end:,}; {_MAKE_AGAIN}")
 
 
 def class_names(path: Path) -> tuple[str, ...]:
@@ -231,9 +241,9 @@ def class_names(path: Path) -> tuple[str, ...]:
     try:
         found = _columns(path)
     except (OSError, ValueError) as exc:
-        raise LabelerError(f"{path} cannot be read as a table: {exc}") from exc
+        raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
     names = found[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
-    if not names or found != columns(names):
+    if not names or found != columns(names) or unusable_class_names(names):
         raise LabelerError(
             f"{path} is not a table made by labeler: its columns are not {', '.join(COLUMNS_BEFORE)}, ..."
         )
@@ -248,12 +258,28 @@ def read_record(path: Path) -> RunRecord | None:
     """
     beside = _beside(path, ".run.json")
     try:
-        found = json.loads(beside.read_text("utf-8"))
-        return RunRecord(**found | {name: tuple(found[name]) for name in ("class_names", "inputs")})
+        with beside.open(encoding="utf-8") as file:
+            found = json.loads(file.read(_LONGEST_RECORD))
+        record = RunRecord(**found | {name: tuple(found[name]) for name in ("class_names", "inputs")})
+        _check_kinds(record)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as exc:
-        raise LabelerError(f"{beside} is not a run record of this version of labeler: {exc}") from exc
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as exc:
+        reason = one_line(exc)
+        raise LabelerError(f"{beside} is not a run record of this version of labeler: {reason}") from exc
+    return record
+
+
+def _check_kinds(record: RunRecord) -> None:
+    kinds: dict[str, type] = {
+        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
+        **dict.fromkeys(("settings", "counts", "model_figures"), dict),
+        "schema_version": int,
+        "finished": bool,
+    }
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
+    if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs)):
+        raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
 
 
 def root(path: Path) -> str:

@@ -24,6 +24,7 @@ ROWS = [
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers"},
     {"formats", "bundles", "files"},
+    {"protobuf", "archives"},
     {"records", "errors", "quiet", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import zipfile
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import pytest
 from conftest import CLASS_NAMES, make_bundle
 
-from labeler import bundles
+from labeler import bundles, protobuf
 from labeler.errors import ModelError
 
 
@@ -61,7 +64,7 @@ def test_the_card_says_what_onnx_runtime_reads_from_the_file() -> None:
     path = bundles.find("documented")
     metadata = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_modelmeta()
 
-    assert bundles.metadata(path) == metadata.custom_metadata_map
+    assert protobuf.metadata(path) == metadata.custom_metadata_map
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -1])
@@ -70,3 +73,51 @@ def test_a_bundle_that_is_cut_short_is_refused(tmp_path: Path, length: int) -> N
     path.write_bytes(bundles.find("documented").read_bytes()[:length])
     with pytest.raises(ModelError, match="is not an ONNX model"):
         bundles.card(path)
+
+
+def test_what_ships_is_what_was_packed() -> None:
+    found = bundles.shipped(bundles.CLASSIFIER) | bundles.shipped(bundles.DETECTOR)
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
+    lines = "".join(f'    "{name}": "{digest}",\n' for name, digest in sorted(hashes.items()))
+
+    assert hashes == bundles.SHIPPED_SHA256, f"in labeler/bundles.py SHIPPED_SHA256 has to be\n{lines}"
+
+
+@pytest.mark.parametrize(("name", "file"), [("documented", bundles.CLASSIFIER), ("yunet", bundles.DETECTOR)])
+def test_a_shipped_bundle_that_is_damaged_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    damaged = tmp_path / "models" / name / file
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(bundles.shipped(file)[name].read_bytes()[:-1] + b"\0")
+    monkeypatch.setattr(bundles, "_folders", lambda: (tmp_path / "models",))
+    with pytest.raises(ModelError, match=rf"is not the model {name} that was shipped. Install labeler again"):
+        bundles.card(bundles.find(name)) if file == bundles.CLASSIFIER else bundles.detector("")
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), 0, -1, True, "1", None, [1]])
+def test_a_temperature_is_a_number_above_zero(tmp_path: Path, temperature: object) -> None:
+    path = make_bundle(tmp_path / "m.onnx", temperature=json.dumps(temperature))
+    with pytest.raises(ModelError, match="no temperature is"):
+        bundles.card(path)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a/b", "a\\b", "..", ".", " ", "\x1b[2J", "nul\0", "\u2028", "x" * 101])
+def test_class_names_that_no_folder_can_have_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="that no folder can have"):
+        bundles.card(make_bundle(tmp_path / "m.onnx", (name, "happy", "sad")))
+
+
+def test_too_many_classes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model = onnx.load(make_bundle(path))
+    onnx.helper.set_model_props(model, {"class_names": json.dumps([f"class {number}" for number in range(10_001)])})
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="has 10,001 classes; the limit is 10,000"):
+        bundles.card(path)
+
+
+def test_what_a_card_says_commands_no_terminal(tmp_path: Path) -> None:
+    card = bundles.card(make_bundle(tmp_path / "m.onnx", name="\x1b[2Jmine", licence="\x07free", training_data="a\nb"))
+
+    assert (card.name, card.licence, card.training_data) == ("\\x1b[2Jmine", "\\x07free", "a")

@@ -78,5 +78,5 @@ def test_when_the_device_is_short_of_memory_the_batch_is_halved_and_the_run_goes
 def test_when_not_even_one_picture_fits_the_error_shows(model: Path) -> None:
     network = classifier.Classifier(model)
     network._network = ShortOfMemory(network._network, most=0)
-    with pytest.raises(RuntimeError, match="Failed to allocate"):
+    with pytest.raises(ModelError, match=r"cannot be run: .*Failed to allocate"):
         network.predict(pictures(1))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from labeler import formats
+from labeler import formats, parquet
 from labeler.records import Face, Row, Status, columns
 
 NAMES = ("angry", "happy")
@@ -101,3 +106,115 @@ def test_no_csv_cell_can_become_a_formula(sign: str) -> None:
     cells = next(csv.reader(io.StringIO(content.decode(), newline="")))
 
     assert [cell for cell in cells if cell.startswith(sign)] == []
+
+
+PATHS = st.binary(min_size=1, max_size=4096).filter(lambda name: b"\0" not in name).map(os.fsdecode)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+AWKWARD = st.text(
+    st.sampled_from("=+-@'\t\r\n\",\\x5cab\u2028\u2029\x85\x0b\x1c\ufeff\x00é😀\udcff\udc80"), max_size=12
+)
+FORMATS = {"csv": formats.Csv(), "jsonl": formats.JsonLines()}
+
+
+@given(st.lists(st.tuples(PATHS | AWKWARD.map(lambda name: name.replace("\0", "")), TEXTS), max_size=4))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_every_name_and_reason_comes_back_from_every_format(found: list[tuple[str, str]]) -> None:
+    rows = [Row(name).without_label(Status.UNREADABLE, reason) for name, reason in found]
+    for form in FORMATS.values():
+        content = form.header(NAMES) + form.encode(rows, NAMES)
+
+        assert [row for row, _ in form.decode(io.BytesIO(content))] == rows
+
+
+@given(st.lists(st.tuples(PATHS, TEXTS), max_size=4))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_every_name_and_reason_comes_back_from_parquet(found: list[tuple[str, str]]) -> None:
+    rows = [Row(name).without_label(Status.UNREADABLE, reason) for name, reason in found]
+    with tempfile.TemporaryDirectory() as folder:
+        parquet.write(Path(folder, "t.parquet"), iter(rows), NAMES)
+
+        assert list(parquet.read(Path(folder, "t.parquet"))) == rows
+
+
+@given(AWKWARD, AWKWARD.filter(lambda text: text.isascii()))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_no_name_or_reason_becomes_a_formula(name: str, reason: str) -> None:
+    content = formats.Csv().encode([Row(name).without_label(Status.UNREADABLE, reason)], NAMES)
+    cells = next(csv.reader(io.StringIO(content.decode(), newline="")))
+
+    assert [cell for cell in cells if cell[:1] in {*"=+-@\t\r"} - {""}] == []
+
+
+def mapping(**changed: object) -> dict[str, object]:
+    return formats.cells(rows()[0], NAMES) | changed
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"file": None},
+        {"file": 7},
+        {"file": "nul\0"},
+        {"file": "\ud800"},
+        {"label": ["happy"]},
+        {"label": "\ud800"},
+        {"face": -1},
+        {"face": float("inf")},
+        {"x": float("nan")},
+        {"width": "1e999"},
+        {"score": {}},
+        {"angry": "nan"},
+        {"angry": [1]},
+        {"status": "fine"},
+        {"reason": 7},
+    ],
+    ids=str,
+)
+def test_what_is_no_row_is_a_value_error(changed: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        formats.row_of(mapping(**changed))
+
+
+@pytest.mark.parametrize("form", [formats.Csv(), formats.JsonLines()], ids=["csv", "jsonl"])
+def test_a_line_without_end_is_read_only_so_far(form: formats.Appendable) -> None:
+    class Endless(io.RawIOBase):
+        """A file that goes on for ever."""
+
+        read_so_far = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+            self.read_so_far += len(buffer)
+            buffer[:] = b"7" * len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    whole = form.header(NAMES) + form.encode(rows()[:2], NAMES)
+
+    class Stream(io.BufferedReader):
+        """Rows, then no end of line any more."""
+
+        first = io.BytesIO(whole)
+
+        def readline(self, size: int | None = -1) -> bytes:
+            return self.first.readline() or super().readline(size)
+
+    assert [row for row, _ in form.decode(Stream(endless))] == rows()[:2]
+    assert endless.read_so_far < 2 * formats.LONGEST_RECORD
+
+
+def test_a_quote_without_end_is_read_only_so_far() -> None:
+    whole = formats.Csv().header(NAMES) + formats.Csv().encode(rows()[:1], NAMES)
+    stream = io.BytesIO(whole + b'"' + b"no end\n" * 1_000_000)
+
+    assert len(list(formats.Csv().decode(stream))) == 1
+    assert stream.tell() < 1_000_000
+
+
+@pytest.mark.parametrize("change", [{"more": 1}, {"sad": 0.5}])
+def test_a_line_with_other_columns_than_the_first_is_torn(change: dict[str, object]) -> None:
+    lines = [json.dumps(mapping()), json.dumps(mapping(**change))]
+
+    assert len(list(formats.JsonLines().decode(io.BytesIO("\n".join([*lines, ""]).encode())))) == 1

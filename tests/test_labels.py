@@ -254,3 +254,9 @@ def test_a_choice_of_classes_with_a_gap_or_a_repetition_is_an_error(wrong: str) 
 
 def test_a_label_that_is_no_class_has_no_one() -> None:
     assert np.array_equal(labels.one_hot(["b", "x", "a"], ["a", "b"]), [[0, 1], [0, 0], [1, 0]])
+
+
+def test_a_quote_without_end_swallows_no_rows_unseen(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('file,label\na.jpg,joy\nb.jpg,"sad\n' + "c.jpg,joy\n" * 1000)
+    with pytest.raises(LabelerError, match="no folder of sorted pictures can be called"):
+        Table(tmp_path / "t.csv")

@@ -13,7 +13,7 @@ import pytest
 
 from labeler import tables
 from labeler.errors import LabelerError, ModelError, OutputError
-from labeler.records import Face, Row, RunRecord, columns
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Face, Row, RunRecord, columns
 
 NAMES = ("angry", "happy")
 FORMATS = [".csv", ".jsonl", ".parquet"]
@@ -272,3 +272,66 @@ def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) ->
         raise ModelError("the network cannot be loaded")
 
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_table_that_is_damaged_in_its_first_row_is_not_read_as_empty(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+    write(path, rows("a"), rows("b"))
+    path.write_bytes(path.read_bytes().replace(b"ok", b"no", 1))
+    with pytest.raises(LabelerError, match="is damaged after byte"):
+        list(tables.read(path))
+
+
+def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write(path, rows("a"), rows("b"))
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(len(content) // 4) + content[4 + len(content) // 4 :])
+    with pytest.raises(LabelerError, match="is damaged"):
+        list(tables.read(path))
+
+
+@pytest.mark.parametrize("header", ["file,", "happy,happy,", "a/b,"])
+def test_a_table_with_impossible_classes_is_not_ours(tmp_path: Path, header: str) -> None:
+    before, after = ",".join(COLUMNS_BEFORE), ",".join(COLUMNS_AFTER)
+    (tmp_path / "t.csv").write_text(f"{before},{header}{after}\n")
+    with pytest.raises(LabelerError, match="is not a table made by labeler"):
+        tables.class_names(tmp_path / "t.csv")
+
+
+def test_a_line_that_is_nested_without_end_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"file": ' + "[" * 100_000)
+    with pytest.raises(LabelerError, match="nested too deeply"):
+        tables.class_names(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"root": 5},
+        {"settings": []},
+        {"class_names": [1, 2]},
+        {"class_names": 7},
+        {"inputs": None},
+        {"finished": "yes"},
+        {"counts": "many"},
+        {"schema_version": "1"},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_run_record_with_values_of_other_kinds_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    path = tmp_path / "t.csv"
+    write(path, rows("a"), rows("b"))
+    beside = tmp_path / "t.csv.run.json"
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | changed))
+    with pytest.raises(LabelerError, match="is not a run record of this version"):
+        tables.read_record(path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "7", "null", "[" * 100_000, '{"a": ' * 100_000, "\0", '{"root": "/"}'])
+def test_something_else_is_no_run_record(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv.run.json").write_text(content)
+    with pytest.raises(LabelerError, match="is not a run record of this version"):
+        tables.read_record(tmp_path / "t.csv")

@@ -6,19 +6,25 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from labeler import files, formats
-from labeler.errors import LabelerError
+from labeler.errors import LabelerError, one_line
 
 _LARGEST_BLOCK = (1 << 31) - 1
 """Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""
+
+_MOST_COLUMNS = 20_000
+_LONGEST_HEADER = 1 << 24
+_ROWS_AT_ONCE = 1 << 10
+_UNPACKED = 100
+"""How many times as large as its file a Parquet table may be: tables of names and numbers take up to 20."""
 
 
 def read(path: Path) -> pyarrow.Table:
@@ -29,8 +35,8 @@ def read(path: Path) -> pyarrow.Table:
     """
     readers: dict[str, Callable[[Path], pyarrow.Table]] = {
         ".csv": _read_csv,
-        ".jsonl": pyarrow.json.read_json,
-        ".parquet": pyarrow.parquet.read_table,
+        ".jsonl": _read_json_lines,
+        ".parquet": _read_parquet,
     }
     reader = readers.get(path.suffix.lower())
     if not reader:
@@ -39,12 +45,15 @@ def read(path: Path) -> pyarrow.Table:
         raise LabelerError(f"{path} does not exist")
     try:
         content = reader(path)
-        content["file"]
-    except KeyError:
-        names = ", ".join(content.column_names)
-        raise LabelerError(f"{path} needs one column `file`; its columns are {names}") from None
-    except (OSError, pyarrow.ArrowException) as exc:
-        raise LabelerError(f"{path} cannot be read as a table: {exc}") from exc
+        content.validate(full=True)  # Of text, too, that it is any.
+        names = content.column_names
+    except (OSError, ValueError, OverflowError, RecursionError, pyarrow.ArrowException) as exc:
+        raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
+    shown = one_line(", ".join(names))
+    if "file" not in names:
+        raise LabelerError(f"{path} needs one column `file`; its columns are {shown}")
+    if len(set(names)) < len(names):
+        raise LabelerError(f"{path} has two columns of one name; its columns are {shown}")
     return content
 
 
@@ -76,6 +85,10 @@ def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
 
 
 def _read_csv(path: Path) -> pyarrow.Table:
+    with path.open("rb") as file:
+        width = file.readline(_LONGEST_HEADER).count(b",")
+    if width > _MOST_COLUMNS:
+        raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
     return pyarrow.csv.read_csv(
         path,
         # What a column holds is decided by the first block: all of it.
@@ -85,6 +98,36 @@ def _read_csv(path: Path) -> pyarrow.Table:
             column_types=dict.fromkeys(formats.STRINGS, pyarrow.string())  # A file may be called 007.
         ),
     )
+
+
+def _read_json_lines(path: Path) -> pyarrow.Table:
+    """Read a line at a time: pyarrow's own reader takes dates for times, and what is nested deeply crashes it."""
+    columns: dict[str, list[Any]] = {}
+    with path.open("rb") as file:
+        for count, line in enumerate(line for line in file if line.strip()):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"its line {one_line(line[:50])} is no object")  # noqa: TRY004 - what is wrong is the file
+            for name in row.keys() - columns.keys():
+                columns[name] = [None] * count
+            if len(columns) > _MOST_COLUMNS:
+                raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
+            for name, cells in columns.items():
+                cells.append(row.get(name))
+    return pyarrow.table({name: pyarrow.array(cells) for name, cells in columns.items()})
+
+
+def _read_parquet(path: Path) -> pyarrow.Table:
+    """Read some rows at a time: few bytes of a file can stand for many."""
+    most = _UNPACKED * (path.stat().st_size + (1 << 20))
+    batches, size = [], 0
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            size += batch.nbytes
+            if size > most:
+                raise ValueError(f"unpacked it is more than {_UNPACKED} times as large")
+            batches.append(batch)
+        return pyarrow.Table.from_batches(batches, file.schema_arrow)
 
 
 def _write_csv(content: pyarrow.Table, path: Path) -> None:

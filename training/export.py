@@ -14,8 +14,7 @@ import numpy as np
 import onnx
 import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
 
-from labeler import __version__, files
-from labeler.bundles import BLOCK, KERAS_MEMBER
+from labeler import __version__, archives, bundles, files
 from labeler.classifier import Classifier, load_keras
 from labeler.errors import LabelerError, ModelError
 from labeler.images import Pixels
@@ -63,11 +62,11 @@ def name_classes(keras_file: Path, class_names: Sequence[str]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    if notes.read(keras_file, KERAS_MEMBER) is not None:
+    if notes.read(keras_file, archives.MEMBER) is not None:
         return
     with files.replacing(keras_file) as beside:
         shutil.copyfile(keras_file, beside)
-        notes.add(beside, KERAS_MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
+        notes.add(beside, archives.MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
 
 
 def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> None:
@@ -87,7 +86,8 @@ def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> N
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --out")
     network = load_keras(keras_file)
-    names = class_names or _class_names(keras_file)
+    names = list(class_names or bundles.card(keras_file).class_names)
+    bundles.check_class_names(keras_file, names)
     samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     _check_network(keras_file, network, names, samples)
     export(network, names, out, samples=samples, card={"name": out.stem if out.stem != "model" else out.parent.name})
@@ -119,7 +119,7 @@ def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
 
 def _block(graph: onnx.GraphProto) -> int:
     """Return how many pictures a processor is best shown at once: a convolution has work enough in one."""
-    return 1 if any(node.op_type == "Conv" for node in graph.node) else BLOCK
+    return 1 if any(node.op_type == "Conv" for node in graph.node) else bundles.BLOCK
 
 
 def _rename_output(graph: onnx.GraphProto, name: str) -> None:
@@ -138,16 +138,6 @@ def _check(classifier: Classifier, network: keras.Model, samples: Pixels) -> Non
             f"the exported model differs from the Keras network by up to {difference:.2g} (at most {TOLERANCE:g} "
             "is allowed); it was not written. Please report this with the versions of keras, tf2onnx and onnxruntime"
         )
-
-
-def _class_names(path: Path) -> list[str]:
-    note = notes.read(path, KERAS_MEMBER)
-    if not isinstance(note, dict) or "class_names" not in note:
-        raise ModelError(
-            f"{path} does not say what its classes are; name them in the order of its outputs: "
-            "--class-names angry,disgust,..."
-        )
-    return list(note["class_names"])
 
 
 def _check_network(path: Path, network: keras.Model, class_names: Sequence[str], samples: Pixels) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labeler import formats, tables
 from labeler.errors import LabelerError
 from labeler.evaluation import Truth
-from labeler.records import RESERVED_NAMES, UNCERTAIN, Status
+from labeler.records import RESERVED_NAMES, UNCERTAIN, Status, unusable_class_names
 from training import columns
 
 Votes = NDArray[np.float32]
@@ -173,6 +173,9 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
             f"{holder}: no class may be called {', '.join(sorted(reserved))}, which means something else "
             "in a table; rename it"
         )
+    unusable = unusable_class_names(class_names)
+    if unusable:
+        raise LabelerError(f"{holder}: no folder of sorted pictures can be called {unusable[0]!r:.120}; rename it")
 
 
 def one_hot(labels: Sequence[str], class_names: Sequence[str]) -> Votes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import keras
 
-from labeler import files
+from labeler import archives, files
 from labeler.errors import LabelerError
 from training import notes
 from training.averages import Settle
@@ -52,6 +52,7 @@ def load(folder: Path, settle: Settle) -> State | None:
     if not path.exists():
         return None
     try:
+        archives.check(path)
         history = History(Epoch(**epoch) for epoch in notes.read(path, _NOTE))
         network = keras.saving.load_model(path, safe_mode=True)
     except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.

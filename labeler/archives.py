@@ -1,0 +1,92 @@
+"""`.keras` files, which are zips: looked into before Keras is, whose safe mode has been got round more than once."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from labeler.errors import ModelError, one_line
+
+MEMBER = "labeler.json"
+"""The member in which `labeler train` leaves the class names."""
+
+MAX_BYTES = 1 << 29
+"""Half a gigabyte, unpacked, is a hundred times what a network for pictures of 64x64 needs."""
+
+_CONFIG = "config.json"
+_MAX_MEMBERS = 1000
+_MAX_JSON = 1 << 24
+_REACHES_OUT = frozenset(
+    "Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer StringLookup IntegerLookup TextVectorization function "
+    "__lambda__ __typespec__".split()
+)
+"""What runs code of the file, or reads other files."""
+
+
+def note(path: Path) -> dict[str, Any]:
+    """Return what `labeler train` has left in a file; nothing in other files.
+
+    Raises:
+        ModelError: it is no such file, or `check` refuses it.
+    """
+    found = _checked(path).get(MEMBER, {})
+    return found if isinstance(found, dict) else {}
+
+
+def check(path: Path) -> None:
+    """Check that a file holds nothing but a network: no code, no way out of its folder, not too much.
+
+    Raises:
+        ModelError: it does, or it is no such file.
+    """
+    config = _checked(path).get(_CONFIG)
+    for part in _objects(config):
+        name, module = part["class_name"], part.get("module")
+        ours = str(part.get("registered_name")).startswith("labeler>")
+        if name in _REACHES_OUT or not (module is None or ours or str(module).partition(".")[0] == "keras"):
+            raise ModelError(
+                f"{path} is refused: it holds {one_line(f'{module}.{name}')}, which could run code or read "
+                "other files; only networks of Keras' own layers for pictures are loaded"
+            )
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Return the members that are read here."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive.infolist())
+            names = archive.namelist()
+            return {name: json.loads(archive.read(name)) for name in (_CONFIG, MEMBER) if name in names}
+    except Exception as exc:  # zipfile and its codecs raise whatever they meet in a damaged file.
+        raise ModelError(f"{path} is not a .keras file that can be loaded: {one_line(exc)}") from exc
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    size = sum(member.file_size for member in members)
+    if size > MAX_BYTES or len(names) > _MAX_MEMBERS:
+        raise ValueError(f"unpacked it has {size:,} bytes in {len(names):,} members; the limit is {MAX_BYTES:,}")
+    if any(member.file_size > _MAX_JSON for member in members if member.filename in (_CONFIG, MEMBER)):
+        raise ValueError("what it says about itself is too long")
+    if len(set(names)) < len(names):
+        raise ValueError("two of its members have one name")
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
+            raise ValueError(f"its member {one_line(name)} would lie outside")
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield every part of a configuration that names a class."""
+    waiting = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+            if "class_name" in part:
+                yield part
+        elif isinstance(part, list):
+            waiting += part
