@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
@@ -20,6 +21,8 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for itself."""
 NAME_BYTES = 255
 """The longest name that common file systems allow."""
+SUFFIX_LENGTH = 16
+"""What follows a dot and is longer belongs to the name."""
 
 
 class Destinations:
@@ -28,11 +31,13 @@ class Destinations:
     def __init__(self, root: str, into: Path, mode: Mode, flat: bool, entries: Iterable[Entry]) -> None:
         self.root, self.into, self.mode, self.flat = root, into, mode, flat
         self.folder = os.path.realpath(into)
-        standing = [entry.move for entry in entries if entry.mode and (into / entry.target).exists()]
-        self.placed = {move.source: move for move in standing}
+        standing = [entry.move for entry in entries if entry.mode and os.path.exists(into / entry.target)]
+        self.placed: dict[str, list[Move]] = {}
+        for move in reversed(standing):
+            self.placed.setdefault(move.source, []).append(move)
         self.taken = {_key(move.target) for move in standing}
         self.numbers: dict[str, int] = {}
-        self.parents: dict[str, str] = {}
+        self.ways: dict[Path, PurePath | None] = {}
 
     def move(self, source: str, folder: str) -> Move:
         """Return what is to be done with one file: nothing more, nothing at all, or a planned move."""
@@ -40,26 +45,41 @@ class Destinations:
             return Move(source, inside, self.mode, Outcome.THERE)
         wanted = self._wanted(PurePath(source), folder)
         present = os.path.isfile(source)
-        placed = self.placed.get(source)
-        if placed and (not present or self._done(placed)):
-            return self._again(placed, wanted, present)
-        if not present:
-            return Move(source, wanted, self.mode, Outcome.MISSING)
-        if self.mode is Mode.MOVE and os.path.islink(source):
-            return Move(source, wanted, self.mode, Outcome.LINK)
+        for placed in self.placed.get(source, []):
+            if not present or self._done(placed):
+                return self._again(placed, wanted, present)
+        if left := self._left(source, wanted, present):
+            return Move(source, wanted, self.mode, left)
         return self._named(Move(source, wanted, self.mode))
+
+    def _left(self, source: str, wanted: str, present: bool) -> Outcome | None:
+        """Return why a file is not to be sorted, if so."""
+        if not present:
+            return Outcome.MISSING
+        if self.mode is Mode.MOVE and os.path.islink(source):
+            return Outcome.LINK
+        if self.mode is Mode.MOVE and not PurePath(source).is_relative_to(self.root):
+            return Outcome.OUTSIDE
+        leads_out = self._way_to((self.into / wanted).parent) is None
+        return Outcome.BLOCKED if leads_out else None
 
     def _inside(self, source: str) -> str:
         """Return the place of a file that stands in the sorted folder, empty for any other."""
-        parent, name = os.path.split(source)
-        if parent not in self.parents:
-            self.parents[parent] = os.path.realpath(parent)
-        path = PurePath(self.parents[parent], name)
-        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else ""
+        path = Path(source)
+        way = self._way_to(path.parent)
+        return "" if way is None else (way / path.name).as_posix()
+
+    def _way_to(self, folder: Path) -> PurePath | None:
+        """Return what leads from the sorted folder to one at or below it, None for any other."""
+        if folder not in self.ways:
+            self.ways[folder] = _way(self.folder, folder)
+        return self.ways[folder]
 
     def _wanted(self, source: PurePath, folder: str) -> str:
         """Return the place the file would have, were it the only one."""
         below = source.relative_to(self.root) if source.is_relative_to(self.root) else PurePath(source.name)
+        if placing.UNFINISHED.fullmatch(below.name):  # Such a file would be removed as what a kill has left.
+            below = below.with_name(f"_{below.name}")
         return f"{folder}/{below.name if self.flat else below.as_posix()}"
 
     def _done(self, move: Move) -> bool:
@@ -100,8 +120,8 @@ def check(root: str, into: Path) -> None:
     Raises:
         LabelerError: with what to choose instead.
     """
-    photos, folder = Path(root).resolve(), into.resolve()
-    if photos.is_relative_to(folder):
+    photos, folder = os.path.abspath(root), Path(os.path.realpath(into))
+    if _way(str(folder), photos) is not None:
         raise LabelerError(f"{into} contains the photos ({photos}). Choose a folder beside or below them")
     if folder.exists() and not folder.is_dir():
         raise LabelerError(f"{into} is a file. Choose a folder, or a name that is free")
@@ -109,10 +129,31 @@ def check(root: str, into: Path) -> None:
         raise LabelerError(f"{folder.parent} does not exist. Create it, or choose another folder")
 
 
+def _way(folder: str, path: str | Path) -> PurePath | None:
+    """Return what leads from a folder to a path at or below it, None for any other.
+
+    A folder can have two names: it is mounted twice, or the disk does not tell capital letters from small ones.
+    """
+    try:
+        real = PurePath(os.path.realpath(path))
+    except ValueError:  # No disk can hold such a name.
+        return None
+    for parent in (real, *real.parents):
+        if str(parent) == folder or _same(str(parent), folder):
+            return real.relative_to(parent)
+    return None
+
+
+def _same(first: str, second: str) -> bool:
+    with suppress(OSError):
+        return os.path.samefile(first, second)
+    return False
+
+
 def folder_name(label: str) -> str:
     """Return a label as the name of one folder: never a path, hidden, empty, too long or reserved."""
     text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
-    name = _clipped(UNSAFE.sub("_", text).strip(" ."), NAME_BYTES // 2).strip(" ")
+    name = _clipped(UNSAFE.sub("_", text).strip(" ."), NAME_BYTES // 2).strip(" .")
     return f"_{name}" if not name or RESERVED.fullmatch(name) else name
 
 
@@ -124,8 +165,9 @@ def _key(target: str) -> str:
 def _numbered(target: str, number: int) -> str:
     """Return ``a/1.jpg`` as ``a/1-2.jpg`` for the number 2, and unchanged for 1."""
     path = PurePosixPath(target)
-    ending = f"-{number}{path.suffix}"
-    stem = _clipped(path.stem, NAME_BYTES - len(os.fsencode(ending)))
+    stem, suffix = (path.stem, path.suffix) if len(path.suffix) <= SUFFIX_LENGTH else (path.name, "")
+    ending = f"-{number}{suffix}"
+    stem = _clipped(stem, NAME_BYTES - len(os.fsencode(ending)))
     return target if number == 1 else str(path.with_name(stem + ending))
 
 

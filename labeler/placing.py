@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from labeler.errors import LabelerError, OutputError
 
@@ -14,12 +17,18 @@ NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 """What `os.link` fails with where a file system (FAT, some network shares) or its rules allow no hard link."""
 
 
+UNFINISHED = re.compile(r"\.labeler-sort-[0-9a-f]{16}\.part", re.IGNORECASE)
+"""What an `unfinished` name looks like."""
+
+
 class UnreadableError(Exception):
     """One file that cannot be read; never stops a run."""
 
 
-def copy(source: str, target: str, sha256: str) -> None:
+def copy(source: str, target: str, sha256: str, *, keep_owner: bool = False) -> None:
     """Copy with modification time and permissions; ``target`` appears whole and verified, or not at all.
+
+    What else stands with a file - attributes, and the owner if wanted - is kept where the file system takes it.
 
     Raises:
         FileExistsError: something stands at ``target``.
@@ -30,8 +39,9 @@ def copy(source: str, target: str, sha256: str) -> None:
         shutil.copyfile(source, part)
         if digest(part) != sha256:
             raise OutputError(f"{source} changed while it was copied. Run the same command again to continue")
-        with suppress(PermissionError):  # Times are set first; some file systems refuse permissions.
-            shutil.copystat(source, part)
+        if keep_owner:
+            _give_owner(source, part)
+        _give_stat(source, part)
         rename(part, target)
     finally:
         discard(part)
@@ -43,16 +53,40 @@ def move(source: str, target: str) -> None:
     Raises:
         FileExistsError: something stands at ``target``.
         UnreadableError: ``source`` has to be copied and cannot be read.
+        OutputError: ``source`` changed meanwhile; it stays, and ``target`` does not.
     """
     try:
         rename(source, target)
     except OSError as exc:
         if exc.errno != errno.EXDEV:
             raise
-        copy(source, target, digest(source))
-        sync(target)
-        sync(os.path.dirname(target))
-        os.unlink(source)
+        _move_across(source, target)
+
+
+def _move_across(source: str, target: str) -> None:
+    before = os.stat(source)
+    copy(source, target, digest(source), keep_owner=True)
+    sync(target)
+    sync(os.path.dirname(target))
+    after = os.stat(source)
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        os.unlink(target)
+        raise OutputError(f"{source} changed while it was moved. Run the same command again to continue")
+    os.unlink(source)
+
+
+def _give_owner(source: str, part: str) -> None:
+    if os.name != "nt":
+        with suppress(OSError):  # Only root may, and not on every file system.
+            os.chown(part, os.stat(source).st_uid, os.stat(source).st_gid)
+
+
+def _give_stat(source: str, part: str) -> None:
+    try:
+        shutil.copystat(source, part)
+    except OSError:  # Times are set first; some file systems refuse permissions, or so many attributes.
+        with suppress(PermissionError):
+            shutil.copymode(source, part)
 
 
 def hardlink(source: str, target: str) -> None:
@@ -129,7 +163,8 @@ def apart(first: str, second: str) -> bool:
 
     One name can be reached on two ways, through a symbolic link or a folder that is mounted twice.
     """
-    if os.path.realpath(first) == os.path.realpath(second):
+    (folder, name), (other_folder, other_name) = (os.path.split(os.path.realpath(path)) for path in (first, second))
+    if name.casefold() == other_name.casefold() and os.path.samefile(folder, other_folder):
         return False
     return not os.path.samefile(first, second) or os.stat(first).st_nlink > 1
 
@@ -148,3 +183,18 @@ def sync(path: str) -> None:
 def spare(path: str, other: str) -> bool:
     """Say whether ``path`` may be removed, because ``other`` is a second file with the same bytes."""
     return same_bytes(path, other) and apart(path, other)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn a failure to write into the one line that the user needs.
+
+    Raises:
+        OutputError: something in the block could not be written.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise OutputError(
+            f"cannot write {path}: {exc.strerror or exc}. Nothing is lost: run the same command again to continue"
+        ) from exc

@@ -6,21 +6,24 @@ sorted folder before it is taken. After a kill at any moment, sorting again comp
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
-from labeler import journal, placing
+from labeler import journal, placing, restoring
 from labeler.destinations import Destinations, check, folder_name
-from labeler.errors import LabelerError, OutputError
+from labeler.errors import LabelerError
 from labeler.journal import Entry, Move, Outcome
 from labeler.placing import UnreadableError
 from labeler.records import Mode, Row, Status
 
 __all__ = ["Mode", "Move", "Outcome", "apply", "plan", "undo"]
+
+REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
+"""What a file system says to a name that it does not allow, or that leads through a file."""
 
 BATCH = 32
 """How many intents are written, and waited for until they are on the disk, at a time."""
@@ -65,7 +68,7 @@ def apply(moves: Sequence[Move], into: Path) -> Iterator[Move]:
         _begin(into)
     for start in range(0, len(moves), BATCH):
         batch = [_ready(move) for move in moves[start : start + BATCH]]
-        with _writing(into):
+        with placing.writing(into):
             journal.append(_journal(into), _intents(batch, into))
         for move in batch:
             yield _carried_out(move, os.path.join(into, move.target))
@@ -74,7 +77,7 @@ def apply(moves: Sequence[Move], into: Path) -> Iterator[Move]:
 def undo(into: Path) -> Iterator[Move]:
     """Play the journal back, newest first; yield each move that was undone, or why it had to be kept.
 
-    The journal goes when all is undone. Until then `undo` can be repeated.
+    The journal goes when all is undone. Until then it holds what had to be kept, and `undo` can be repeated.
 
     Raises:
         LabelerError: there is no journal in ``into``, or it is damaged.
@@ -83,18 +86,18 @@ def undo(into: Path) -> Iterator[Move]:
     entries = _entries(into)
     if entries is None:
         raise LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
-    complete = True
+    kept: list[Entry] = []
     for entry in reversed(entries):
-        if not entry.mode:
-            _remove_if_empty(into / entry.target)
-        elif outcome := _taken_back(entry.move, os.path.join(into, entry.target)):
-            complete = complete and outcome is Outcome.UNDONE
+        outcome = restoring.undone(entry, into)
+        if outcome and outcome.notable:
+            kept.append(entry)
+        if outcome and entry.mode:
             yield replace(entry.move, outcome=outcome)
-    if complete:
-        with _writing(into):
-            os.unlink(_journal(into))
-        if Entry("") in entries:
-            _remove_if_empty(into)
+    complete = not any(entry.mode for entry in kept)
+    with placing.writing(into):
+        journal.keep(_journal(into), [] if complete else kept[::-1])
+    if complete and Entry("") in entries:
+        restoring.remove_if_empty(into)
 
 
 def _folder(row: Row) -> str:
@@ -121,7 +124,7 @@ def _entries(into: Path) -> list[Entry] | None:
 def _begin(into: Path) -> None:
     """Make the sorted folder and its journal, or make ready what an earlier sort has left."""
     new = not into.is_dir()
-    with _writing(into):
+    with placing.writing(into):
         into.mkdir(exist_ok=True)
         journal.begin(_journal(into))
         journal.append(_journal(into), [Entry("")] if new else [])
@@ -144,7 +147,7 @@ def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
     """Return the entries of the planned moves, after those of the folders they need."""
     planned = [move for move in batch if move.outcome is Outcome.PLANNED]
     parents = (parent for move in planned for parent in reversed(PurePosixPath(move.target).parents))
-    folders = [str(parent) for parent in dict.fromkeys(parents) if not (into / parent).is_dir()]
+    folders = [str(parent) for parent in dict.fromkeys(parents) if not os.path.isdir(into / parent)]
     return [
         *(Entry(folder) for folder in folders),
         *(Entry(move.target, move.source, move.mode, move.sha256) for move in planned),
@@ -153,17 +156,28 @@ def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
 
 def _carried_out(move: Move, target: str) -> Move:
     """Do what the move says and return it with its outcome."""
-    if move.outcome in (Outcome.PLANNED, Outcome.THERE):
-        placing.discard(placing.unfinished(target))
-    if move.outcome is not Outcome.PLANNED:
+    if move.outcome not in (Outcome.PLANNED, Outcome.THERE):
         return move
     try:
-        with _writing(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            _place(move, target)
+        with placing.writing(target):
+            return replace(move, outcome=_placed(move, target))
     except UnreadableError:
         return replace(move, outcome=Outcome.UNREADABLE)
-    return replace(move, outcome=Outcome.SORTED)
+
+
+def _placed(move: Move, target: str) -> Outcome:
+    """Place a planned file; of one that is there already, remove what a kill has left beside it."""
+    try:
+        placing.discard(placing.unfinished(target))
+        if move.outcome is Outcome.THERE:
+            return move.outcome
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        _place(move, target)
+    except OSError as exc:
+        if _in_the_way(exc, target):
+            return Outcome.BLOCKED
+        raise
+    return Outcome.SORTED
 
 
 def _place(move: Move, target: str) -> None:
@@ -176,67 +190,6 @@ def _place(move: Move, target: str) -> None:
         os.unlink(move.source)
 
 
-def _taken_back(move: Move, target: str) -> Outcome | None:
-    """Undo one move; return None when there is nothing to undo."""
-    try:
-        with _writing(move.source if move.mode is Mode.MOVE else target):
-            placing.discard(placing.unfinished(target))
-            return _moved_back(move.source, target) if move.mode is Mode.MOVE else _removed(move, target)
-    except UnreadableError:
-        return Outcome.UNREADABLE
-
-
-def _moved_back(source: str, target: str) -> Outcome | None:
-    """Move a file to where it came from, if nothing else stands there now."""
-    placing.discard(placing.unfinished(source))
-    if not os.path.lexists(target):
-        return None if os.path.lexists(source) else Outcome.MISSING
-    if os.path.islink(target) or not os.path.isfile(target):
-        return Outcome.CHANGED
-    if not os.path.lexists(source):
-        os.makedirs(os.path.dirname(source), exist_ok=True)
-        placing.move(target, source)
-    elif placing.spare(target, source):
-        os.unlink(target)
-    else:
-        return Outcome.OCCUPIED
-    return Outcome.UNDONE
-
-
-def _removed(move: Move, target: str) -> Outcome | None:
-    """Remove a copy or link that is still as the sort made it, and not the last of its kind."""
-    if not os.path.lexists(target):
-        return None
-    if move.mode is not Mode.SYMLINK and not os.path.isfile(move.source):
-        return Outcome.ONLY
-    if not _as_made(move, target):
-        return Outcome.CHANGED
-    os.unlink(target)
-    return Outcome.UNDONE
-
-
-def _as_made(move: Move, target: str) -> bool:
-    """Say whether what stands at the target is what the sort has put there."""
-    if os.path.islink(target):
-        return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
-    if move.mode is Mode.SYMLINK or not os.path.isfile(target) or not placing.apart(target, move.source):
-        return False
-    if move.mode is Mode.HARDLINK:
-        return os.path.samefile(target, move.source)
-    return placing.digest(target) == move.sha256
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
-
-
-@contextmanager
-def _writing(path: str | Path) -> Iterator[None]:
-    """Turn a failure to write into the one line that the user needs."""
-    try:
-        yield
-    except OSError as exc:
-        raise OutputError(
-            f"cannot write {path}: {exc.strerror or exc}. Nothing is lost: run the same command again to continue"
-        ) from exc
+def _in_the_way(exc: OSError, target: str) -> bool:
+    """Say whether writing failed because of the file's place, and would fail there for ever."""
+    return exc.errno in REFUSED_NAME or (exc.errno == errno.EEXIST and not os.path.isdir(os.path.dirname(target)))

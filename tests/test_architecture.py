@@ -20,7 +20,7 @@ ROWS = [
     {"exam"},
     {"charts"},
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
-    {"labeling", "executors", "destinations", "variations", "confidence"},
+    {"labeling", "executors", "destinations", "restoring", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers"},
     {"formats", "bundles", "files"},

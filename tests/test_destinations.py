@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Folder
 
-from labeler import sorting
+from labeler import placing, sorting
 from labeler.errors import LabelerError
 from labeler.records import Row, Status
 from labeler.sorting import Mode, Outcome
@@ -79,6 +82,19 @@ def test_a_numbered_name_is_not_too_long_for_the_disk(folder: Folder) -> None:
     assert len(numbered.partition("/")[2]) == 255
 
 
+def test_what_is_long_after_a_dot_is_no_suffix_to_be_kept_whole(folder: Folder) -> None:
+    name = "x." + "y" * 253
+    numbered = targets(folder, [row(folder, f"a/{name}"), row(folder, f"b/{name}")], flat=True)[1]
+
+    assert (len(numbered.partition("/")[2]), numbered[-3:]) == (255, "y-2")
+
+
+def test_a_name_that_looks_like_a_half_done_copy_is_changed(folder: Folder) -> None:
+    name = os.path.basename(placing.unfinished("1.jpg"))
+
+    assert targets(folder, [row(folder, name)]) == [f"happy/_{name}"]
+
+
 def test_a_different_file_that_stands_there_is_left_alone(folder: Folder) -> None:
     Folder(folder.path.parent).file("sorted/happy/1.jpg", b"of the user's own")
 
@@ -98,12 +114,14 @@ def test_a_vanished_file_is_reported(folder: Folder) -> None:
     assert [move.outcome for move in moves] == [Outcome.MISSING]
 
 
-def test_a_name_that_no_disk_can_hold_is_reported_as_missing(folder: Folder) -> None:
-    rows = [Row("nul\0.jpg", label="happy"), Row("surrogate\ud800.jpg", label="happy"), Row("", label="happy")]
+@pytest.mark.parametrize(
+    "name", ["nul\0.jpg", "surrogate\ud800.jpg", "", "nul\0/1.jpg", "surrogate\ud800/1.jpg", "x" * 5000]
+)
+def test_a_name_that_no_disk_can_hold_is_reported_as_missing(folder: Folder, name: str) -> None:
     into = folder.path.parent / "sorted"
-    moves = sorting.apply(sorting.plan(rows, str(folder.path), into), into)
+    moves = sorting.apply(sorting.plan([Row(name, label="happy")], str(folder.path), into), into)
 
-    assert [move.outcome for move in moves] == [Outcome.MISSING] * 3
+    assert [move.outcome for move in moves] == [Outcome.MISSING]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +137,10 @@ def test_a_label_is_one_visible_folder_whatever_it_says(folder: Folder, label: s
     assert [move.outcome for move in sorting.apply(moves, into)] == [Outcome.SORTED]
 
     assert [path.parent.parent for path in into.rglob("[!.]*.jpg")] == [into]
+
+
+def test_a_label_that_was_cut_does_not_end_in_a_dot(folder: Folder) -> None:
+    assert targets(folder, [row(folder, "1.jpg", f"{'x' * 126}.y")]) == [f"{'x' * 126}/1.jpg"]
 
 
 @pytest.mark.parametrize("label", ["CON", "nul.txt", "com1", "a/b", "a:b", "end.", ".hidden", ""])
@@ -144,6 +166,32 @@ def test_absolute_names_outside_the_root_give_their_last_part(folder: Folder) ->
     assert targets(folder, [Row(str(path), label="happy")]) == ["happy/1.jpg"]
 
 
+@pytest.mark.parametrize("name", ["../elsewhere/1.jpg", "sub/../../elsewhere/1.jpg", "{parent}/elsewhere/1.jpg"])
+def test_a_file_from_outside_the_root_is_never_moved(folder: Folder, name: str) -> None:
+    Folder(folder.path.parent).file("elsewhere/1.jpg")
+    rows = [Row(name.format(parent=folder.path.parent), label="happy")]
+    moves = sorting.plan(rows, str(folder.path), folder.path.parent / "sorted", Mode.MOVE)
+
+    assert [move.outcome for move in moves] == [Outcome.OUTSIDE]
+
+
+def test_a_table_that_names_one_file_a_hundred_thousand_times_sorts_it_once(folder: Folder) -> None:
+    folder.file("1.jpg")
+    rows = [Row("./" * (number > 99_000) + "1.jpg", label=f"label{number}") for number in range(100_000)]
+
+    assert targets(folder, rows) == ["label0/1.jpg"]
+
+
+def test_a_file_behind_a_link_that_leads_out_of_the_sorted_folder_is_left(folder: Folder) -> None:
+    parent = Folder(folder.path.parent)
+    parent.file("elsewhere/own.txt")
+    parent.file("sorted/own.txt")
+    (parent.path / "sorted" / "happy").symlink_to(parent.path / "elsewhere")
+    moves = sorting.plan([row(folder, "1.jpg")], str(folder.path), parent.path / "sorted")
+
+    assert [move.outcome for move in moves] == [Outcome.BLOCKED]
+
+
 @pytest.mark.parametrize("into", [".", "..", "../.", "../photos"])
 def test_a_folder_that_contains_the_photos_is_refused(folder: Folder, into: str) -> None:
     with pytest.raises(LabelerError, match="contains the photos"):
@@ -156,6 +204,48 @@ def test_a_link_to_the_photos_is_refused(folder: Folder) -> None:
 
     with pytest.raises(LabelerError, match="contains the photos"):
         sorting.plan([row(folder, "1.jpg")], str(folder.path), link)
+
+
+def test_files_in_a_sorted_folder_reached_by_a_link_are_not_sorted_again(folder: Folder) -> None:
+    link = folder.path.parent / "link"
+    there = row(folder, "below/2.jpg")
+    link.symlink_to("photos/below")
+    moves = sorting.plan([row(folder, "1.jpg"), there], str(folder.path), link)
+
+    assert [move.outcome for move in moves] == [Outcome.PLANNED, Outcome.THERE]
+
+
+def test_a_link_to_itself_is_refused(folder: Folder) -> None:
+    link = folder.path.parent / "link"
+    link.symlink_to("link")
+
+    with pytest.raises(LabelerError, match="symbolic links"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), link)
+
+
+@pytest.fixture
+def mounted(folder: Folder) -> Iterator[Path]:
+    """The folder of the photos under a second name, which no symbolic link gives away."""
+    path = folder.path.parent / "mounted"
+    path.mkdir()
+    mount = ["mount", "--bind", str(folder.path), str(path)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a folder twice")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def test_the_photos_mounted_elsewhere_are_refused(folder: Folder, mounted: Path) -> None:
+    with pytest.raises(LabelerError, match="contains the photos"):
+        sorting.plan([row(folder, "1.jpg")], str(folder.path), mounted)
+
+
+def test_a_sorted_folder_mounted_elsewhere_is_not_sorted_again(folder: Folder, mounted: Path) -> None:
+    into = mounted / "sorted"
+    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into), into))
+
+    [again] = sorting.plan([Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into)
+    assert again.outcome is Outcome.THERE
 
 
 def test_a_file_in_place_of_the_folder_is_refused(folder: Folder) -> None:
@@ -193,6 +283,15 @@ def test_a_folder_sorted_in_another_way_is_refused(folder: Folder, label: str, m
 
     with pytest.raises(LabelerError, match="sort --undo"):
         sorting.plan([Row("1.jpg", label=label)], str(folder.path), into, mode)
+
+
+def test_a_picture_that_was_edited_and_restored_is_sorted_once(folder: Folder) -> None:
+    into = folder.path.parent / "sorted"
+    for content in (b"first", b"edited"):
+        list(sorting.apply(sorting.plan([row(folder, "1.jpg", content=content)], str(folder.path), into), into))
+
+    [move] = sorting.plan([row(folder, "1.jpg", content=b"first")], str(folder.path), into)
+    assert (move.target, move.outcome) == ("happy/1.jpg", Outcome.THERE)
 
 
 def test_a_new_picture_under_the_name_of_a_moved_one_is_sorted_too(folder: Folder) -> None:

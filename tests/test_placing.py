@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,3 +93,101 @@ def test_a_second_name_of_a_file_is_spare(folder: Folder) -> None:
     os.link(path, folder.path / "2.jpg")
 
     assert placing.spare(str(path), str(folder.path / "2.jpg"))
+
+
+@pytest.fixture
+def across(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Name a place on another file system than ``tmp_path``."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as path:
+        yield partial(os.path.join, path)
+
+
+def test_a_move_across_file_systems_keeps_permissions_and_time(folder: Folder, across: Callable[[str], str]) -> None:
+    path = folder.file("1.jpg")
+    path.chmod(0o604)
+    os.utime(path, ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
+    placing.move(str(path), across("1.jpg"))
+
+    status = os.stat(across("1.jpg"))
+    assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o604, 1_234_567_890_123_456_789)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_move_across_file_systems_keeps_the_owner(folder: Folder, across: Callable[[str], str]) -> None:
+    path = folder.file("1.jpg")
+    os.chown(path, 1234, 4321)
+    placing.move(str(path), across("1.jpg"))
+
+    assert (os.stat(across("1.jpg")).st_uid, os.stat(across("1.jpg")).st_gid) == (1234, 4321)
+
+
+def test_attributes_that_the_other_file_system_has_no_room_for_stop_no_move(
+    folder: Folder, across: Callable[[str], str]
+) -> None:
+    Path(across("1.jpg")).write_bytes(b"picture")
+    os.chmod(across("1.jpg"), 0o604)
+    try:
+        os.setxattr(across("1.jpg"), "user.comment", b"x" * 6000)
+    except OSError as exc:
+        pytest.skip(f"needs a file system with large attributes: {exc}")
+    placing.move(across("1.jpg"), str(folder.path / "1.jpg"))
+
+    assert (folder.path / "1.jpg").stat().st_mode & 0o777 == 0o604
+
+
+def test_a_file_that_changes_while_it_moves_across_file_systems_stays(
+    folder: Folder, across: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder.file("1.jpg", b"picture")
+    monkeypatch.setattr(placing, "sync", lambda _: path.write_bytes(b"edited"))
+
+    with pytest.raises(OutputError, match="changed while it was moved"):
+        placing.move(str(path), across("1.jpg"))
+    assert (path.read_bytes(), os.path.lexists(across("1.jpg"))) == (b"edited", False)
+
+
+def test_bytes_that_went_wrong_on_the_way_leave_the_file_where_it_is(
+    folder: Folder, across: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder.file("1.jpg", b"picture")
+    monkeypatch.setattr(shutil, "copyfile", lambda _, part: Path(part).write_bytes(b"pict\0re"))
+
+    with pytest.raises(OutputError, match="changed while it was copied"):
+        placing.move(str(path), across("1.jpg"))
+    assert (path.read_bytes(), os.listdir(across(""))) == (b"picture", [])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_is_full_leaves_the_file_where_it_is(folder: Folder, small: Path) -> None:
+    path = folder.file("1.jpg", b"x" * 100_000)
+
+    with pytest.raises(OSError, match="No space"):
+        placing.move(str(path), str(small / "1.jpg"))
+    assert (path.stat().st_size, os.listdir(small)) == (100_000, [])
+
+
+def test_one_file_in_a_folder_that_is_mounted_twice_is_not_spare(folder: Folder) -> None:
+    path = folder.file("a/1.jpg")
+    os.link(path, folder.path / "third.jpg")
+    (folder.path / "b").mkdir()
+    mount = ["mount", "--bind", str(path.parent), str(folder.path / "b")]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a folder twice")
+    try:
+        assert not placing.spare(str(path), str(folder.path / "b" / "1.jpg"))
+    finally:
+        subprocess.run(["umount", str(folder.path / "b")], check=True)

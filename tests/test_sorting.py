@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Folder
+from kills import killed
 
 from labeler import journal, sorting
 from labeler.errors import LabelerError, OutputError
@@ -194,6 +194,36 @@ def test_a_picture_is_moved_although_its_double_was_moved_by_an_earlier_sort(alb
     assert album.sort(Mode.MOVE) == [Outcome.THERE, Outcome.SORTED, Outcome.SORTED]
 
 
+def test_a_file_in_the_way_of_a_folder_costs_only_what_belongs_in_it(album: Album) -> None:
+    own = Folder(album.into).file("happy/a", b"of the user's own")
+    rows = [Row(name, face=0, label="happy") for name in NAMES]
+    moves = sorting.apply(sorting.plan(rows, str(album.photos), album.into), album.into)
+
+    assert [move.outcome for move in moves] == [Outcome.BLOCKED, Outcome.SORTED, Outcome.SORTED]
+    assert own.read_bytes() == b"of the user's own"
+
+
+def test_a_place_that_is_too_long_for_the_system_costs_one_file(album: Album) -> None:
+    deep = "/".join(["x" * 200] * ((4090 - len(str(album.photos))) // 201))
+    Folder(album.photos).file(f"{deep}/1.jpg")
+    rows = [Row(f"{deep}/1.jpg", label="y" * 100), Row(NAMES[0], label="happy")]
+    moves = sorting.apply(sorting.plan(rows, str(album.photos), album.into), album.into)
+
+    assert [move.outcome for move in moves] == [Outcome.BLOCKED, Outcome.SORTED]
+
+
+def test_a_double_is_moved_although_its_own_old_place_went_to_another(album: Album) -> None:
+    for name in NAMES[:2]:
+        Folder(album.photos).file(name, b"the same")
+    next(sorting.apply(album.plan(Mode.MOVE), album.into))
+    (album.into / "happy" / "1.jpg").rename(album.photos / NAMES[0])
+    rows = [Row(name, label="happy") for name in NAMES[:2]]
+    for chosen in (rows[1:], rows):
+        list(sorting.apply(sorting.plan(chosen, str(album.photos), album.into, Mode.MOVE, flat=True), album.into))
+
+    assert sorted(path.name for path in (album.into / "happy").iterdir()) == ["1-2.jpg", "1.jpg"]
+
+
 # Across file systems
 
 
@@ -216,7 +246,7 @@ def test_a_move_across_file_systems_is_undone(tmp_path: Path, elsewhere: Path) -
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that cannot be read, even by root")
 def test_an_unreadable_file_is_left_by_a_move_across_file_systems(album: Album) -> None:
-    moves = sorting.plan([Row("/proc/self/mem", label="happy")], str(album.photos), album.into, Mode.MOVE)
+    moves = sorting.plan([Row("proc/self/mem", label="happy")], "/", album.into, Mode.MOVE)
 
     assert [move.outcome for move in sorting.apply(moves, album.into)] == [Outcome.UNREADABLE]
 
@@ -338,6 +368,60 @@ def test_undo_does_not_take_the_original_for_its_copy(album: Album) -> None:
     assert snapshot(album.photos) == before
 
 
+def test_undo_leaves_what_lies_behind_a_link_out_of_the_sorted_folder(album: Album) -> None:
+    album.sort()
+    elsewhere = (album.into / "happy").rename(album.into.with_name("elsewhere"))
+    (album.into / "happy").symlink_to(elsewhere)
+
+    assert album.undo() == [Outcome.CHANGED] * 3
+    assert len(os.listdir(elsewhere)) == 3
+
+
+def test_undo_goes_on_after_a_file_in_place_of_an_old_folder(album: Album) -> None:
+    album.sort(Mode.MOVE)
+    (album.photos / "a").rmdir()
+    (album.photos / "a").write_text("of the user's own")
+
+    assert album.undo() == [Outcome.UNDONE, Outcome.UNDONE, Outcome.OCCUPIED]
+
+
+def test_undo_forgets_what_it_has_put_back(album: Album) -> None:
+    album.sort(Mode.MOVE)
+    new = Folder(album.photos).file(NAMES[0], b"new")
+    album.undo()
+    new.unlink()
+    (album.photos / NAMES[1]).rename(album.photos / "renamed since.jpg")
+
+    assert album.undo() == [Outcome.UNDONE]
+    assert not album.into.exists()
+
+
+def test_undo_puts_no_file_at_the_old_place_of_another(album: Album) -> None:
+    rows = [Row(name, label="happy") for name in NAMES[:2]]
+    for row in rows:
+        list(sorting.apply(sorting.plan([row], str(album.photos), album.into, Mode.MOVE, flat=True), album.into))
+        if row is rows[0]:
+            (album.into / "happy" / "1.jpg").unlink()
+    Folder(album.photos).file(NAMES[1], b"new")
+
+    assert album.undo() == [Outcome.OCCUPIED]
+    assert not (album.photos / NAMES[0]).exists()
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.MOVE])
+def test_undo_by_a_journal_that_leads_outside_touches_nothing(album: Album, mode: Mode) -> None:
+    own = Folder(album.photos.parent).file("own/1.jpg", (album.photos / NAMES[0]).read_bytes())
+    album.sort()
+    source = str(album.photos / (NAMES[0] if mode is Mode.COPY else "free.jpg"))
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    journal.append(str(album.into / journal.NAME), [journal.Entry("../own/1.jpg", source, mode, digest)])
+    before = {**album.state(), **snapshot(own.parent)}
+
+    with pytest.raises(LabelerError, match="damaged"):
+        album.undo()
+    assert {**album.state(), **snapshot(own.parent)} == before
+
+
 def test_undo_without_a_sort_says_so(tmp_path: Path) -> None:
     with pytest.raises(LabelerError, match="no sort to undo"):
         list(sorting.undo(tmp_path))
@@ -360,47 +444,6 @@ def test_undo_works_after_the_sorted_folder_was_renamed(album: Album) -> None:
 
 
 # Killed
-
-STEPS = {
-    "open",
-    "shutil.copyfile",
-    "os.link",
-    "os.symlink",
-    "os.rename",
-    "os.remove",
-    "os.mkdir",
-    "os.rmdir",
-    "os.utime",
-}
-
-
-def killed(step: int, deed: Callable[[], object]) -> bool:
-    """Run the deed in a process of its own, killed before its ``step``-th change to files; False if it ends first."""
-    child = os.fork()
-    if child == 0:
-        _die_before(step)
-        try:
-            deed()
-        except BaseException:  # noqa: BLE001 - the child must not run on as a second pytest
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL)
-    return status != 0
-
-
-def _die_before(step: int) -> None:
-    left = step
-
-    def count(event: str, _: object) -> None:
-        nonlocal left
-        if event in STEPS:
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(count)
 
 
 @pytest.fixture(params=["one file system", "two file systems"])
