@@ -42,11 +42,13 @@ from labeler.options import (
     Overwrite,
     Patience,
     Quiet,
+    Refresh,
+    RetryFailed,
     Start,
     Threshold,
     Workers,
 )
-from labeler.records import Device, Faces, Mode, Row, Settings
+from labeler.records import Device, Faces, Mode, Redo, Row, Settings
 
 
 class ErrorBoundary(TyperGroup):
@@ -144,6 +146,8 @@ def classify(
         bool, typer.Option("--all-files", help="Take files, too, that are not named like pictures.")
     ] = False,
     overwrite: Overwrite = False,
+    retry_failed: RetryFailed = False,
+    refresh: Refresh = False,
     device: DeviceOption = Device.AUTO,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
     quiet: Quiet = False,
@@ -152,7 +156,8 @@ def classify(
     """Label every face in folders of pictures: one row per face, one reason per file that gave none.
 
     Faces are found in pictures larger than 128 pixels; smaller ones are taken whole, as one face crop each. The same
-    command again continues an unfinished table.
+    command again continues an unfinished table; with --retry-failed or --refresh it completes it first, as it was
+    begun.
 
     Example: labeler classify ./photos --out labels.csv
     """
@@ -170,7 +175,8 @@ def classify(
         absolute=absolute,
         save_crops=save_crops,
     )
-    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device)
+    redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
+    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo)
     with console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
     if as_json:

@@ -125,6 +125,10 @@ def show_summary(summary: Summary) -> None:
         console.print(f"  ... and {tally.failed - len(tally.examples):,} more: see the column `status` of the table")
     for folder in summary.unreadable_folders:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
+    if summary.vanished:
+        named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
+        gone = f"gone since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
+        console.print(gone, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
         console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
     if summary.complete_before:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import LabelerError, OutputError
+from labeler.records import Settings
 
 
 @contextmanager
@@ -46,6 +47,49 @@ def write_json(path: Path, value: Any) -> None:
         OutputError: the file cannot be written.
     """
     write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def crop_path(settings: Settings, file: str, index: int) -> Path:
+    """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
+    relative = os.path.relpath(os.path.join(settings.root, file), settings.root)
+    return Path(settings.save_crops, f"{relative}.face{index}.png")
+
+
+def gone(path: str) -> bool:
+    """Say whether there is no such file any more; one that only cannot be reached just now is not gone."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def changed(path: str, since: float) -> bool:
+    """Say whether a file, or the link to it, was written or put there since a time; not when it is gone.
+
+    One that cannot be reached just now counts as changed: reading it will tell.
+    """
+    try:
+        found, link = os.stat(path), os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return max(found.st_mtime, found.st_ctime, link.st_ctime) >= since
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(f"cannot remove {path}: {exc.strerror or exc}") from exc
 
 
 def open_empty(folder: Path, purpose: str, advice: str) -> None:

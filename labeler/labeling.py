@@ -115,7 +115,7 @@ class Labeler:
             return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
         if self.settings.save_crops:
             for index, (_, crop) in enumerate(found):
-                _keep(crop, crop_path(self.settings, file, index))
+                _keep(crop, files.crop_path(self.settings, file, index))
         return [(row.located(index, face), crop) for index, (face, crop) in enumerate(found)]
 
     def _predict(self, crops: Sequence[images.Pixels]) -> Iterator[list[float]]:
@@ -149,12 +149,6 @@ class Timed:
         spent.device = self._labeler.device
         self._labeler.spent = Spent()
         return rows, spent
-
-
-def crop_path(settings: Settings, file: str, index: int) -> Path:
-    """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
-    relative = os.path.relpath(os.path.join(settings.root, file), settings.root)
-    return Path(settings.save_crops, f"{relative}.face{index}.png")
 
 
 def _keep(crop: images.Pixels, path: Path) -> None:

@@ -60,6 +60,14 @@ Classes = Annotated[
     str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
+RetryFailed = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failed",
+        help="Label those again that failed; no_face is no failure. An unfinished table is completed before.",
+    ),
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Label those again that changed on disk since.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

@@ -12,9 +12,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeler import __version__, bundles, executors, tables
+from labeler import __version__, bundles, drafts, executors, tables
+from labeler.agenda import Agenda
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.records import SCHEMA_VERSION, Device, Faces, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
 from labeler.sources import Source
 from labeler.timings import Profile, Spent
 
@@ -45,6 +46,8 @@ class Job:
     all_files: bool = False
     """Whether files count that are not named like pictures."""
     device: Device = Device.AUTO
+    redo: frozenset[Redo] = frozenset()
+    """Which files of the table are labelled again; an unfinished table is completed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,10 @@ class Summary:
     passed_over: int
     """Files that do not look like pictures by their name."""
     unreadable_folders: tuple[str, ...]
+    vanished: int
+    """Files in the table that are no more."""
+    vanished_files: tuple[str, ...]
+    """The first few of them."""
 
     @property
     def exit_code(self) -> int:
@@ -75,6 +82,8 @@ class Summary:
             "resumed": self.tally.resumed,
             "passed_over": self.passed_over,
             "unreadable_folders": list(self.unreadable_folders),
+            "vanished": self.vanished,
+            "vanished_files": list(self.vanished_files),
             "model": self.model.name,
             "model_sha256": self.model.sha256,
             "seconds": round(self.profile.total_s, 3),
@@ -113,29 +122,38 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
         Interrupted: Ctrl-C; what is done is kept.
         LabelerError: the inputs, the model or the output cannot be used.
     """
-    started = time.perf_counter()
+    if job.overwrite and job.redo:
+        raise LabelerError("--overwrite labels every file again; leave out --retry-failed and --refresh")
     tables.check(job.out)
+    begun = tables.unfinished(job.out) if job.redo else None
+    if begun and not job.redo.issubset(begun.redo or ()):
+        _classify(replace(job, redo=frozenset()), progress)
+    return _classify(job, progress)
+
+
+def _classify(job: Job, progress: Progress | None) -> Summary:
+    started, began = time.perf_counter(), time.time()
     source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files)
     names = _at_least_one(source)
     settings = _complete(job.settings, source)
     card = bundles.card(Path(settings.model))
     if settings.save_crops:
-        _check_crops(Path(settings.save_crops), source, anew=not job.overwrite and not tables.read_record(job.out))
+        _check_crops(settings.save_crops, source, job)
     tally = Tally()
     profile = Profile(job.workers or executors.cores())
-    with tables.Table.begin(job.out, _record(source, settings, card), overwrite=job.overwrite) as table:
-        try:
-            remaining = _remaining(names, _files(table.done(), tally))
-            tally.resumed = tally.files
+    record = replace(_record(source, settings, card), began=began)
+    try:
+        with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
+            agenda = Agenda(names, settings, draft.record, tally)
             total = _count_in_background(source, all_files=job.all_files) if progress else _Total()
             labeler = partial(_labeler, settings, job.device)
-            for rows in _labelled(remaining, labeler, job.batch_size, profile):
-                _write(rows, table, tally, profile)
+            for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
+                _write(agenda.settled(rows), draft, tally, profile)
                 if progress:
                     progress(tally, total.files)
-        except KeyboardInterrupt:
-            raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
-        table.finish(tally.counts())
+            draft.finish(tally.counts(), all_seen=not agenda.vanished)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
     profile.total_s = time.perf_counter() - started
     return Summary(
         job.out,
@@ -145,6 +163,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
         tally.resumed == tally.files,
         source.passed_over,
         tuple(source.unreadable),
+        agenda.vanished,
+        tuple(agenda.vanished_files),
     )
 
 
@@ -156,10 +176,12 @@ def _complete(settings: Settings, source: Source) -> Settings:
     return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
 
 
-def _check_crops(folder: Path, source: Source, *, anew: bool) -> None:
-    if any(folder.is_relative_to(path) for path in source.inputs):
+def _check_crops(folder: str, source: Source, job: Job) -> None:
+    if any(Path(folder).is_relative_to(path) for path in source.inputs):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
-    if anew and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    record = tables.read_record(job.out)
+    ours = record and record.settings.get("save_crops") == folder
+    if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
@@ -189,9 +211,9 @@ def _labelled(
         yield rows
 
 
-def _write(rows: Sequence[Row], table: tables.Table, tally: Tally, profile: Profile) -> None:
+def _write(rows: Sequence[Row], draft: drafts.Draft, tally: Tally, profile: Profile) -> None:
     began = time.perf_counter()
-    table.write(rows)
+    draft.write(rows)
     for row in rows:
         tally.add(row)
     profile.write_s += time.perf_counter() - began
@@ -238,33 +260,6 @@ def _record(source: Source, settings: Settings, card: bundles.Card) -> RunRecord
         inputs=source.inputs,
         settings=decisive,
     )
-
-
-def _files(rows: Iterable[Row], tally: Tally) -> Iterator[str]:
-    """Yield each file of a table once, counting its rows."""
-    file: str | None = None
-    for row in rows:
-        tally.add(row)
-        if row.file != file:
-            file = row.file
-            yield file
-
-
-def _remaining(names: Iterator[str], done: Iterator[str]) -> Iterator[str]:
-    """Return the names that are not done.
-
-    Both come in the same order, so they are compared in step and nothing is remembered, until the first
-    difference: pictures have come or gone since, and only then the rest of what is done is kept in memory.
-    """
-    rest: set[str] = set()
-    for name in names:
-        expected = next(done, None)
-        if name != expected:
-            names = chain([name], names)
-            rest.update(done if expected is None else chain([expected], done))
-            break
-    rest.update(done)
-    return (name for name in names if name not in rest)
 
 
 class _Total:

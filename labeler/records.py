@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 SCHEMA_VERSION = 1
@@ -92,6 +94,14 @@ class Mode(StrEnum):
     HARDLINK = "hardlink"
 
 
+class Redo(StrEnum):
+    """Which files of a table are labelled again."""
+
+    FAILED = "failed"
+    CHANGED = "changed"
+    """Those that are newer on disk than the table."""
+
+
 class Face(NamedTuple):
     """A face box in pixels of the upright, full-size picture; tenths, for one pixel is 5% of a small face."""
 
@@ -141,6 +151,12 @@ class Row(NamedTuple):
         return self._replace(status=status, reason=reason)
 
 
+def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows of each file together; in a table they come one after another."""
+    for _, group in groupby(rows, attrgetter("file")):
+        yield list(group)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that decides what stands in the rows; nothing that does not."""
@@ -183,6 +199,12 @@ class RunRecord:
     finished: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     model_figures: dict[str, Any] = field(default_factory=dict)
+    began: float | None = None
+    """When its first file may have been read, in seconds since 1970; what is older on disk is as it was read."""
+    redo: tuple[str, ...] | None = None
+    """While it is unfinished: what is made again of the finished table that stands there, all other rows of which are
+    taken over. None when the table is made anew, whatever stands there."""
+    redo_began: float | None = None
 
 
 @dataclass(slots=True)

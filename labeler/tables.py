@@ -1,194 +1,25 @@
-"""The table: begun, continued after a kill, finished in one step, read back.
-
-An unfinished table is ``<out>.part``, which only grows: CSV for a CSV table, JSON Lines for the other two. When it
-is complete it takes the place of ``<out>``. Beside both stands ``<out>.run.json``, the run record. The part is begun
-before the record says so and gone before the record says `finished`, so that a kill between the two shows.
-"""
+"""Tables and the run records beside them: read back, recognised, refused."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
-from typing import IO
+from types import ModuleType, UnionType
 
 from labeler import files, formats
-from labeler.errors import LabelerError, OutputError, one_line
+from labeler.errors import LabelerError, one_line
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, RunRecord, columns, unusable_class_names
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # pragma: no cover - Windows
-    fcntl = None  # type: ignore[assignment]
-
-SYNC_EVERY_S = 2.0
-"""A power failure costs at most the rows of so many seconds; a killed process costs none that were written."""
-
-_ADVICE = ". Make room, then run the same command to continue"
-
-_ROWS_AT_ONCE = 1 << 16
+APPENDABLE: dict[str, formats.Appendable] = {".csv": formats.Csv(), ".jsonl": formats.JsonLines()}
+SUFFIXES = (*APPENDABLE, ".parquet")
 
 _MAKE_AGAIN = "make it again with classify --overwrite"
 
 _LONGEST_RECORD = 1 << 26
 """Bytes of a run record; one that names 100,000 inputs has a tenth of them."""
-
-_CSV, _JSON_LINES = formats.Csv(), formats.JsonLines()
-_APPENDABLE: dict[str, formats.Appendable] = {".csv": _CSV, ".jsonl": _JSON_LINES}
-SUFFIXES = (*_APPENDABLE, ".parquet")
-
-
-class Table:
-    """A table being written. `done` yields the rows that stand in it, `write` appends, `finish` puts it in place."""
-
-    def __init__(self, out: Path, record: RunRecord, *, complete: bool) -> None:
-        self.out = out
-        self.record = record
-        self.complete = complete
-        """Whether a finished table stands at `out` and nothing was added to it since."""
-        self._part = _beside(out, ".part")
-        self._format = _APPENDABLE.get(out.suffix.lower(), _JSON_LINES)
-        self._file: IO[bytes] | None = None
-        self._synced = 0.0
-        self._empty = False
-        """Whether the part was begun anew and holds no row yet."""
-
-    @classmethod
-    def begin(cls, out: Path, record: RunRecord, *, overwrite: bool = False) -> Table:
-        """Start a table, continue an unfinished one, or recognise a complete one.
-
-        Raises:
-            LabelerError: something else stands at ``out``, the table there was made with another model or other
-                settings, or another run is writing it.
-            OutputError: nothing can be written there.
-        """
-        check(out)
-        if out.exists():
-            class_names(out)  # Whatever was asked for, a file that is not ours stays.
-        part = _beside(out, ".part")
-        earlier = None if overwrite else read_record(out)
-        if earlier:
-            _refuse_other(out, earlier, record)
-        elif out.exists() and not overwrite:
-            raise LabelerError(
-                f"{out} has no run record beside it to continue from; choose another --out, or --overwrite"
-            )
-        complete = earlier is not None and out.exists() and (earlier.finished or not part.exists())
-        table = cls(out, record, complete=complete)
-        if not complete:
-            table._open(anew=earlier is None or earlier.finished)
-        return table
-
-    def done(self) -> Iterator[Row]:
-        """Yield the rows that need not be made again."""
-        if self.complete:
-            yield from read(self.out)
-            return
-        with self._part.open("rb") as stream:
-            for row, _ in self._format.decode(stream):
-                yield row
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append rows.
-
-        Raises:
-            OutputError: the disk is full, or gone.
-        """
-        if self.complete:
-            self._reopen()
-        self._append(self._format.encode(rows, self.record.class_names))
-        self._empty = False
-        if time.monotonic() - self._synced > SYNC_EVERY_S:
-            self._sync()
-
-    def finish(self, counts: dict[str, int]) -> None:
-        """Put the complete table in its place, then say so in its record.
-
-        Raises:
-            OutputError: the disk is full, or gone.
-        """
-        if not self.complete:
-            try:
-                self._sync()
-                self._place()
-            except OSError as exc:
-                raise _cannot_write(self.out, exc) from exc
-            self.complete = True
-        _write_record(self.out, replace(self.record, finished=True, counts=counts))
-
-    def close(self) -> None:
-        """Let go of the file; what was written stays and can be continued."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> Table:
-        """Return the table itself."""
-        return self
-
-    def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
-        """Close it, finished or not; what failed before its first row leaves nothing behind."""
-        if raised and self._empty:
-            for beside in (".part", ".run.json"):
-                _beside(self.out, beside).unlink(missing_ok=True)
-        self.close()
-
-    def _open(self, *, anew: bool) -> None:
-        try:
-            self._file = self._part.open("ab", buffering=0)
-            self._lock()
-            header = self._format.header(self.record.class_names)
-            self._file.truncate(0 if anew else _sound_length(self._part, self._format, header))
-            if not self._part.stat().st_size:
-                self._append(header)
-            self._empty = anew and not self.out.exists()
-            _write_record(self.out, replace(self.record, finished=False))
-        except OSError as exc:
-            raise _cannot_write(self.out, exc) from exc
-
-    def _lock(self) -> None:
-        """Keep other runs off this table for as long as this process lives."""
-        if fcntl and self._file:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise LabelerError(f"another run is writing {self.out}; wait for it, or choose another --out") from exc
-
-    def _reopen(self) -> None:
-        """Make a part of the complete table again: pictures have come since."""
-        rows = read(self.out)
-        self.complete = False
-        self._open(anew=True)
-        while group := list(islice(rows, _ROWS_AT_ONCE)):
-            self._append(self._format.encode(group, self.record.class_names))
-
-    def _append(self, content: bytes) -> None:
-        assert self._file is not None
-        view = memoryview(content)
-        try:
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as exc:
-            raise _cannot_write(self.out, exc) from exc
-
-    def _sync(self) -> None:
-        if self._file:
-            os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
-
-    def _place(self) -> None:
-        if self.out.suffix.lower() != ".parquet":
-            os.replace(self._part, self.out)
-            return
-        unfinished = _beside(self.out, ".tmp")
-        _parquet().write(unfinished, self.done(), self.record.class_names)
-        os.replace(unfinished, self.out)
-        self._part.unlink()
 
 
 def check(out: Path) -> None:
@@ -214,11 +45,11 @@ def read(path: Path) -> Iterator[Row]:
     names = class_names(path)
     if path.suffix.lower() == ".parquet":
         try:
-            yield from _parquet().read(path)
+            yield from parquet().read(path)
         except ValueError as exc:
             raise LabelerError(f"{path} is damaged ({one_line(exc)}); {_MAKE_AGAIN}") from exc
         return
-    form = _APPENDABLE[path.suffix.lower()]
+    form = APPENDABLE[path.suffix.lower()]
     with path.open("rb") as stream:
         end = 0
         for row, end in form.decode(stream):  # noqa: B007 - used after the loop
@@ -235,7 +66,7 @@ def class_names(path: Path) -> tuple[str, ...]:
         LabelerError: there is no such table, or it is not one of ours.
     """
     if not path.is_file():
-        unfinished = _beside(path, ".part").exists()
+        unfinished = beside(path, ".part").exists()
         reason = "is unfinished; run the same classify command to complete it" if unfinished else "does not exist"
         raise LabelerError(f"{path} {reason}")
     try:
@@ -250,84 +81,51 @@ def class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
+def unfinished(path: Path) -> RunRecord | None:
+    """Return the record of a run that ended before its table was complete, if there is one.
+
+    Raises:
+        LabelerError: it cannot be understood.
+    """
+    record = read_record(path)
+    return record if record and not record.finished and beside(path, ".part").exists() else None
+
+
 def read_record(path: Path) -> RunRecord | None:
     """Return the run record beside a table, if there is one.
 
     Raises:
         LabelerError: it cannot be understood.
     """
-    beside = _beside(path, ".run.json")
+    file = beside(path, ".run.json")
     try:
-        with beside.open(encoding="utf-8") as file:
-            found = json.loads(file.read(_LONGEST_RECORD))
-        record = RunRecord(**found | {name: tuple(found[name]) for name in ("class_names", "inputs")})
+        with file.open(encoding="utf-8") as stream:
+            found = json.loads(stream.read(_LONGEST_RECORD))
+        tuples = {name: tuple(found[name]) for name in ("class_names", "inputs", "redo") if found.get(name) is not None}
+        record = RunRecord(**found | tuples)
         _check_kinds(record)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as exc:
-        reason = one_line(exc)
-        raise LabelerError(f"{beside} is not a run record of this version of labeler: {reason}") from exc
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
+        raise LabelerError(f"{file} is not a run record of this version of labeler: {one_line(exc)}") from exc
     return record
 
 
-def _check_kinds(record: RunRecord) -> None:
-    kinds: dict[str, type] = {
-        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
-        **dict.fromkeys(("settings", "counts", "model_figures"), dict),
-        "schema_version": int,
-        "finished": bool,
-    }
-    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
-    if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs)):
-        raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
-
-
-def root(path: Path) -> str:
-    """Return the folder that a table's files are relative to.
+def write_record(path: Path, record: RunRecord, advice: str) -> None:
+    """Write the run record beside a table.
 
     Raises:
-        LabelerError: there is no such table, no run record to tell, or the folder has gone.
+        OutputError: it cannot be written; ``advice`` says what to do.
     """
-    class_names(path)
-    record = read_record(path)
-    if not record:
-        raise LabelerError(f"{path} has no run record beside it that tells where its files are; name it: --root FOLDER")
-    if not os.path.isdir(record.root):
-        raise LabelerError(
-            f"the files of {path} were in {record.root}, which is gone; name their folder: --root FOLDER"
-        )
-    return record.root
+    files.write(beside(path, ".run.json"), json.dumps(asdict(record), indent=2) + "\n", advice)
 
 
-def _parquet() -> ModuleType:
-    from labeler import parquet  # Deferred: it takes as long as starting Python does, and few tables need it.
+def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
+    """Refuse to go on with a table that was begun differently.
 
-    return parquet
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    if path.suffix.lower() == ".parquet":
-        return tuple(_parquet().columns(path))
-    if path.suffix.lower() not in _APPENDABLE:
-        raise ValueError(f"its name does not end in {', '.join(SUFFIXES)}")
-    with path.open("rb") as stream:
-        return _APPENDABLE[path.suffix.lower()].columns(stream)
-
-
-def _sound_length(part: Path, form: formats.Appendable, header: bytes) -> int:
-    """Return the length of a part up to its last file, whose rows may not all be there."""
-    file: str | None = None
-    with part.open("rb") as stream:
-        begin = previous = len(header) if stream.read(len(header)) == header else 0
-        stream.seek(0)
-        for row, end in form.decode(stream):
-            if row.file != file:
-                file, begin = row.file, previous
-            previous = end
-    return begin
-
-
-def _refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
+    Raises:
+        LabelerError: the model, the root or a setting is not the same.
+    """
     differences = [
         f"{name} was {then}, is {now}"
         for name, then, now in (
@@ -348,18 +146,56 @@ def _refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
         )
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """Return the name of a file that belongs to a table."""
+    return path.with_name(path.name + suffix)
+
+
+def root(path: Path) -> str:
+    """Return the folder that a table's files are relative to.
+
+    Raises:
+        LabelerError: there is no such table, no run record to tell, or the folder has gone.
+    """
+    class_names(path)
+    record = read_record(path)
+    if not record:
+        raise LabelerError(f"{path} has no run record beside it that tells where its files are; name it: --root FOLDER")
+    if not os.path.isdir(record.root):
+        raise LabelerError(
+            f"the files of {path} were in {record.root}, which is gone; name their folder: --root FOLDER"
+        )
+    return record.root
+
+
+def parquet() -> ModuleType:
+    """Return the module that knows Parquet."""
+    from labeler import parquet  # Deferred: it takes as long as starting Python does, and few tables need it.
+
+    return parquet
+
+
+def _check_kinds(record: RunRecord) -> None:
+    kinds: dict[str, type | UnionType] = {
+        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
+        **dict.fromkeys(("settings", "counts", "model_figures"), dict),
+        **dict.fromkeys(("began", "redo_began"), int | float | None),
+        "schema_version": int,
+        "finished": bool,
+    }
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
+    if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):
+        raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    if path.suffix.lower() == ".parquet":
+        return tuple(parquet().columns(path))
+    if path.suffix.lower() not in APPENDABLE:
+        raise ValueError(f"its name does not end in {', '.join(SUFFIXES)}")
+    with path.open("rb") as stream:
+        return APPENDABLE[path.suffix.lower()].columns(stream)
+
+
 def _short(record: RunRecord) -> str:
     return f"{record.model} ({record.model_sha256[:12]})"
-
-
-def _write_record(out: Path, record: RunRecord) -> None:
-    beside = _beside(out, ".run.json")
-    files.write(beside, json.dumps(asdict(record), indent=2) + "\n", _ADVICE)
-
-
-def _cannot_write(out: Path, exc: OSError) -> OutputError:
-    return OutputError(f"cannot write {out}: {exc.strerror}{_ADVICE}")
-
-
-def _beside(out: Path, suffix: str) -> Path:
-    return out.with_name(out.name + suffix)

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from PIL import Image
 
-from labeler import bundles, tables
+from labeler import bundles, drafts, tables
 from labeler.records import Face, Row, RunRecord, Status
 
 ROOT = Path(__file__).parent.parent
@@ -66,9 +66,9 @@ def table_files() -> Iterator[File]:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in tables.SUFFIXES:
             path = Path(folder, f"table{suffix}")
-            with tables.Table.begin(path, record) as table:
-                table.write(rows)
-                table.finish({"files": 7})
+            with drafts.Draft.begin(path, record) as draft:
+                draft.write(rows)
+                draft.finish({"files": 7})
             yield File(path.name, path.read_bytes())
         yield File("table.csv.run.json", Path(folder, "table.csv.run.json").read_bytes())
     yield File("labels.csv", b"file,label\na.jpg,angry\nb.jpg,happy\nc.jpg,sad\n")

@@ -20,10 +20,10 @@ ROWS = [
     {"exam"},
     {"charts"},
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
-    {"labeling", "executors", "destinations", "restoring", "variations", "confidence"},
+    {"agenda", "labeling", "executors", "destinations", "restoring", "drafts", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers"},
-    {"formats", "bundles", "files"},
+    {"formats", "bundles", "files", "locks"},
     {"protobuf", "archives"},
     {"records", "errors", "quiet", "timings", "intervals"},
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import labeler
-from labeler import tables
+from labeler import drafts
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, RunRecord, Status, columns
 
@@ -25,7 +25,7 @@ def rows() -> list[Row]:
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
     record = RunRecord("1", 1, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with tables.Table.begin(out, record) as begun:
+    with drafts.Draft.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})
     return out

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from conftest import Folder
 
 from labeler import pipeline, tables
 from labeler.errors import NoPicturesError
-from labeler.records import Faces, Row, Settings, Status
+from labeler.records import Faces, Redo, Row, Settings, Status
 
 
 @pytest.fixture
@@ -94,29 +96,73 @@ def test_pictures_that_have_gone_stay_in_the_table(
     assert list(tables.read(out)) == expected
 
 
+def kill_again_and_again(command: Sequence[object], part: Path, step: int, times: int, seed: str) -> int:
+    """Run a command so many times, killing it whenever its part has grown by up to ``step`` bytes; count the kills."""
+    growth = random.Random(seed)
+    kills = 0
+    for _ in range(times):
+        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+        enough = (part.stat().st_size if part.exists() else 0) + growth.uniform(0, step)
+        while process.poll() is None and not (part.exists() and part.stat().st_size >= enough):
+            time.sleep(0.0005)
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    return kills
+
+
+def outlast(folder: Folder, model: Path, out: Path, workers: int, kills: int) -> int:
+    """Label, add pictures and retry, being killed in each; return the kills that went home.
+
+    Raises AssertionError unless the table is that of runs which nobody has interrupted.
+    """
+    for index in range(300):
+        name = f"{index % 5}/{index // 5:02}.jpg"  # So each name is in five folders.
+        folder.noise(name, seed=index) if index % 7 else folder.file(name, b"words" * (index % 2))
+    done, whole = 0, out.with_name(f"whole{out.suffix}")
+    command = [sys.executable, "-m", "labeler", "classify", folder.path, "--model", model, "--batch-size", "1"]
+    command += ["--workers", workers, "--retry-failed", "-q", "--out"]
+    for round_ in ("first", "later", "mended"):
+        if round_ == "later":
+            for index in range(100):
+                folder.noise(f"3/later {index}.jpg", seed=index)
+        if round_ == "mended":
+            for index in range(0, 300, 14):
+                folder.noise(f"{index % 5}/{index // 5:02}.jpg", seed=1000 + index)
+        redo = frozenset({Redo.FAILED} if round_ == "mended" else ())
+        pipeline.classify(replace(job(folder, whole, model, workers=1), redo=redo))
+        size = whole.stat().st_size if out.suffix != ".parquet" else 250 * 400
+        given = [*command, out] if round_ == "mended" else [one for one in [*command, out] if one != "--retry-failed"]
+        done += kill_again_and_again(given, Path(f"{out}.part"), size // kills, kills, f"{out.name}{workers}{round_}")
+        finished = subprocess.run(list(map(str, given)), capture_output=True, check=False)
+
+        assert (finished.returncode, finished.stderr) == (1, b"")
+        assert list(tables.read(out)) == list(tables.read(whole))
+        assert out.suffix == ".parquet" or out.read_bytes() == whole.read_bytes()
+    return done
+
+
+@pytest.mark.parametrize(("suffix", "workers"), [(".csv", 2), (".parquet", 1)])
+def test_killed_while_labelling_adding_or_retrying_the_same_command_comes_to_the_same_table(
+    folder: Folder, model: Path, tmp_path: Path, suffix: str, workers: int
+) -> None:
+    assert outlast(folder, model, tmp_path / f"t{suffix}", workers, kills=1) >= 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_any_moment_the_same_command_comes_to_the_same_table(
-    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path, suffix: str, workers: int
+def test_killed_many_times_the_same_command_comes_to_the_same_table(
+    folder: Folder,
+    model: Path,
+    tmp_path: Path,
+    suffix: str,
+    workers: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    out = tmp_path / f"t{suffix}"
-    command = [sys.executable, "-m", "labeler", "classify", mixed.path, "--out", out, "--model", model]
-    command += ["--batch-size", "1", "--workers", str(workers)]
-    moments = random.Random(suffix + str(workers))
-    for _ in range(2):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-        _wait_for(tmp_path / f"t{suffix}.part", process)
-        time.sleep(moments.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    finished = subprocess.run(command, capture_output=True, check=False)
+    kills = outlast(folder, model, tmp_path / f"t{suffix}", workers, kills=5)
+    record_property("kills", kills)
 
-    assert (finished.returncode, list(tables.read(out))) == (1, expected), finished.stderr.decode()
-
-
-def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None and not path.exists():
-        time.sleep(0.001)
+    assert kills >= 9  # Of 15: 54 over the six tables.
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -130,7 +176,8 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
     out = tmp_path / "t.csv"
     command = [sys.executable, "-m", "labeler", "classify", folder.path, "--out", out, "--model", model]
     process = subprocess.Popen(
-        [*command, "--batch-size", "1", "--workers", workers],
+        [*command, "--batch-size", "1", "--workers", workers, "--json"],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A job in the background ignores it.
@@ -139,9 +186,9 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
     while process.poll() is None and not (part.exists() and part.stat().st_size > 500):
         time.sleep(0.001)
     os.killpg(process.pid, number)
-    _, stderr = process.communicate()
+    stdout, stderr = process.communicate()
 
-    assert process.returncode == exit_code
+    assert (process.returncode, stdout) == (exit_code, b"")
     assert b"run the same command to continue" in stderr
     assert b"Traceback" not in stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler import tables
+from labeler import drafts, tables
 from labeler.errors import LabelerError, ModelError, OutputError
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Face, Row, RunRecord, columns
 
@@ -38,7 +38,7 @@ def rows(file: str, faces: int = 1) -> list[Row]:
 
 
 def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         for batch in batches:
             table.write(batch)
         if finish:
@@ -72,7 +72,7 @@ def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffi
 def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3), finish=False)
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("a")
         table.write(rows("b", 3))
         table.finish({})
@@ -90,8 +90,8 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
     for length in range(0, len(whole), 7):
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
-        tables._write_record(out, record())
-        with tables.Table.begin(out, record()) as table:
+        tables.write_record(out, record(), "")
+        with drafts.Draft.begin(out, record()) as table:
             done = [row.file for row in table.done() if not row.face]
             for batch in everything[len(done) :]:
                 table.write(batch)
@@ -113,7 +113,7 @@ def test_a_complete_table_is_not_touched_when_nothing_is_written(tmp_path: Path)
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.stat()
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         complete = table.complete
         table.finish({})
 
@@ -134,13 +134,13 @@ def test_another_model_or_other_settings_are_refused_and_named(
     out = tmp_path / "t.csv"
     write(out, rows("a"), finish=False)
     with pytest.raises(LabelerError, match=message):
-        tables.Table.begin(out, record(**changes))
+        drafts.Draft.begin(out, record(**changes))
 
 
 def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with tables.Table.begin(out, record(), overwrite=True) as table:
+    with drafts.Draft.begin(out, record(), overwrite=True) as table:
         table.write(rows("new"))
 
         assert list(tables.read(out)) == rows("old")
@@ -151,9 +151,9 @@ def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path:
 def test_an_overwriting_run_that_was_killed_is_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with tables.Table.begin(out, record(), overwrite=True) as table:
+    with drafts.Draft.begin(out, record(), overwrite=True) as table:
         table.write(rows("new") + rows("newer"))
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("new")
 
 
@@ -162,7 +162,7 @@ def test_a_file_that_is_not_a_table_is_never_replaced(tmp_path: Path, overwrite:
     out = tmp_path / "accounts.csv"
     out.write_text("date,amount\n2026-01-01,5\n")
     with pytest.raises(LabelerError, match="not a table made by labeler"):
-        tables.Table.begin(out, record(), overwrite=overwrite)
+        drafts.Draft.begin(out, record(), overwrite=overwrite)
 
     assert out.read_text() == "date,amount\n2026-01-01,5\n"
 
@@ -172,8 +172,8 @@ def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) 
     write(out, rows("a"))
     (tmp_path / "t.csv.run.json").unlink()
     with pytest.raises(LabelerError, match="no run record"):
-        tables.Table.begin(out, record())
-    with tables.Table.begin(out, record(), overwrite=True) as table:
+        drafts.Draft.begin(out, record())
+    with drafts.Draft.begin(out, record(), overwrite=True) as table:
         assert list(table.done()) == []
 
 
@@ -190,33 +190,33 @@ def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: 
 def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    tables._write_record(out, record())
-    with tables.Table.begin(out, record()) as table:
+    tables.write_record(out, record(), "")
+    with drafts.Draft.begin(out, record()) as table:
         assert table.complete
 
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with tables.Table.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
-        tables.Table.begin(out, record())
+    with drafts.Draft.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
+        drafts.Draft.begin(out, record())
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_tables as t; from pathlib import Path\n"
-        "table = t.tables.Table.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
+        "table = t.drafts.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(out)], check=False)
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         assert (died.returncode, list(table.done())) == (-9, rows("a"))
 
 
 def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         table.write(rows("a") + rows("b"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
         try:
@@ -224,7 +224,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp
                 table.write(rows("c", 500))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    with tables.Table.begin(out, record()) as table:
+    with drafts.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("a") + rows("b")
 
 
@@ -258,7 +258,7 @@ def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None
 
 
 def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ModelError), tables.Table.begin(tmp_path / "t.csv", record()):
+    with pytest.raises(ModelError), drafts.Draft.begin(tmp_path / "t.csv", record()):
         raise ModelError("the network cannot be loaded")
 
     assert list(tmp_path.iterdir()) == []
@@ -268,7 +268,7 @@ def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) ->
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.read_bytes()
-    with pytest.raises(ModelError), tables.Table.begin(out, record(), overwrite=True):
+    with pytest.raises(ModelError), drafts.Draft.begin(out, record(), overwrite=True):
         raise ModelError("the network cannot be loaded")
 
     assert out.read_bytes() == before
