@@ -48,6 +48,7 @@ from labeler.options import (
     Threshold,
     Workers,
 )
+from labeler.quiet import decoders
 from labeler.records import Device, Faces, Mode, Redo, Row, Settings
 
 
@@ -177,7 +178,7 @@ def classify(
     )
     redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
     job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo)
-    with console.labeling_progress(quiet=quiet) as progress:
+    with decoders(), console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
@@ -248,7 +249,7 @@ def _sortable(
         return pipeline.label([source], settings, workers), str(source)
     into.mkdir(exist_ok=True)
     job = pipeline.Job((source,), into / "labels.csv", settings, workers)
-    with console.labeling_progress(quiet=quiet) as progress:
+    with decoders(), console.labeling_progress(quiet=quiet) as progress:
         summary = pipeline.classify(job, progress)
     if not quiet:
         console.show_summary(summary)
@@ -364,19 +365,20 @@ def evaluate(
     with needs("evaluate", "matplotlib", "sklearn"):
         from labeler import evaluation, exam
         from training.labels import truth
-    verdict = exam.take(
-        exam.Exam(
-            data,
-            model,
-            bundles.card(bundles.find(model)).class_names,
-            truth(labels, classes, data) if labels else None,
-            evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
-            workers,
-            wanted_accuracy,
-            robustness,
-        ),
-        partial(console.followed, quiet=quiet),
-    )
+    with decoders():
+        verdict = exam.take(
+            exam.Exam(
+                data,
+                model,
+                bundles.card(bundles.find(model)).class_names,
+                truth(labels, classes, data) if labels else None,
+                evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
+                workers,
+                wanted_accuracy,
+                robustness,
+            ),
+            partial(console.followed, quiet=quiet),
+        )
     if out:
         exam.write(verdict, out)
     if as_json:
@@ -436,7 +438,9 @@ def annotate(
 
     settings = Settings(root=str(root) if root else tables.root(table), max_pixels=max_pixels)
     drawn = annotation.annotate(tables.read(table), tables.class_names(table), settings, out)
-    raise typer.Exit(1 if console.show_annotated(drawn, out, quiet=quiet) else 0)
+    with decoders():
+        failed = console.show_annotated(drawn, out, quiet=quiet)
+    raise typer.Exit(1 if failed else 0)
 
 
 def _training() -> Any:

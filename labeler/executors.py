@@ -170,7 +170,8 @@ def _alone(
 
 def _cause(exit_code: int | None) -> str:
     with contextlib.suppress(ValueError):
-        return signal.Signals(-(exit_code or 0)).name
+        name = signal.Signals(-(exit_code or 0)).name
+        return f"{name}, it took too long" if name == "SIGPROF" else name
     return f"exit code {exit_code}"
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # ITU T.81, table B.1: SOF0 to SOF15
+_XMP_ORIENTATION = b"tiff:Orientation"
+_turned = re.compile(_XMP_ORIENTATION + rb"""(?:=["']|>)[2-8]""").search
 
 _ANIMATED = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
@@ -18,7 +21,10 @@ class Header(NamedTuple):
 
 
 def read(content: bytes) -> Header | None:
-    """Return the header of a gray or colour JPEG with 8 bits, or of a PNG; None for anything else."""
+    """Return the header of a gray or colour JPEG with 8 bits, or of a PNG that is no animation; None for others.
+
+    None, too, for the few that XMP turns, not EXIF: OpenCV does not know that.
+    """
     return _jpeg(content) or _png(content)
 
 
@@ -31,7 +37,7 @@ def _jpeg(content: bytes) -> Header | None:
         marker = content[at + 1]
         if marker in _FRAME_MARKERS:
             height, width = _uint16(content, at + 5), _uint16(content, at + 7)
-            plain = content[at + 4] == 8 and content[at + 9] in (1, 3)
+            plain = content[at + 4] == 8 and content[at + 9] in (1, 3) and not _turned_by_xmp(content, at)
             return Header(width, height, reducible=True) if plain and width and height else None
         at += 1 if marker == 0xFF else 2 + _uint16(content, at + 2)
     return None
@@ -46,7 +52,12 @@ def _png(content: bytes) -> Header | None:
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or not _has_sound_chunks(content):
         return None
     width, height = (_uint32(content, at) for at in (16, 20))
-    return Header(width, height, reducible=False) if width and height else None
+    plain = width and height and not _turned_by_xmp(content, len(content))
+    return Header(width, height, reducible=False) if plain else None
+
+
+def _turned_by_xmp(content: bytes, end: int) -> bool:
+    return content.find(_XMP_ORIENTATION, 0, end) >= 0 and bool(_turned(content, 0, end))
 
 
 def _has_sound_chunks(content: bytes) -> bool:

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import io
 import os
 import stat
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from labeler import headers
+from labeler import headers, pillow
 from labeler.headers import Header
+from labeler.pictures import ImageError, Picture, Pixels, reduction, refuse_huge
 from labeler.records import Face, Status
 
-Pixels = NDArray[np.uint8]
+__all__ = [
+    "ImageError", "Picture", "Pixels",
+    "crop", "cut", "fingerprint", "png", "read", "resized", "settle_process",
+]  # fmt: skip
 
-MAX_FILE_BYTES = 1 << 29
-"""A file is read into memory whole; half a gigabyte is more than any picture within the pixel limit needs."""
+FILE_BYTES_PER_PIXEL = 1.5
+"""A file is read into memory whole. It may have so many bytes for each pixel that a picture may have, so that with what
+decoding takes a worker stays below a gigabyte (2**30 bytes)."""
+
+_LEAST_FILE_BYTES = 1 << 24
 
 KEPT_BYTES = 1 << 25
 """Free memory that a worker keeps, and the largest block it does not ask the system for; more glibc refuses."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _REDUCED_RGB = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -39,25 +41,6 @@ _REDUCED_RGB = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
 }
 """OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
-
-_EXIF_ORIENTATION = 0x0112
-
-
-class ImageError(Exception):
-    """One picture cannot be used. Costs its row, never the run."""
-
-    def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(status, reason)  # Both in args, so that it survives pickling.
-        self.status = status
-        self.reason = reason
-
-
-class Picture(NamedTuple):
-    """An upright picture: `pixels` (height, width, 3) RGB, perhaps reduced; its size in full."""
-
-    pixels: Pixels
-    width: int
-    height: int
 
 
 @cache
@@ -80,15 +63,11 @@ def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
     Raises:
         ImageError: the file cannot be read, is no picture, is broken, or has more than ``max_pixels`` pixels.
     """
-    content = _content(path)
-    header = headers.read(content)
-    if header:
-        _refuse_huge(header.width, header.height, max_pixels)
-        picture = _decode(content, header, shorter, longer)
-        if picture:
-            return picture
-    # Pillow knows every other format, and says what is wrong with a broken one.
-    return _decode_with_pillow(content, shorter, longer, max_pixels)
+    try:
+        content = _content(path, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
+        return _picture(content, shorter, longer, max_pixels)
+    except MemoryError as exc:
+        raise ImageError(Status.TOO_LARGE, "there is not enough memory to read it") from exc
 
 
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
@@ -144,14 +123,26 @@ def fingerprint(pixels: Pixels) -> bytes:
     return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
-def _content(path: str) -> bytes:
+def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
+    header = headers.read(content)
+    if header:
+        refuse_huge(header.width, header.height, max_pixels)
+        picture = _decode(content, header, shorter, longer)
+        if picture:
+            return picture
+    # Pillow knows every other format, and says what is wrong with a broken one.
+    picture = pillow.decode(content, shorter, longer, max_pixels)
+    if header and not header.reducible:  # OpenCV compares a PNG's checksums, Pillow does not.
+        raise ImageError(Status.UNREADABLE, "its data is damaged: a checksum is wrong")
+    return picture
+
+
+def _content(path: str, max_bytes: int) -> bytes:
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):  # Opening a FIFO would wait for ever.
-            raise ImageError(Status.UNREADABLE, "not a regular file")
-        if found.st_size > MAX_FILE_BYTES:
-            raise ImageError(Status.TOO_LARGE, f"{found.st_size:,} bytes; the limit is {MAX_FILE_BYTES:,}")
-        content = _read(path, found.st_size)
+        _check(
+            os.stat(path), max_bytes
+        )  # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
+        content = _read(path, max_bytes)
     except OSError as exc:
         raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
     except ValueError as exc:  # A name with a NUL byte.
@@ -161,28 +152,37 @@ def _content(path: str) -> bytes:
     return content
 
 
-def _read(path: str, size: int) -> bytes:
+def _check(found: os.stat_result, max_bytes: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError(Status.UNREADABLE, "not a regular file")
+    _refuse_long(found.st_size, max_bytes)
+
+
+def _refuse_long(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ImageError(Status.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,} (1.5 x --max-pixels)")
+
+
+def _read(path: str, max_bytes: int) -> bytes:
     """Return a file's bytes; the plain system calls cost half of what `open` does."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, _READ)
     try:
-        content = os.read(descriptor, size + 1)
-        if len(content) == size:
+        found = os.fstat(descriptor)
+        _check(found, max_bytes)  # It may be another one by now.
+        content = os.read(descriptor, found.st_size + 1)
+        if len(content) == found.st_size:
             return content
         with open(descriptor, "rb", buffering=0, closefd=False) as rest:  # It grew, or came in pieces.
-            return content + rest.read(MAX_FILE_BYTES)
+            content += rest.read(max_bytes + 1 - len(content))
+        _refuse_long(len(content), max_bytes)
+        return content
     finally:
         os.close(descriptor)
 
 
-def _refuse_huge(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        reason = f"{width} x {height} pixels; the limit is {max_pixels:,} (--max-pixels)"
-        raise ImageError(Status.TOO_LARGE, reason)
-
-
 def _decode(content: bytes, header: Header, shorter: int, longer: int) -> Picture | None:
     """Decode with OpenCV, which also turns the picture upright; None when it cannot."""
-    scale = _reduction(header.width, header.height, shorter, longer) if header.reducible else 1
+    scale = reduction(header.width, header.height, shorter, longer) if header.reducible else 1
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED_RGB[scale])
     except cv2.error:
@@ -195,13 +195,6 @@ def _decode(content: bytes, header: Header, shorter: int, longer: int) -> Pictur
     return Picture(pixels, width, height)
 
 
-def _reduction(width: int, height: int, shorter: int, longer: int) -> int:
-    low, high = (width, height) if width < height else (height, width)
-    if low < 2 * shorter:  # Small pictures come in millions.
-        return 1
-    return next((n for n in (8, 4, 2) if low // n >= shorter and high // n >= longer), 1)
-
-
 def _turned(pixels: Pixels, width: int, height: int, content: bytes) -> bool:
     """Say whether decoding swapped the sides; nearly square pictures, reduced, do not show it."""
     if width == height:
@@ -209,68 +202,4 @@ def _turned(pixels: Pixels, width: int, height: int, content: bytes) -> bool:
     rows, cols = pixels.shape[:2]
     if rows != cols:
         return bool((cols > rows) != (width > height))
-    with Image.open(io.BytesIO(content)) as image:
-        return _lies(image)
-
-
-def _lies(image: Image.Image) -> bool:
-    """Say whether EXIF turns the picture by 90 or 270 degrees."""
-    return bool(image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8))
-
-
-def _decode_with_pillow(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
-    if content[4:8] == b"ftyp":
-        _register_heif()
-    try:
-        with _own_limit_and_no_warnings(), Image.open(io.BytesIO(content)) as image:
-            _refuse_huge(*image.size, max_pixels)
-            width, height = image.size
-            scale = _reduction(width, height, shorter, longer)
-            image.draft("RGB", (width // scale, height // scale))
-            upright = ImageOps.exif_transpose(image)
-            if _lies(image):
-                width, height = height, width
-            return Picture(_rgb(upright), width, height)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(Status.UNSUPPORTED, _unsupported(content)) from None
-    except Exception as exc:  # Codecs raise almost anything on hostile bytes.
-        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
-        raise ImageError(Status.UNREADABLE, reason) from exc
-
-
-@contextmanager
-def _own_limit_and_no_warnings() -> Iterator[None]:
-    """Suspend Pillow's process-wide limit, for ours is checked before anything is decoded, and its warnings."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def _rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I"):  # 16-bit gray: Pillow would clip it to white.
-        gray = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255).astype(np.uint8)
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    return np.asarray(image.convert("RGB"))
-
-
-def _unsupported(content: bytes) -> str:
-    if content[4:8] == b"ftyp" and content[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"hevc"}:
-        return "HEIC pictures need: pip install 'labeler[heif]'"
-    return "not a picture in a known format"
-
-
-@cache
-def _register_heif() -> None:
-    try:
-        import pillow_heif  # Deferred: optional, and only pictures from phones need it.
-    except ImportError:
-        return
-    pillow_heif.register_heif_opener()
+    return pillow.lies(content)

@@ -1,4 +1,4 @@
-"""Keep TensorFlow's start-up chatter off the terminal. Standard library only: it is imported before TensorFlow."""
+"""Keep the chatter of native code off the terminal. Standard library only: it is imported before TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 
 @contextmanager
@@ -29,3 +30,28 @@ def stderr() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextmanager
+def decoders() -> Iterator[None]:
+    """Send what native code writes to stderr nowhere: rows say what is wrong with a picture. Python's stderr stays."""
+    sys.stderr.flush()
+    before = sys.stderr
+    with open(os.dup(2), "w", buffering=1, encoding=before.encoding, errors=before.errors) as own:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        if _writes_to_2(before):
+            sys.stderr = own
+        try:
+            yield
+        finally:
+            sys.stderr = before
+            own.flush()
+            os.dup2(own.fileno(), 2)
+
+
+def _writes_to_2(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except (OSError, ValueError):  # A stream in memory, or a closed one.
+        return False

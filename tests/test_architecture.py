@@ -22,8 +22,8 @@ ROWS = [
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
     {"agenda", "labeling", "executors", "destinations", "restoring", "drafts", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
-    {"parquet", "models", "headers"},
-    {"formats", "bundles", "files", "locks"},
+    {"parquet", "models", "headers", "pillow"},
+    {"formats", "bundles", "files", "locks", "pictures"},
     {"protobuf", "archives"},
     {"records", "errors", "quiet", "timings", "intervals"},
 ]

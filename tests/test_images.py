@@ -142,6 +142,25 @@ def test_a_broken_file_gives_a_status_and_a_reason(folder: Folder, content: byte
     assert reason in caught.value.reason
 
 
+def test_a_png_whose_end_was_never_written_is_refused(folder: Folder) -> None:
+    content = io.BytesIO()
+    gradient(64, 64).convert("L").save(content, "PNG")
+    half = len(content.getvalue()) // 2
+    path = folder.file("sparse.png", content.getvalue()[:half] + bytes(half))  # As an interrupted copy leaves it.
+    with pytest.raises(images.ImageError) as caught:
+        images.read(str(path), 64, 64, LIMIT)
+
+    assert caught.value.status is Status.UNREADABLE
+
+
+def test_a_png_with_a_wrong_checksum_is_refused_though_pillow_reads_it(folder: Folder) -> None:
+    content = bytearray(png())
+    content[-14] ^= 1  # In the checksum of the last pixels.
+    Image.open(io.BytesIO(content)).load()
+    with pytest.raises(images.ImageError, match="checksum"):
+        images.read(str(folder.file("a.png", bytes(content))), 64, 64, LIMIT)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"large{suffix}"

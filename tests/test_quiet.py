@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +31,11 @@ def fail_quietly() -> None:
     with quiet.stderr():
         os.write(2, b"libcuda is broken\n")
         raise ImportError
+
+
+def test_decoders_are_not_heard_while_python_is(capfd: pytest.CaptureFixture[str]) -> None:
+    script = "import os, sys; from labeler import quiet\nwith quiet.decoders():\n    os.write(2, b'native')\n"
+    script += "    print('python', file=sys.stderr)\nos.write(2, b'native again')"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+
+    assert capfd.readouterr().err == "python\nnative again"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labeler import executors, images
 from labeler.errors import LabelerError, OutputError
 from labeler.records import INPUT_SIDE, Settings
-from training.decoding import Decoder
+from training.decoding import Decoded, Decoder
 from training.duplicates import HASH_BYTES, Hashes
 from training.labels import Labelled, Votes
 
@@ -73,7 +73,7 @@ class Reader:
         decoder = partial(Decoder, Settings(root=labelled.root))
         processes = (workers or executors.cores()) if len(labelled.files) >= _WORTH_PROCESSES else 1
         rows = count()
-        for batch in executors.in_order(decoder, _batches(labelled.files), processes):
+        for batch in executors.in_order(decoder, _batches(labelled.files), processes, _lost):
             for decoded, row in zip(batch, rows, strict=False):
                 if decoded.pixels is None:
                     self.skipped.append(f"{labelled.root}/{decoded.file}: {decoded.reason}")
@@ -116,3 +116,7 @@ def _check_none_lost(labelled: Labelled, votes: Votes) -> None:
 
 def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
     return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
+
+
+def _lost(file: str, reason: str) -> list[Decoded]:
+    return [Decoded(file, None, reason)]
