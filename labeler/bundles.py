@@ -13,11 +13,12 @@ from labeler import archives, protobuf
 from labeler.errors import ModelError, one_line, printable
 from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
 
-DEFAULT_MODEL = "documented"
+DEFAULT_MODEL = "default"
 CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
 """What a bundle's files are called, in a folder of the bundle's name."""
 
 SHIPPED_SHA256 = {
+    "default": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
     "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
     "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }

@@ -17,7 +17,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         help="A bundle's name (see `labeler models`), a run directory, an .onnx or a .keras file.",
-        show_default="documented",
+        show_default="default",
     ),
 ]
 Threshold = Annotated[

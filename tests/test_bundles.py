@@ -51,7 +51,8 @@ def test_a_keras_file_without_class_names_is_refused_without_loading_it(tmp_path
 def test_a_model_is_found_by_name_by_file_and_by_run_directory(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "model.onnx")
 
-    assert bundles.find("documented") == bundles.find("") == bundles.shipped(bundles.CLASSIFIER)["documented"]
+    shipped = bundles.shipped(bundles.CLASSIFIER)
+    assert (bundles.find("documented"), bundles.find("")) == (shipped["documented"], shipped["default"])
     assert bundles.find(os.fspath(path)) == bundles.find(os.fspath(tmp_path)) == path
 
 
