@@ -140,11 +140,10 @@ def _limited(max_pixels: int) -> Iterator[None]:
 
 
 def _unidentified(content: bytes) -> ImageError:
-    if content[4:8] == b"ftyp" and content[8:12] in _BRANDS:
-        if "HEIF" not in _formats() and content[8:10] != b"av":
-            return ImageError(Status.UNSUPPORTED, "HEIC pictures need: pip install 'labeler[heif]'")
-        return ImageError(Status.UNREADABLE, "it begins like a picture, but is broken or cut short")
-    if content.startswith(SIGNATURES):
+    branded = content[4:8] == b"ftyp" and content[8:12] in _BRANDS
+    if branded and "HEIF" not in _formats() and content[8:10] != b"av":
+        return ImageError(Status.UNSUPPORTED, "HEIC pictures need: pip install 'labeler[heif]'")
+    if branded or content.startswith(SIGNATURES):
         return ImageError(Status.UNREADABLE, "it begins like a picture, but is broken or cut short")
     return ImageError(Status.UNSUPPORTED, "not a picture in a known format")
 
