@@ -25,7 +25,10 @@ Task = Callable[[Sequence[str]], Result]
 Maker = Callable[[], Task[Result]]
 """Makes the task where it runs, so that a process that only hands out batches loads nothing for it. Picklable."""
 Lost = Callable[[str, str], Result]
-"""Makes the result of an item that no process survives, of it and of the reason."""
+"""Makes the result of an item that no process survives, of it and of the signal's name, or the exit code in words."""
+
+_CHANCES = 2
+"""How many processes an item may kill: the first time memory may have been short."""
 
 _MOST_DEATHS = 10
 """So many items in a row that no process survives are no accident."""
@@ -84,8 +87,8 @@ def in_order(
     One worker, or one batch, runs in this process; more run in processes of their own. Each makes the task once.
 
     A process may die, of a bug in a decoder or because the system is short of memory. The batches in flight are then
-    run again, each in a process by itself and halved until the item that kills it stands alone; for that one, what
-    ``lost`` makes of it and of the reason is yielded instead. So a batch may give several results.
+    run again, item by item, so that it is known which one kills; for that one, what ``lost`` makes of it and of the
+    cause is yielded instead. So a batch may give several results.
 
     Raises:
         OutputError: a process died and ``lost`` is None, or processes die whatever they are given.
@@ -102,7 +105,7 @@ def in_order(
         if not lost:
             raise OutputError(f"a worker process died. {_ADVICE}")
         for batch in suspects:
-            yield from _alone(make_task, batch, lost, deaths)
+            yield from _one_by_one(make_task, batch, lost, deaths)
 
 
 def _until_one_dies(
@@ -130,55 +133,59 @@ def _until_one_dies(
 
 
 class _Deaths:
-    """How often in a row a process died with a single item."""
+    """How many items in a row were given up."""
 
     in_a_row = 0
 
 
-def _alone(
-    make_task: Maker[Result], batch: Sequence[str], lost: Lost[Result], deaths: _Deaths, *, again: bool = True
+def _one_by_one(
+    make_task: Maker[Result], batch: Sequence[str], lost: Lost[Result], deaths: _Deaths
 ) -> Iterator[Result]:
-    """Run a batch in a process by itself, and when that dies, its halves; a single item gets a second chance."""
+    """Run the items of a batch each by itself; the one that kills its process twice is given up."""
+    killed = 0
+    while batch:
+        done, cause = yield from _until_it_dies(make_task, batch)
+        batch = batch[done:]
+        deaths.in_a_row *= not done
+        killed = 1 if done else killed + 1
+        if batch and killed == _CHANCES:
+            deaths.in_a_row += 1
+            if deaths.in_a_row > _MOST_DEATHS:
+                raise OutputError(f"worker processes keep dying ({cause}). {_ADVICE}")
+            yield lost(batch[0], cause)
+            batch, killed = batch[1:], 0
+
+
+def _until_it_dies(make_task: Maker[Result], batch: Sequence[str]) -> Generator[Result, None, tuple[int, str]]:
+    """Yield the result of each item, made by one process; return how many there were, and what the process died of."""
     context = _context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(make_task, batch, sender))  # type: ignore[attr-defined]
     process.start()
     sender.close()
-    try:
-        result, raised = receiver.recv()
-    except EOFError:
-        process.join()
-    else:
-        process.join()
-        deaths.in_a_row = 0
-        if raised:
-            raise raised
-        yield result
-        return
-    half = len(batch) // 2
-    if half:
-        yield from _alone(make_task, batch[:half], lost, deaths)
-        yield from _alone(make_task, batch[half:], lost, deaths)
-    elif again:
-        yield from _alone(make_task, batch, lost, deaths, again=False)
-    else:
-        deaths.in_a_row += 1
-        if deaths.in_a_row > _MOST_DEATHS:
-            raise OutputError(f"worker processes keep dying ({_cause(process.exitcode)}). {_ADVICE}")
-        yield lost(batch[0], f"reading it ended the process: {_cause(process.exitcode)}")
+    done = 0
+    with contextlib.suppress(EOFError):
+        while done < len(batch):
+            result, raised = receiver.recv()
+            if raised:
+                raise raised
+            yield result
+            done += 1
+    process.join()
+    return done, _cause(process.exitcode)
 
 
 def _cause(exit_code: int | None) -> str:
     with contextlib.suppress(ValueError):
-        name = signal.Signals(-(exit_code or 0)).name
-        return f"{name}, it took too long" if name == "SIGPROF" else name
+        return signal.Signals(-(exit_code or 0)).name
     return f"exit code {exit_code}"
 
 
 def _send(make_task: Maker[Any], batch: Sequence[str], sender: Connection) -> None:
     _start_worker(make_task)
     try:
-        sender.send((_run(batch), None))
+        for item in batch:
+            sender.send((_run([item]), None))
     except Exception as exc:  # noqa: BLE001 - it travels to where the results are awaited
         sender.send((None, exc))
 

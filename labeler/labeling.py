@@ -22,11 +22,18 @@ DECIMALS = 6
 
 
 LONGEST_S = 60.0
-"""So much processor time one picture may take a worker process; then the system ends it, and the executor bisects. The
-slowest of 24 megapixels took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
+"""So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
+took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
 
 Vary = Callable[[images.Pixels], images.Pixels]
 """Takes a face as it was cut out (height, width, 3), returns one like it. Picklable."""
+
+
+def given_up(cause: str) -> str:
+    """Return the reason of a row whose file ends every worker that reads it, of the signal's name."""
+    if cause == "SIGPROF":
+        return f"reading it takes more than {LONGEST_S:.0f} s of processor time"
+    return f"reading it ended the process: {cause}"
 
 
 class Looker:

@@ -191,8 +191,10 @@ def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Ti
     return Timed(Labeler(settings, device, vary))
 
 
-def _unreadable(file: str, reason: str) -> tuple[list[Row], Spent]:
-    return [Row(file).without_label(Status.UNREADABLE, reason)], Spent()
+def _unreadable(file: str, cause: str) -> tuple[list[Row], Spent]:
+    from labeler.labeling import given_up  # Deferred as below.
+
+    return [Row(file).without_label(Status.UNREADABLE, given_up(cause))], Spent()
 
 
 def _labelled(

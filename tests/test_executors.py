@@ -114,7 +114,7 @@ def test_a_crash_costs_the_one_item_that_caused_it(size: int) -> None:
     results = executors.in_order(partial(make, die_at_three), given, 2, stand_in)
 
     assert [name for result in results for name in result] == [
-        *names[:3], "3: reading it ended the process: SIGSEGV", *names[4:],
+        *names[:3], "3: SIGSEGV", *names[4:],
     ]  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ import pytest
 from conftest import Folder
 from PIL import Image, ImageOps
 
-from labeler import images, labeling, pillow, tables
+from labeler import executors, images, labeling, pillow, tables
 from labeler.records import Row, Settings, Status
 
 ROOT = Path(__file__).parent.parent
@@ -180,6 +182,31 @@ def test_a_picture_that_would_take_for_ever_ends_its_worker(folder: Folder) -> N
     path = folder.file("bomb.jpg", scan_bomb())
 
     assert in_a_child(look_briefly, path) == -signal.SIGPROF
+
+
+def impatient(settings: Settings) -> labeling.Labeler:
+    labeling.LONGEST_S = 0.3  # type: ignore[misc]
+    return labeling.Labeler(settings)
+
+
+def stand_in(file: str, cause: str) -> list[Row]:
+    return [Row(file).without_label(Status.UNREADABLE, labeling.given_up(cause))]
+
+
+@pytest.mark.parametrize("bomb", ["0.jpg", "5.jpg", "9.jpg"])
+def test_a_picture_that_would_take_for_ever_costs_its_own_row(folder: Folder, model: Path, bomb: str) -> None:
+    names = [f"{number}.jpg" for number in range(10)]
+    for seed, name in enumerate(names):
+        folder.noise(name, seed)
+    settings = Settings(str(model), root=str(folder.path))
+    expected = [row for row in labeling.Labeler(settings)(names) if row.file != bomb]
+    folder.file(bomb, scan_bomb())
+    batches = executors.in_order(partial(impatient, settings), [names[:6], names[6:]], 2, stand_in)
+    rows = {row.file: row for row in chain.from_iterable(batches)}
+
+    assert list(rows) == names
+    assert rows.pop(bomb).reason == "reading it takes more than 60 s of processor time"
+    assert list(rows.values()) == expected
 
 
 def look_at_all(path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labeler import executors, images
 from labeler.errors import LabelerError, OutputError
+from labeler.labeling import given_up
 from labeler.records import INPUT_SIDE, Settings
 from training.decoding import Decoded, Decoder
 from training.duplicates import HASH_BYTES, Hashes
@@ -118,5 +119,5 @@ def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
     return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
 
 
-def _lost(file: str, reason: str) -> list[Decoded]:
-    return [Decoded(file, None, reason)]
+def _lost(file: str, cause: str) -> list[Decoded]:
+    return [Decoded(file, None, given_up(cause))]
