@@ -179,6 +179,16 @@ def test_broken_pictures_and_strays_are_listed_and_skipped(faces: Folder) -> Non
     assert skipped == ["stray.png: stands in no class folder", "calm/broken.jpg: not a picture in a known format"]
 
 
+def test_what_a_decoder_says_of_a_picture_is_not_heard(faces: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    sound = faces.noise("calm/odd.jpg", seed=1).read_bytes()
+    tables_at = sound.index(b"\xff\xc4")
+    faces.file("calm/odd.jpg", sound[:tables_at] + b"stray" + sound[tables_at:])
+    with opened(faces.path) as pictures:
+        assert len(pictures.pixels) == 21
+
+    assert capfd.readouterr().err == ""
+
+
 def test_a_separate_directory_validates(faces: Folder, tmp_path: Path) -> None:
     other = Folder(tmp_path / "other")
     for index, name in enumerate(CLASSES):

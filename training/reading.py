@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import executors, images
+from labeler import executors, images, quiet
 from labeler.errors import LabelerError, OutputError
 from labeler.labeling import given_up
 from labeler.records import INPUT_SIDE, Settings
@@ -57,6 +57,7 @@ class Reader:
         self._progress = progress
         self._seen = self._kept = 0
 
+    @quiet.decoders()
     def read(self, labelled: Labelled, workers: int) -> Read:
         """Decode pictures with so many processes, 0 for one per core; few are decoded in this one.
 
