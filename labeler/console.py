@@ -114,7 +114,8 @@ def show_summary(summary: Summary) -> None:
     console = stderr()
     tally = summary.tally
     found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
-    title = f"{summary.out}: {found}, by the model {summary.model.name!r} on {summary.profile.spent.device}"
+    device = summary.profile.spent.device
+    title = f"{summary.out}: {found}, by the model {summary.model.name!r}{f' on {device}' if device else ''}"
     console.print(title, markup=False, soft_wrap=True)
     if tally.faces:
         console.print(_labels(tally))

@@ -119,6 +119,13 @@ def test_overwrite_starts_anew(run: Run, photos: Folder, model: Path, tmp_path: 
     assert {row.label for row in tables.read(out)} == {"uncertain"}
 
 
+def test_a_complete_table_is_summed_up_without_a_device(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    command = "classify", photos.path, "--out", tmp_path / "t.csv", "--model", model
+    titles = [run(*command).stderr.splitlines()[0] for _ in range(2)]
+
+    assert titles[0] == f"{titles[1]} on cpu"
+
+
 def test_a_bug_is_never_taken_for_a_finished_run(tmp_path: Path) -> None:
     script = "from labeler import cli\nimport labeler.pipeline\nlabeler.pipeline.classify = None\ncli.main()"
     (tmp_path / "photos").mkdir()
