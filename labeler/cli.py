@@ -360,8 +360,6 @@ def evaluate(
     """
     from labeler import bundles, console, results
 
-    if classes and not labels:
-        raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
     with needs("evaluate", "matplotlib", "sklearn"):
         from labeler import evaluation, exam
         from training.labels import truth
@@ -371,7 +369,7 @@ def evaluate(
                 data,
                 model,
                 bundles.card(bundles.find(model)).class_names,
-                truth(labels, classes, data) if labels else None,
+                truth(labels, classes, data),
                 evaluation.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
                 workers,
                 wanted_accuracy,

@@ -101,13 +101,11 @@ def find(data: Path, val: Path | None, table: Path | None, classes: str) -> tupl
     For ``classes`` see `labels.parse_classes`; empty for all that the table has.
 
     Raises:
-        LabelerError: see `scan` and `labels.Table`; a class has no picture below ``data``.
+        LabelerError: see `scan` and `labels.opened`; a class has no picture below ``data``.
     """
-    if not table:
-        if classes:
-            raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
+    opened_table = labels.opened(table, classes)
+    if not opened_table:
         return scan(data), scan(val) if val else None
-    opened_table = labels.Table(table, labels.parse_classes(classes))
     learnt = opened_table.below(data)
     empty = [name for name, votes in zip(learnt.class_names, learnt.votes.T, strict=True) if not votes.any()]
     if empty:

@@ -61,7 +61,7 @@ class Table:
         content = columns.read(path)
         cells = content["label"].to_pylist() if "label" in content.column_names else []
         labels = ["" if cell is None else str(cell) for cell in cells]
-        self._path = path
+        self.path = path
         ours = path.suffix.lower() == ".csv" and not {"status", "issue"}.isdisjoint(content.column_names)
         files = map(str, content["file"].to_pylist())
         self._files = [formats.unescape(formats.alive(file) if ours else file) for file in files]
@@ -94,29 +94,45 @@ class Table:
             files=tuple(names[row] for row in kept),
             votes=self._votes[kept],
             soft=self._soft,
-            passed_over=tuple(f"{_rows(count)} of {self._path.name}: {why}" for why, count in counts.items()),
+            passed_over=tuple(f"{_rows(count)} of {self.path.name}: {why}" for why, count in counts.items()),
         )
 
     def _names(self, directory: Path) -> list[str]:
         """Return each row's file relative to ``directory``, empty for one that is not below it."""
-        record = tables.read_record(self._path)
+        record = tables.read_record(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
-        for base in (os.path.dirname(os.path.abspath(self._path)), *([record.root] if record else []), folder):
+        for base in (os.path.dirname(os.path.abspath(self.path)), *([record.root] if record else []), folder):
             paths = (os.path.normpath(os.path.join(base, file)) for file in self._files)
             names = [path[len(folder) :].replace(os.sep, "/") if path.startswith(folder) else "" for path in paths]
             if any(name and os.path.isfile(folder + name) for name in names):
                 return names
         example = f"; it names files like {self._files[0]}" if self._files else ""
-        raise LabelerError(f"no row of {self._path} names a picture below {directory}{example}")
+        raise LabelerError(f"no row of {self.path} names a picture below {directory}{example}")
 
 
-def truth(table: Path, classes: str, directory: Path) -> Truth:
+def opened(table: Path | None, classes: str) -> Table | None:
+    """Return the table that labels pictures, or None where the folders do. For ``classes`` see `parse_classes`.
+
+    Raises:
+        LabelerError: the table cannot be used, or there are ``classes`` and no table to choose them from.
+    """
+    if table:
+        return Table(table, parse_classes(classes))
+    if classes:
+        raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
+    return None
+
+
+def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
     """Return what a table says that the pictures below a directory show: of votes, the class that got most.
 
     Raises:
-        LabelerError: the table cannot be used, see `Table`.
+        LabelerError: see `opened` and `Table.below`.
     """
-    labelled = Table(table, parse_classes(classes)).below(directory)
+    opened_table = opened(table, classes)
+    if not opened_table:
+        return None
+    labelled = opened_table.below(directory)
     places: dict[str, int] = {}
     rows = [places.setdefault(file, len(places)) for file in labelled.files]
     votes = np.zeros((len(places), len(labelled.class_names)), np.float32)
@@ -129,7 +145,7 @@ def truth(table: Path, classes: str, directory: Path) -> Truth:
             if not tie
         },
         class_names=labelled.class_names,
-        against=against(table, soft=labelled.soft),
+        against=against(opened_table.path, soft=labelled.soft),
         ties=int(ties.sum()),
         passed_over=labelled.passed_over,
     )
