@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from labeler import cli, errors
+from labeler import boundary, errors
 from labeler.cli import app
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Status
 
@@ -61,7 +61,7 @@ def test_every_column_and_status_is_documented(name: str) -> None:
 def test_every_exit_code_is_documented() -> None:
     classes = [errors.LabelerError, *errors.LabelerError.__subclasses__()]
 
-    assert {0, 1, 70, cli.TERMINATED, *(one.exit_code for one in classes)} == {
+    assert {0, 1, 70, boundary.TERMINATED, *(one.exit_code for one in classes)} == {
         int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)
     }
 
