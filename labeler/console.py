@@ -30,7 +30,6 @@ from labeler.records import FAILURES, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.annotation import Annotated
-    from labeler.evaluation import Figures
     from labeler.pipeline import Summary
     from labeler.sorting import Move
     from labeler.timings import Profile
@@ -196,44 +195,6 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
         found = " + ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
         console.print(f"{_count(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
     return outcomes
-
-
-def show_figures(figures: Figures) -> None:
-    """Print how each class is found, then the figures over all."""
-    console = stderr()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("class")
-    for name in ("precision", "recall", "F1", "pictures"):
-        table.add_column(name, justify="right")
-    for name, one in figures.per_class.items():
-        table.add_row(Text(name), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
-    console.print(table)
-    console.print(
-        f"accuracy {figures.accuracy:.3f} {_interval(figures.accuracy_interval)}, always the most frequent class: "
-        f"{figures.majority_baseline:.3f}, macro-F1 {figures.macro_f1:.3f} {_interval(figures.macro_f1_interval)}, "
-        f"n = {figures.n:,}, against {figures.against}",
-        soft_wrap=True,
-    )
-    if figures.confidence:
-        judged = figures.confidence
-        console.print(
-            f"calibration error {judged.ece:.3f} (15 bins), log loss {judged.nll:.3f}, Brier score {judged.brier:.3f}"
-        )
-    if any(figures.left_out.values()):
-        console.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
-
-
-def show_change(model: str, before: Figures, after: Figures) -> None:
-    """Print what a model was worth before it was adapted, and after, on the same pictures."""
-    of_both = f"n = {after.n:,}, always the most frequent class: {after.majority_baseline:.3f}"
-    say(f"before: accuracy {before.accuracy:.3f}, macro-F1 {before.macro_f1:.3f}, by {model}")
-    say(f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same pictures ({of_both})")
-    if after.accuracy <= before.accuracy:
-        say(f"it got no better: go on using {model}, or adapt it to more pictures")
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int:

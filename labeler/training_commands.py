@@ -67,7 +67,7 @@ def train(
     Examples: labeler train ./faces --out runs/first |
     labeler train ./photos --labels corrected.csv --from runs/first --out runs/adapted
     """
-    from labeler import console
+    from labeler import console, results
 
     fit = training_package().fit
     settings = fit.TrainSettings(
@@ -93,10 +93,10 @@ def train(
     trained = fit.train(settings)
     if as_json:
         typer.echo(json.dumps(trained.figures.as_json()))
-    console.show_figures(trained.figures)
+    results.show_figures(trained.figures)
     console.say(str(trained.calibration))
     if start and trained.before:
-        console.show_change(start, trained.before, trained.figures)
+        results.show_change(start, trained.before, trained.figures)
     console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
 
 
