@@ -68,7 +68,7 @@ def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Traine
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after training, where a test is not about it."""
     figures = evaluation.compare(CLASSES, CLASSES, CLASSES)
-    monkeypatch.setattr(fit, "_finish", lambda _, settings, history, __: fit.Trained(
+    monkeypatch.setattr(fit.conclusion, "conclude", lambda _, settings, history, __: fit.Trained(
         settings.out, figures, len(history.epochs), history.best.number, ()
     ))  # fmt: skip
 

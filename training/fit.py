@@ -4,86 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
 
-from labeler import __version__, charts, evaluation, files
-from labeler.classifier import Classifier
-from labeler.confidence import Probabilities
 from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
-from labeler.evaluation import Figures
-from labeler.images import Pixels
-from labeler.labeling import DECIMALS
-from training import (
-    averages,
-    batches,
-    calibration,
-    callbacks,
-    curves,
-    dataset,
-    display,
-    export,
-    labels,
-    precision,
-    run,
-    state,
-    steps,
-    weights,
-)
-from training.calibration import Calibration
+from training import averages, batches, callbacks, conclusion, dataset, display, run, state, steps, weights
+from training.conclusion import Trained
 from training.dataset import Dataset
 from training.history import History
 from training.labels import Labelled
 from training.recipes import Recipe
-from training.settings import TrainSettings, continued, decisive, recipe_of, spelled_out
+from training.settings import TrainSettings, continued, decisive, recipe_of
 from training.weights import Given
-
-BUNDLE = "model.onnx"
-METRICS = "metrics.json"
-CURVES = "curves.png"
-CONFUSION = "confusion.png"
 
 _SHOWN = 20
 """How many skipped pictures are listed on the terminal."""
-
-_SHORT = (
-    "data",
-    "against",
-    "n",
-    "accuracy",
-    "accuracy_interval",
-    "macro_f1",
-    "macro_f1_interval",
-    "majority_baseline",
-    "left_out",
-)
-"""What of the figures stands in the bundle."""
-
-_SAMPLES = 256
-_SHOWN_AT_ONCE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What a training has come to; ``skipped`` says of each file that could not be used why.
-
-    ``before`` is what the model that it went on from says of the same validation pictures.
-    """
-
-    out: Path
-    figures: Figures
-    epochs: int
-    best_epoch: int
-    skipped: tuple[str, ...]
-    before: Figures | None = None
-    calibration: Calibration | None = None
 
 
 def train(settings: TrainSettings) -> Trained:
@@ -114,7 +53,7 @@ def train(settings: TrainSettings) -> Trained:
             )
             finished = _fit(network, pictures, settings, history, console)
             with console.status("exporting and measuring the best network"):
-                trained = _finish(pictures, settings, history, given)
+                trained = conclusion.conclude(pictures, settings, history, given)
     except KeyboardInterrupt:
         again = "--resume continues" if (settings.out / run.RECORD).exists() else "the same command begins again"
         raise Interrupted(f"stopped; {again}") from None
@@ -157,7 +96,7 @@ def _made_of(settings: TrainSettings, pictures: Dataset, given: Given | None) ->
 def _tell(pictures: Dataset, console: Console) -> None:
     skipped = [f"skipped {line}" for line in pictures.skipped]
     if len(skipped) > _SHOWN:
-        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {METRICS} will list them all"]
+        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {conclusion.METRICS} will list them all"]
     for line in (
         f"{len(pictures.class_names)} classes: {', '.join(pictures.class_names)}",
         pictures.summary(),
@@ -226,85 +165,3 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
     except OSError as exc:
         raise OutputError(f"cannot write to {settings.out}: {exc.strerror or exc}; --resume continues") from exc
     return True
-
-
-def _finish(pictures: Dataset, settings: TrainSettings, history: History, given: Given | None) -> Trained:
-    """Calibrate and export the best network, judge the bundle, and write and draw what came out."""
-    out = settings.out
-    best = _best(out)
-    samples = pictures.pixels[pictures.validation.places[:_SAMPLES]]
-    fitted = calibration.fitted(_probabilities(best, pictures), pictures.validation.labels)
-    card = {**weights.origin(given, _name(settings.data, settings.labels)), "temperature": fitted.temperature}
-    calibrated = calibration.calibrated(best, fitted.temperature)
-    export.export(calibrated, pictures.class_names, out / BUNDLE, samples=samples, card=card)
-    export.name_classes(out / state.BEST_NETWORK, pictures.class_names)
-    figures = replace(_judge(Classifier(out / BUNDLE), pictures), against=_against(settings, pictures))
-    validation = {"data": _validation_name(settings), **figures.as_json()}
-    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
-    curves.draw(history, out / CURVES)
-    charts.draw_confusion(figures, out / CONFUSION)
-    before = _judge(Classifier(given.path), pictures) if given else None
-    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
-    about = {
-        "epochs": trained.epochs,
-        "best_epoch": trained.best_epoch,
-        "skipped": trained.skipped,
-        "unified": dict(pictures.unified),
-        "calibration": asdict(fitted),
-        "before": before.as_json() if before else None,
-        "settings": spelled_out(settings),
-        "created_with": f"labeler {__version__}",
-    }
-    files.write_json(out / METRICS, {**validation, **about})
-    return trained
-
-
-def _best(out: Path) -> keras.Model:
-    """Return the best network, and leave it in the run directory, as anyone's Keras computes it."""
-    trained = keras.saving.load_model(out / state.BEST_NETWORK, compile=False, safe_mode=True)
-    best = precision.plain(trained)
-    if best is not trained:
-        with files.replacing(out / state.BEST_NETWORK) as beside:
-            best.save(beside)
-    return best
-
-
-def _probabilities(network: keras.Model, pictures: Dataset) -> Probabilities:
-    """Return what the network says of the validation pictures (n, classes)."""
-    shown = _shown(pictures)
-    return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * steps.SCALE) for pixels in shown])
-
-
-def _judge(classifier: Classifier, pictures: Dataset) -> Figures:
-    """Compare what a model says of the validation pictures with their labels, by the names of the classes."""
-    names = classifier.card.class_names
-    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(pictures)])
-    rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
-    predicted = [names[label] for label in rounded.argmax(axis=1)]
-    truth = [pictures.class_names[label] for label in pictures.validation.labels]
-    every = tuple(dict.fromkeys((*pictures.class_names, *names)))
-    figures = evaluation.compare(truth, predicted, every, rounded if every == names else None)
-    return replace(figures, left_out=dict(pictures.left_out))
-
-
-def _shown(pictures: Dataset) -> Iterator[Pixels]:
-    places = pictures.validation.places
-    return (pictures.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
-
-
-def _against(settings: TrainSettings, pictures: Dataset) -> str:
-    if not settings.labels:
-        return evaluation.FOLDERS
-    return labels.against(settings.labels, soft=pictures.shares is not None)
-
-
-def _validation_name(settings: TrainSettings) -> str:
-    if settings.val:
-        return _name(settings.val, settings.labels)
-    return f"{settings.val_split:.0%} of {_name(settings.data, settings.labels)}, seed {settings.seed}"
-
-
-def _name(directory: Path, labels: Path | None) -> str:
-    """Name a directory by its last two folders: enough to recognise it, nothing of the machine; and its table."""
-    name = "/".join(directory.resolve().parts[1:][-2:])
-    return f"{name} with {labels.name}" if labels else name
