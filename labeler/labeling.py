@@ -91,7 +91,7 @@ class Looker:
 
     def _faces(self, picture: images.Picture) -> list[Face]:
         if faces.is_crop(picture.width, picture.height, self.settings.faces):
-            return [Face(0, 0, picture.width, picture.height)]
+            return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
         if self._finder is None:
             self._finder = faces.Finder(bundles.detector(self.settings.detector), self.device)
         return self._finder.find(*picture, self.settings)

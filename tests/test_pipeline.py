@@ -53,6 +53,19 @@ def test_the_table_does_not_depend_on_batch_size_or_workers(
     assert list(tables.read(out)) == expected
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_rows_that_are_taken_over_stay_as_they_are_to_the_byte(
+    mixed: Folder, model: Path, tmp_path: Path, suffix: str
+) -> None:
+    out, whole = (tmp_path / f"{name}{suffix}" for name in ("out", "whole"))
+    pipeline.classify(job(mixed, out, model))
+    mixed.noise("4/new.jpg", seed=99)
+    for path in (out, whole):
+        pipeline.classify(job(mixed, path, model))
+
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_every_file_has_its_row_and_the_tally_adds_up(mixed: Folder, model: Path, tmp_path: Path) -> None:
     summary = pipeline.classify(job(mixed, tmp_path / "t.csv", model))
     tally = summary.tally
