@@ -192,7 +192,7 @@ def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Ti
 
 
 def _unreadable(file: str, cause: str) -> tuple[list[Row], Spent]:
-    from labeler.labeling import given_up  # Deferred as below.
+    from labeler.labeling import given_up  # Deferred, too.
 
     return [Row(file).without_label(Status.UNREADABLE, given_up(cause))], Spent()
 

@@ -66,6 +66,16 @@ def test_a_keras_file_is_enough_too(tmp_path: Path) -> None:
     assert all(map(np.array_equal, loaded.network.get_weights(), network.get_weights()))
 
 
+def test_a_keras_file_brings_its_normalisations_and_they_go_on_learning(network: keras.Model, tmp_path: Path) -> None:
+    network.save(tmp_path / "mine.keras")
+    export.name_classes(tmp_path / "mine.keras", NAMES)
+    loaded = weights.load(str(tmp_path / "mine.keras"))
+    learnt = {one.path.split("/")[-1] for one in weights.with_classes(loaded, NAMES).trainable_variables}
+
+    assert all(map(np.array_equal, loaded.network.get_weights(), network.get_weights()))
+    assert learnt == {"kernel", "bias", "gamma", "beta"}
+
+
 def test_classes_in_another_order_keep_their_answers(given: weights.Given) -> None:
     other = weights.with_classes(given, ("sad", "angry", "happy"))
 
@@ -86,7 +96,7 @@ def test_a_new_class_leaves_the_others_in_proportion(given: weights.Given) -> No
     assert np.allclose(found[:, 1] / found[:, 3], before[:, 0] / before[:, 2], rtol=1e-4)
 
 
-def test_normalisations_are_not_learnt(given: weights.Given) -> None:
+def test_normalisations_made_of_a_bundle_are_not_learnt(given: weights.Given) -> None:
     learnt = {one.path.split("/")[-1] for one in weights.with_classes(given, NAMES).trainable_variables}
 
     assert learnt == {"kernel", "bias"}

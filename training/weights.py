@@ -1,12 +1,12 @@
-"""A trained network made anew, with everything that can be learnt, from a model that can only be run.
+"""A trained network made anew, with everything that can be learnt, to go on from.
 
-A bundle holds every kernel, but what followed a convolution as batch normalisation is part of its kernel and bias by
-then. So is it here: the network made anew computes the same, with normalisations that do nothing but add that bias.
+A ``.keras`` file holds all of it. A bundle can only be run: it holds every kernel, but what followed a convolution as
+batch normalisation is part of its kernel and bias by then. So is it here: the network made anew computes the same, with
+normalisations that do nothing but add that bias.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from labeler import bundles
 from labeler.bundles import Card
-from labeler.classifier import Classifier
+from labeler.classifier import Classifier, load_keras
 from labeler.errors import ModelError
 from labeler.records import INPUT_SIDE
 from training import calibration, export
@@ -41,6 +41,8 @@ class Given:
     path: Path
     arch: str
     network: keras.Model
+    normalised: bool
+    """Whether its normalisations are those it was trained with."""
 
 
 def load(model: str) -> Given:
@@ -48,18 +50,13 @@ def load(model: str) -> Given:
 
     Raises:
         ModelError: there is no such model, or its network is none of `RECIPES`.
-        LabelerError: it is a .keras file that cannot be exported.
     """
     path = bundles.find(model)
-    card = bundles.card(path)
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = path
-        if path.suffix == ".keras":
-            bundle = Path(folder, bundles.CLASSIFIER)
-            export.convert(path, None, bundle)
-        arch, network = _rebuilt(bundle, len(card.class_names))
-        _check(network, Classifier(bundle), path)
-    return Given(card, path, arch, network)
+    classifier = Classifier(path)
+    whole = path.suffix == ".keras"
+    arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
+    _check(network, classifier, path)
+    return Given(classifier.card, path, arch, network, whole)
 
 
 def origin(given: Given | None, data: str) -> dict[str, str]:
@@ -74,7 +71,7 @@ def origin(given: Given | None, data: str) -> dict[str, str]:
 
 def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
     """Return the network for other classes: those of the same name keep their place in the last layer, others get one
-    that begins at 0. Its normalisations stay as they are when it is trained.
+    that begins at 0. Normalisations made of a bundle stay as they are when it is trained.
     """
     network = RECIPES[given.arch].network(len(class_names))
     for old, new in zip(given.network.layers[:-1], network.layers[:-1], strict=True):
@@ -86,8 +83,18 @@ def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
     network.layers[-1].set_weights([kernel[:, places], bias[places]])
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False  # It has no statistics to go on from, and few pictures would give poor ones.
+            layer.trainable = given.normalised  # Else it has no statistics to go on from, and few pictures poor ones.
     return network
+
+
+def _loaded(keras_file: Path, num_classes: int) -> tuple[str, keras.Model]:
+    learnt = load_keras(keras_file).get_weights()
+    for arch, recipe in RECIPES.items():
+        network = recipe.network(num_classes)
+        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in learnt]:
+            network.set_weights(learnt)
+            return arch, network
+    raise _unknown(keras_file)
 
 
 def _rebuilt(bundle: Path, num_classes: int) -> tuple[str, keras.Model]:
@@ -98,7 +105,11 @@ def _rebuilt(bundle: Path, num_classes: int) -> tuple[str, keras.Model]:
         if sorted(tuple(layer.kernel.shape) for layer in _with_kernels(network)) == shapes:
             _fill(network, kernels)
             return arch, network
-    raise ModelError(f"{bundle} holds none of the networks that can be trained: {', '.join(RECIPES)}")
+    raise _unknown(bundle)
+
+
+def _unknown(path: Path) -> ModelError:
+    return ModelError(f"{path} holds none of the networks that can be trained: {', '.join(RECIPES)}")
 
 
 def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
