@@ -146,8 +146,9 @@ def _one_by_one(
     while batch:
         done, cause = yield from _until_it_dies(make_task, batch)
         batch = batch[done:]
-        deaths.in_a_row *= not done
-        killed = 1 if done else killed + 1
+        if done:
+            killed = deaths.in_a_row = 0
+        killed += 1
         if batch and killed == _CHANCES:
             deaths.in_a_row += 1
             if deaths.in_a_row > _MOST_DEATHS:

@@ -118,6 +118,21 @@ def test_a_crash_costs_the_one_item_that_caused_it(size: int) -> None:
     ]  # fmt: skip
 
 
+def die_and_tell(told: str, batch: Sequence[str]) -> list[str]:
+    if "3" in batch:
+        with open(told, "a") as file:
+            file.write("died\n")
+    return die_at_three(batch)
+
+
+def test_finding_it_costs_three_processes_however_large_its_batch_is(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    given = [[str(number) for number in range(64)], ["64"]]
+    list(executors.in_order(partial(make, partial(die_and_tell, str(told))), given, 2, stand_in))
+
+    assert told.read_text() == "died\n" * 3
+
+
 def test_when_processes_die_whatever_they_are_given_the_run_stops() -> None:
     with pytest.raises(OutputError, match="worker processes keep dying"):
         list(executors.in_order(partial(make, die_at_all), batches(60), 2, stand_in))
