@@ -139,9 +139,8 @@ def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pict
 
 def _content(path: str, max_bytes: int) -> bytes:
     try:
-        _check(
-            os.stat(path), max_bytes
-        )  # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
+        # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
+        _check(os.stat(path), max_bytes)
         content = _read(path, max_bytes)
     except OSError as exc:
         raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc

@@ -20,7 +20,6 @@ from labeler.timings import Spent
 DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
 
-
 LONGEST_S = 60.0
 """So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
 took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""

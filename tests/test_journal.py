@@ -51,19 +51,14 @@ def test_what_is_written_after_a_torn_line_is_whole(path: str) -> None:
     assert journal.read(path) == [*ENTRIES, Entry("sad")]
 
 
-@pytest.mark.parametrize("line", [b"?", b"[]", b'{"other": 1}', b"{}", b"\xff"])
-def test_a_damaged_journal_is_refused(path: str, line: bytes) -> None:
-    with open(path, "ab") as file:
-        file.write(line + b"\n")
-
-    with pytest.raises(LabelerError, match="damaged"):
-        journal.read(path)
-
-
 @pytest.mark.parametrize(
-    "line", [b"[" * 100_000, b'{"target": ["happy"]}', b'{"target": 5, "source": "/1.jpg", "mode": "move"}']
+    "line",
+    [
+        *(b"?", b"[]", b'{"other": 1}', b"{}", b"\xff", b"[" * 100_000),
+        *(b'{"target": ["happy"]}', b'{"target": 5, "source": "/1.jpg", "mode": "move"}'),
+    ],
 )
-def test_a_journal_with_something_else_in_it_is_refused(path: str, line: bytes) -> None:
+def test_a_damaged_journal_is_refused(path: str, line: bytes) -> None:
     with open(path, "ab") as file:
         file.write(line + b"\n")
 
