@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,28 @@ def folder(tmp_path: Path) -> Folder:
     path = tmp_path / "photos"
     path.mkdir()
     return Folder(path)
+
+
+@pytest.fixture
+def exfat(tmp_path: Path) -> Iterator[Path]:
+    """A mounted exFAT file system: no difference between `a.jpg` and `A.jpg`, no `:` in names, no links."""
+    programs = ("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
+    if missing := [name for name in programs if not shutil.which(name)]:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install exfatprogs exfat-fuse")
+    image, place = tmp_path / "exfat.img", tmp_path / "exfat"
+    place.mkdir()
+    image.touch()
+    os.truncate(image, 64 << 20)
+    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
+    attached = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, text=True)
+    device = attached.stdout.strip()
+    if attached.returncode or subprocess.run(["mount.exfat-fuse", device, place], capture_output=True).returncode:
+        if device:
+            subprocess.run(["losetup", "--detach", device], check=True)
+        pytest.skip("this user may not mount exFAT")
+    yield place
+    subprocess.run(["umount", place], check=True)
+    subprocess.run(["losetup", "--detach", device], check=True)
 
 
 @pytest.fixture(scope="session")
