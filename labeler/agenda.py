@@ -9,9 +9,6 @@ from itertools import chain
 from labeler import files
 from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
 
-CLOCK_MARGIN_S = 2.0
-"""A file that is older than the run by less may have changed since: some file systems count in steps of two seconds."""
-
 
 class Agenda:
     """The names of the files to label, each once. What stays in the table as it is, is counted on the way.
@@ -27,7 +24,6 @@ class Agenda:
         self._names = iter(names)
         self._settings = settings
         self._redo: Collection[str] = record.redo or ()
-        self._since = (record.began or 0.0) - CLOCK_MARGIN_S
         self._tally = tally
         self._again: dict[str, list[Row]] = {}
         """What stands in the table of the files that were given out to be labelled again, until they were."""
@@ -94,7 +90,7 @@ class Agenda:
         path = self._path(rows[0].file)
         if Redo.FAILED in self._redo and rows[0].failed:
             return not files.gone(path)
-        return Redo.CHANGED in self._redo and files.changed(path, self._since)
+        return Redo.CHANGED in self._redo and files.version(path) not in (rows[0].version, None)
 
     def _keep(self, rows: Iterable[Row]) -> None:
         self._tally.resumed += 1

@@ -1,12 +1,22 @@
 """A table being written: begun, continued after a kill, finished in one step.
 
-An unfinished table is ``<out>.part``, which only grows: CSV for a CSV table, JSON Lines for the other two. When it
-is complete it takes the place of ``<out>``. Beside both stands ``<out>.run.json``, the run record. The part is begun
-before the record says so and gone before the record says `finished`, so that a kill between the two shows. While a run
-is at it, ``<out>.lock`` keeps others off.
+An unfinished table is ``<out>.part``, which only grows: CSV for a CSV table, JSON Lines for the other two. What it is
+made with stands in ``<out>.part.run.json``, so that ``<out>.run.json`` stays true of the table that still stands at
+``<out>``. While a run is at it, ``<out>.lock`` keeps others off.
 
 A finished table is never changed: to add or redo files, a part is begun that takes its rows over, in their order. So
 the first files of such a part are always the first files of the table that still stands at ``<out>``.
+
+These are the steps of a run, and it can be killed between any two of them:
+
+1. the part is begun, then its record;
+2. rows are added;
+3. the part's record says `finished`;
+4. the part becomes ``<out>.complete``: by renaming it, or Parquet is made of it, then it goes;
+5. ``<out>.complete`` becomes ``<out>``;
+6. the part's record becomes the table's record.
+
+Without a part and a complete table the part's record, if it stands there, is therefore the one of the table.
 """
 
 from __future__ import annotations
@@ -22,7 +32,7 @@ from typing import IO
 from labeler import files, formats, locks, tables
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Redo, Row, RunRecord, by_file
-from labeler.tables import beside
+from labeler.tables import COMPLETE, PART, PART_RECORD, RECORD, beside
 
 SYNC_EVERY_S = 2.0
 """A power failure costs at most the rows of so many seconds; a killed process costs none that were written."""
@@ -41,7 +51,7 @@ class Draft:
         self.complete = complete
         """Whether a finished table stands at `out` and no part of another was begun."""
         self._lock = lock
-        self._part = beside(out, ".part")
+        self._part = beside(out, PART)
         self._format = tables.APPENDABLE.get(out.suffix.lower(), tables.APPENDABLE[".jsonl"])
         self._file: IO[bytes] | None = None
         self._begun_with = 0
@@ -78,26 +88,28 @@ class Draft:
     def _begun(
         cls, out: Path, record: RunRecord, redo: Collection[Redo], lock: locks.Lock, *, overwrite: bool
     ) -> Draft:
+        _settle(out)
         if out.exists():
             tables.class_names(out)  # Whatever was asked for, a file that is not ours stays.
-        earlier = None if overwrite else tables.read_record(out)
+        begun = None if overwrite else tables.unfinished(out)
+        standing = tables.read_record(out) if out.exists() and not overwrite else None
+        earlier = begun or standing
         if earlier:
             tables.refuse_other(out, earlier, record)
+            record = replace(record, schema_version=earlier.schema_version)
         elif out.exists() and not overwrite:
             raise LabelerError(
                 f"{out} has no run record beside it to continue from; choose another --out, or --overwrite"
             )
-        anew = earlier is None or earlier.finished
-        complete = earlier is not None and out.exists() and (anew or not beside(out, ".part").exists())
-        if earlier and complete:
-            if Redo.CHANGED in redo and earlier.began is None:
-                raise LabelerError(f"{beside(out, '.run.json')} does not tell when {out} was made; use --overwrite")
-            record = replace(record, began=earlier.began, redo=tuple(sorted(redo)), redo_began=record.began)
-        elif earlier and not anew:
-            record = replace(record, began=earlier.began, redo=earlier.redo, redo_began=earlier.redo_began)
-        table = cls(out, record, lock, complete=complete)
-        if not complete:
-            table._open(anew=anew)
+        if begun:
+            record = replace(record, redo=begun.redo)
+        elif standing:
+            if Redo.CHANGED in redo and standing.schema_version == 1:
+                raise LabelerError(f"{out} does not tell which version of each file it holds; use --overwrite")
+            record = replace(record, redo=tuple(sorted(redo)))
+        table = cls(out, record, lock, complete=bool(standing and not begun))
+        if not table.complete:
+            table._open(anew=not begun)
         return table
 
     def done(self) -> Iterator[Row]:
@@ -130,28 +142,25 @@ class Draft:
         if time.monotonic() - self._synced > SYNC_EVERY_S:
             self._sync()
 
-    def finish(self, counts: dict[str, int], *, all_seen: bool = False) -> None:
-        """Put the complete table in its place, then say so in its record.
-
-        ``all_seen`` says that none of its files has gone: one that comes back may have changed meanwhile.
+    def finish(self, counts: dict[str, int]) -> None:
+        """Put the complete table in its place, then its record.
 
         Raises:
             OutputError: the disk is full, or gone.
         """
-        if self.complete:
+        finished = replace(self.record, finished=True, counts=counts, redo=None)
+        if self.complete:  # Nothing was added.
             self._part.unlink(missing_ok=True)  # Left by a run that was killed before its first row.
-        else:
-            self._append(chain.from_iterable(self._left))
-            try:
-                self._sync()
-                self._place()
-            except OSError as exc:
-                raise _cannot_write(self.out, exc) from exc
-            self.complete = True
-        refreshed = all_seen and Redo.CHANGED in (self.record.redo or ())
-        began = self.record.redo_began if refreshed else self.record.began
-        self.record = replace(self.record, finished=True, counts=counts, began=began, redo=None, redo_began=None)
-        tables.write_record(self.out, self.record, _ADVICE)
+            tables.write_record(self.out, finished, _ADVICE)
+            return
+        self._append(chain.from_iterable(self._left))
+        try:
+            self._sync()
+            tables.write_record(self.out, finished, _ADVICE, PART_RECORD)
+            self._place()
+        except OSError as exc:
+            raise _cannot_write(self.out, exc) from exc
+        self.complete = True
 
     def close(self) -> None:
         """Let go of the files; what was written stays and can be continued."""
@@ -167,20 +176,20 @@ class Draft:
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
         """Close it, finished or not; what failed before its first row leaves nothing behind."""
         if raised and self._empty:
-            for suffix in (".part", ".run.json"):
+            for suffix in (PART_RECORD, PART):
                 beside(self.out, suffix).unlink(missing_ok=True)
         self.close()
 
     def _open(self, *, anew: bool) -> None:
         try:
             self._file = self._part.open("ab", buffering=0)
-            header = self._format.header(self.record.class_names)
+            header = self._format.header(self.record.class_names, self.record.schema_version)
             self._file.truncate(0 if anew else _sound_length(self._part, self._format, header))
             self._begun_with = self._part.stat().st_size
             if not self._begun_with:
                 self._put(header)
-            self._empty = anew and not self.out.exists()
-            tables.write_record(self.out, replace(self.record, finished=False), _ADVICE)
+            self._empty = anew
+            tables.write_record(self.out, self.record, _ADVICE, PART_RECORD)
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = False
@@ -211,7 +220,7 @@ class Draft:
     def _append(self, rows: Iterable[Row]) -> None:
         remaining = iter(rows)
         while group := list(islice(remaining, _ROWS_AT_ONCE)):
-            self._put(self._format.encode(group, self.record.class_names))
+            self._put(self._format.encode(group, self.record.class_names, self.record.schema_version))
 
     def _put(self, content: bytes) -> None:
         assert self._file is not None
@@ -228,14 +237,27 @@ class Draft:
         self._synced = time.monotonic()
 
     def _place(self) -> None:
+        complete = beside(self.out, COMPLETE)
         if self.out.suffix.lower() != ".parquet":
-            os.replace(self._part, self.out)
-            return
-        with files.replacing(self.out, _ADVICE) as unplaced, self._part.open("rb") as stream:
-            rows = (row for row, _ in self._format.decode(stream))
-            tables.parquet().write(unplaced, rows, self.record.class_names)
-            _sync_file(unplaced)
-        self._part.unlink()
+            os.replace(self._part, complete)
+        else:
+            with files.replacing(complete, _ADVICE) as unplaced, self._part.open("rb") as stream:
+                rows = (row for row, _ in self._format.decode(stream))
+                tables.parquet().write(unplaced, rows, self.record.class_names, self.record.schema_version)
+                _sync_file(unplaced)
+        _settle(self.out)
+
+
+def _settle(out: Path) -> None:
+    """Do what is left to do when a table is complete, after a kill, too."""
+    try:
+        if beside(out, COMPLETE).exists():
+            beside(out, PART).unlink(missing_ok=True)
+            os.replace(beside(out, COMPLETE), out)
+        if tables.has_placed_record(out):
+            os.replace(beside(out, PART_RECORD), beside(out, RECORD))
+    except OSError as exc:
+        raise _cannot_write(out, exc) from exc
 
 
 def _sound_length(part: Path, form: formats.Appendable, header: bytes) -> int:

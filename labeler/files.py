@@ -66,18 +66,22 @@ def gone(path: str) -> bool:
     return False
 
 
-def changed(path: str, since: float) -> bool:
-    """Say whether a file, or the link to it, was written or put there since a time; not when it is gone.
-
-    One that cannot be reached just now counts as changed: reading it will tell.
-    """
+def version(path: str) -> str | None:
+    """Return what says that a file changed: see `version_of`. None when it is gone, empty when it cannot be reached."""
     try:
-        found, link = os.stat(path), os.lstat(path)
+        return version_of(os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return max(found.st_mtime, found.st_ctime, link.st_ctime) >= since
+        return None
+    except (OSError, ValueError):
+        return ""
+
+
+def version_of(found: os.stat_result) -> str:
+    """Return size and modification time, in nanoseconds, of a file: what says that its content changed.
+
+    Not the time of its inode's change: it tells of new links, names and permissions as well.
+    """
+    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 def remove(path: Path) -> None:

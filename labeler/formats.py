@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, Protocol
+from itertools import chain
+from typing import IO, Any, NamedTuple, Protocol
 
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, Status, columns
+from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, SCHEMA_VERSION, Row, Status, columns
 
-STRINGS = ("file", "label", *COLUMNS_AFTER)
+STRINGS = ("file", "label", "version", "status", "reason")
+INTEGERS = ("face", "image_width", "image_height")
 
 LONGEST_RECORD = 1 << 24
 """Bytes; a row with 10,000 classes has 500,000. What goes on for longer without an end of line is no table."""
 
+_BYTE_ORDER_MARK = codecs.BOM_UTF8
 _BEGIN_FORMULAS = frozenset("=+-@\t\r'")
 _needs_quotes = re.compile('[,"\r\n]').search
 
@@ -22,10 +26,10 @@ _needs_quotes = re.compile('[,"\r\n]').search
 class Appendable(Protocol):
     """A format that grows at its end and can be read up to the place where a kill tore it."""
 
-    def header(self, class_names: Sequence[str]) -> bytes:
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
         """Return what stands before the first row."""
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str]) -> bytes:
+    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
         """Return the bytes of some rows."""
 
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
@@ -36,32 +40,39 @@ class Appendable(Protocol):
 
 
 class Csv:
-    """RFC 4180: commas, CRLF, quotes where needed; UTF-8. No cell is a formula to a spreadsheet: see `inert`."""
+    """RFC 4180: commas, CRLF, quotes where needed; UTF-8. No cell is a formula to a spreadsheet: see `inert`.
 
-    def header(self, class_names: Sequence[str]) -> bytes:
+    What a spreadsheet makes of such a file is read as well: see `Dialect`.
+    """
+
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
         """Return the line of column names."""
-        return (",".join(map(_text, columns(class_names))) + "\r\n").encode()
+        return (",".join(map(_text, columns(class_names, schema))) + "\r\n").encode()
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str]) -> bytes:
+    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
         """Return one record a row; probabilities with six decimals."""
         decimals = ",".join(["%.6f"] * len(class_names))
         nothing = "," * (len(class_names) - 1)
-        records = [_csv_record(row, decimals % row.probabilities if row.probabilities else nothing) for row in rows]
+        image = _csv_image if schema > 1 else lambda row: ""  # noqa: ARG005 - there are no such columns
+        records = [
+            _csv_record(row, decimals % row.probabilities if row.probabilities else nothing, image(row)) for row in rows
+        ]
         return "".join(records).encode()
 
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
         """Return the cells of the first line."""
-        cells, _ = next(_csv_records(stream), ([], 0))
+        cells, _ = next(_csv_records(stream)[1], ([], 0))
         return tuple(map(alive, cells))
 
     def decode(self, stream: IO[bytes]) -> Iterator[tuple[Row, int]]:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
-        records = _csv_records(stream)
+        dialect, records = _csv_records(stream)
         header, _ = next(records, ([], 0))
+        texts = [name for name in STRINGS if name in header]
         for cells, end in records:
             try:
                 found = dict(zip(header, cells, strict=True))
-                row = row_of(found | {name: alive(found[name]) for name in STRINGS})
+                row = row_of(dialect.numbers(found) | {name: alive(found[name]) for name in texts})
             except (ValueError, KeyError):
                 return
             yield row, end
@@ -70,13 +81,13 @@ class Csv:
 class JsonLines:
     """One object a line, its keys the columns in order; UTF-8."""
 
-    def header(self, class_names: Sequence[str]) -> bytes:  # noqa: ARG002 - each line names its columns
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:  # noqa: ARG002 - lines name them
         """Return nothing."""
         return b""
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str]) -> bytes:
+    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
         """Return one line a row."""
-        lines = (json.dumps(cells(row, class_names), ensure_ascii=False) for row in rows)
+        lines = (json.dumps(cells(row, class_names, schema), ensure_ascii=False) for row in rows)
         return "".join(line + "\n" for line in lines).encode()
 
     def columns(self, stream: IO[bytes]) -> tuple[str, ...]:
@@ -104,9 +115,37 @@ class JsonLines:
             yield row, end
 
 
-def cells(row: Row, class_names: Sequence[str]) -> dict[str, Any]:
+class Dialect(NamedTuple):
+    """How a CSV file that is read separates its cells, and whether its numbers have a decimal comma.
+
+    A spreadsheet saves the table of a user who corrects it with a byte-order mark, and where numbers are written with
+    a comma, with semicolons.
+    """
+
+    delimiter: str = ","
+
+    @classmethod
+    def of(cls, header: bytes) -> Dialect:
+        """Return the dialect of a table that begins with this line."""
+        after = header.removeprefix(_BYTE_ORDER_MARK).lstrip(b'"').removeprefix(b"file").lstrip(b'"')[:1]
+        return cls(after.decode()) if after in {b";", b"\t"} else cls()
+
+    @property
+    def decimal_point(self) -> bool:
+        """Say whether numbers certainly have a decimal point, and no comma."""
+        return self.delimiter == ","
+
+    def numbers(self, found: dict[str, str]) -> dict[str, str]:
+        """Return the cells with decimal points."""
+        if self.decimal_point:
+            return found
+        return {name: cell if name in STRINGS else cell.replace(",", ".") for name, cell in found.items()}
+
+
+def cells(row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> dict[str, Any]:
     """Return a row as a mapping from column to value."""
     probabilities = row.probabilities or (None,) * len(class_names)
+    image = {"image_width": row.image_width, "image_height": row.image_height, "version": row.version}
     return {
         "file": escape(row.file),
         "face": row.face,
@@ -118,6 +157,7 @@ def cells(row: Row, class_names: Sequence[str]) -> dict[str, Any]:
         "label": row.label,
         "score": row.score,
         **dict(zip(class_names, probabilities, strict=True)),
+        **(image if schema > 1 else {}),
         "status": str(row.status),
         "reason": row.reason,
     }
@@ -166,10 +206,11 @@ def row_of(found: dict[str, Any]) -> Row:
     """
     try:
         values = list(found.values())
-        probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
+        schema = SCHEMA_VERSION if "version" in found else 1
+        probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
         row = Row(
             file=unescape(found["file"]),
-            face=None if found["face"] in (None, "") else int(found["face"]),
+            face=_integer(found["face"]),
             x=_float(found["x"]),
             y=_float(found["y"]),
             width=_float(found["width"]),
@@ -180,15 +221,22 @@ def row_of(found: dict[str, Any]) -> Row:
             probabilities=() if probabilities[0] in (None, "") else tuple(map(_finite, probabilities)),
             status=Status(found["status"]),
             reason=found["reason"] or "",
+            image_width=_integer(found["image_width"]) if schema > 1 else None,
+            image_height=_integer(found["image_height"]) if schema > 1 else None,
+            version=(found["version"] or "") if schema > 1 else "",
         )
-        if not (row.file.isascii() and row.label.isascii() and row.reason.isascii()):
+        if not (row.file.isascii() and row.label.isascii() and row.reason.isascii() and row.version.isascii()):
             row.file.encode("utf-8", "surrogateescape")
-            (row.label + row.reason).encode()
+            (row.label + row.reason + row.version).encode()
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as exc:
         raise ValueError(f"no row of a table: {exc}") from exc
-    if "\0" in row.file or (row.face is not None and row.face < 0):
-        raise ValueError("no row of a table: no file is called so, or a negative face")
+    if "\0" in row.file or min(row.face or 0, row.image_width or 0, row.image_height or 0) < 0:
+        raise ValueError("no row of a table: no file is called so, or a negative face or size")
     return row
+
+
+def _integer(cell: Any) -> int | None:
+    return None if cell is None or cell == "" else int(cell)
 
 
 def _float(cell: Any) -> float | None:
@@ -206,12 +254,22 @@ def _decimal(number: float | None) -> str:
     return "" if number is None else f"{number:.6f}"
 
 
-def _csv_record(row: Row, probabilities: str) -> str:
-    """Return a record; the csv module's writer takes twice as long, for it looks into every number, too."""
+def _csv_record(row: Row, probabilities: str, image: str) -> str:
+    """Return a record; the csv module's writer takes twice as long, for it looks into every number, too.
+
+    A box's numbers all have a decimal point: readers tell a column's type by its first rows.
+    """
     face = "" if row.face is None else row.face
-    box = ",,," if row.x is None else f"{row.x:.10g},{row.y:.10g},{row.width:.10g},{row.height:.10g}"
+    box = ",,," if row.x is None else f"{row.x},{row.y},{row.width},{row.height}"
     scores = f"{_decimal(row.face_score)},{_text(row.label)},{_decimal(row.score)}"
-    return f"{_text(escape(row.file))},{face},{box},{scores},{probabilities},{row.status},{_text(row.reason)}\r\n"
+    return (
+        f"{_text(escape(row.file))},{face},{box},{scores},{probabilities},{image}{row.status},{_text(row.reason)}\r\n"
+    )
+
+
+def _csv_image(row: Row) -> str:
+    size = "," if row.image_width is None else f"{row.image_width},{row.image_height}"
+    return f"{size},{_text(row.version)},"
 
 
 def _text(text: str) -> str:
@@ -219,17 +277,25 @@ def _text(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text
 
 
-def _csv_records(stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
-    """Yield the cells of each record and the offset of its end; stop before the first torn one."""
+def _csv_records(stream: IO[bytes]) -> tuple[Dialect, Iterator[tuple[list[str], int]]]:
+    """Return the dialect, and the cells of each record with the offset of its end, up to the first torn one."""
+    header = next(_lines(stream), b"")
+    dialect = Dialect.of(header)
+    return dialect, _cells(chain([header], _lines(stream)), dialect)
+
+
+def _cells(lines: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[list[str], int]]:
     end = 0
 
-    def lines() -> Iterator[str]:
+    def texts() -> Iterator[str]:
         nonlocal end
-        for line in _lines(stream):
+        for line in lines:
+            text = (line if end else line.removeprefix(_BYTE_ORDER_MARK)).decode()
             end += len(line)
-            yield line.decode()
+            yield text
 
-    reader = csv.reader(lines(), strict=True)  # It takes fields of up to 131,072 characters: no quote is open for ever.
+    # It takes fields of up to 131,072 characters: no quote is open for ever.
+    reader = csv.reader(texts(), delimiter=dialect.delimiter, strict=True)
     try:
         for record in reader:
             yield record, end

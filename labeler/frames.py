@@ -9,7 +9,6 @@ import pandas
 
 from labeler import formats, tables
 from labeler.errors import LabelerError, one_line
-from labeler.records import columns
 
 
 def read(path: str | Path) -> pandas.DataFrame:
@@ -20,10 +19,11 @@ def read(path: str | Path) -> pandas.DataFrame:
     """
     path = Path(path)
     types: dict[str, Any] = {
-        **dict.fromkeys(columns(tables.class_names(path)), "float64"),
-        "face": "Int64",
+        **dict.fromkeys(tables.columns(path), "float64"),
+        **dict.fromkeys(formats.INTEGERS, "Int64"),
         **dict.fromkeys(formats.STRINGS, "str"),
     }
+    types = {name: types[name] for name in tables.columns(path)}
     try:
         frame = _read(path, types).astype(types)
         files = [formats.unescape(name) for name in frame["file"]]
@@ -39,13 +39,24 @@ def _read(path: Path, types: dict[str, Any]) -> pandas.DataFrame:
         case ".parquet":
             return pandas.read_parquet(path)
         case ".jsonl":
-            return pandas.read_json(path, lines=True, dtype=False, convert_dates=False)
+            return pandas.read_json(path, lines=True, dtype=False, convert_dates=False, precise_float=True)
+    with path.open("rb") as stream:
+        dialect = formats.Dialect.of(stream.readline(formats.LONGEST_RECORD))
     # Only empty cells are absent: a file may be called `NA` or `007`.
     frame = pandas.read_csv(
-        path, dtype=_inert(types), keep_default_na=False, na_values=_inert(_empty(types)), index_col=False
+        path,
+        sep=dialect.delimiter,
+        encoding="utf-8-sig",
+        dtype=_inert(types if dialect.decimal_point else dict.fromkeys(types, "str")),
+        keep_default_na=False,
+        na_values=_inert(_empty(types)),
+        index_col=False,
     ).rename(columns=formats.alive)
-    for name in formats.STRINGS:
-        frame[name] = frame[name].map(formats.alive)
+    for name, kind in types.items():
+        if kind == "str":
+            frame[name] = frame[name].map(formats.alive)
+        elif not dialect.decimal_point:
+            frame[name] = pandas.to_numeric(frame[name].str.replace(",", "."))
     return frame
 
 

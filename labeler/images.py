@@ -11,7 +11,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from labeler import headers, pillow
+from labeler import files, headers, pillow
 from labeler.headers import Header
 from labeler.pictures import ImageError, Picture, Pixels, reduction, refuse_huge
 from labeler.records import Face, Status
@@ -63,11 +63,14 @@ def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
     Raises:
         ImageError: the file cannot be read, is no picture, is broken, or has more than ``max_pixels`` pixels.
     """
+    found = _found(path)
+    version = files.version_of(found)  # Of before it is read: what is written meanwhile is another version.
     try:
-        content = _content(path, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
-        return _picture(content, shorter, longer, max_pixels)
-    except MemoryError as exc:
-        raise ImageError(Status.TOO_LARGE, "there is not enough memory to read it") from exc
+        picture = _read_picture(path, found, shorter, longer, max_pixels)
+    except ImageError as exc:
+        exc.version = version
+        raise
+    return picture._replace(version=version)
 
 
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
@@ -137,15 +140,29 @@ def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pict
     return picture
 
 
-def _content(path: str, max_bytes: int) -> bytes:
+def _found(path: str) -> os.stat_result:
     try:
-        # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
-        _check(os.stat(path), max_bytes)
-        content = _read(path, max_bytes)
+        return os.stat(path)
     except OSError as exc:
         raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
     except ValueError as exc:  # A name with a NUL byte.
         raise ImageError(Status.UNREADABLE, str(exc)) from exc
+
+
+def _read_picture(path: str, found: os.stat_result, shorter: int, longer: int, max_pixels: int) -> Picture:
+    try:
+        content = _content(path, found, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
+        return _picture(content, shorter, longer, max_pixels)
+    except MemoryError as exc:
+        raise ImageError(Status.TOO_LARGE, "there is not enough memory to read it") from exc
+
+
+def _content(path: str, found: os.stat_result, max_bytes: int) -> bytes:
+    _check(found, max_bytes)  # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
+    try:
+        content = _read(path, max_bytes)
+    except OSError as exc:
+        raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
     if not content:
         raise ImageError(Status.UNREADABLE, "the file is empty")
     return content

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,17 @@ def given_up(cause: str) -> str:
     return f"reading it ended the process: {cause}"
 
 
+class Seen(NamedTuple):
+    """What became of an image: its faces, largest first, each with its crop (64, 64, 3) uint8 RGB."""
+
+    faces: list[tuple[Face, images.Pixels]]
+    width: int
+    """Of the upright image, in pixels, like `height`."""
+    height: int
+    version: str
+    """Of the file: see `files.version_of`."""
+
+
 class Looker:
     """See a picture as every network does. Training, evaluation and classification all look through this.
 
@@ -55,7 +67,11 @@ class Looker:
         self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
 
     def __call__(self, file: str) -> list[tuple[Face, images.Pixels]]:
-        """Return the faces of a picture, largest first, each with its crop (64, 64, 3) uint8 RGB.
+        """Return the faces of a picture: see `see`."""
+        return self.see(file).faces
+
+    def see(self, file: str) -> Seen:
+        """Read a picture and find its faces.
 
         Raises:
             ImageError: the picture cannot be used.
@@ -72,7 +88,7 @@ class Looker:
         if self._alone and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_PROF, seconds)
 
-    def _seen(self, file: str) -> list[tuple[Face, images.Pixels]]:
+    def _seen(self, file: str) -> Seen:
         began = perf_counter()
         try:
             picture = images.read(self._prefix + file, INPUT_SIDE, self._longer, self.settings.max_pixels)
@@ -81,7 +97,7 @@ class Looker:
             self.spent.decode_s += read - began
         found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
         self.spent.faces_s += perf_counter() - read
-        return found
+        return Seen(found, picture.width, picture.height, picture.version)
 
     def _crop(self, picture: images.Picture, face: Face) -> images.Pixels:
         if self._vary is None:
@@ -93,7 +109,7 @@ class Looker:
             return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
         if self._finder is None:
             self._finder = faces.Finder(bundles.detector(self.settings.detector), self.device)
-        return self._finder.find(*picture, self.settings)
+        return self._finder.find(picture.pixels, picture.width, picture.height, self.settings)
 
 
 class Labeler:
@@ -130,17 +146,18 @@ class Labeler:
         return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]
 
     def _look(self, file: str) -> list[tuple[Row, images.Pixels | None]]:
-        row = Row(file)
         try:
-            found = self._look_at(file)
+            seen = self._look_at.see(file)
         except images.ImageError as exc:
-            return [(row.without_label(exc.status, one_line(exc.reason)), None)]
-        if not found:
+            row = Row(file, status=exc.status, reason=one_line(exc.reason), version=exc.version)
+            return [(row, None)]
+        row = Row(file, image_width=seen.width, image_height=seen.height, version=seen.version)
+        if not seen.faces:
             return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
         if self.settings.save_crops:
-            for index, (_, crop) in enumerate(found):
+            for index, (_, crop) in enumerate(seen.faces):
                 _keep(crop, files.crop_path(self.settings, file, index))
-        return [(row.located(index, face), crop) for index, (face, crop) in enumerate(found)]
+        return [(row.located(index, face), crop) for index, (face, crop) in enumerate(seen.faces)]
 
     def _predict(self, crops: Sequence[images.Pixels]) -> Iterator[list[float]]:
         assert self._classifier is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
-from labeler.formats import STRINGS, cells, row_of
+from labeler.formats import INTEGERS, STRINGS, cells, row_of
 from labeler.records import SCHEMA_VERSION, Row
 from labeler.records import columns as all_columns
 
@@ -34,12 +34,12 @@ def read(path: Path) -> Iterator[Row]:
             yield from map(row_of, batch.to_pylist())
 
 
-def write(path: Path, rows: Iterator[Row], class_names: Sequence[str]) -> None:
+def write(path: Path, rows: Iterator[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> None:
     """Write all rows, a row group at a time."""
-    schema = _schema(class_names)
-    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        while group := [cells(row, class_names) for row in islice(rows, ROWS_PER_GROUP)]:
-            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+    types = _types(class_names, schema)
+    with pyarrow.parquet.ParquetWriter(path, types) as writer:
+        while group := [cells(row, class_names, schema) for row in islice(rows, ROWS_PER_GROUP)]:
+            writer.write_table(pyarrow.Table.from_pylist(group, types))
 
 
 @contextmanager
@@ -50,11 +50,11 @@ def _readable() -> Iterator[None]:
         raise ValueError(exc) from exc
 
 
-def _schema(class_names: Sequence[str]) -> pyarrow.Schema:
+def _types(class_names: Sequence[str], schema: int) -> pyarrow.Schema:
     def kind(name: str) -> pyarrow.DataType:
         if name in STRINGS:
             return pyarrow.string()
-        return pyarrow.int32() if name == "face" else pyarrow.float64()
+        return pyarrow.int32() if name in INTEGERS else pyarrow.float64()
 
-    fields = [(name, kind(name)) for name in all_columns(class_names)]
-    return pyarrow.schema(fields, metadata={"labeler_schema": str(SCHEMA_VERSION)})
+    fields = [(name, kind(name)) for name in all_columns(class_names, schema)]
+    return pyarrow.schema(fields, metadata={"labeler_schema": str(schema)})

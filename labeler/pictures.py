@@ -15,6 +15,9 @@ Pixels = NDArray[np.uint8]
 class ImageError(Exception):
     """One picture cannot be used. Costs its row, never the run."""
 
+    version = ""
+    """That of the file, where it could be reached."""
+
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(status, reason)  # Both in args, so that it survives pickling.
         self.status = status
@@ -27,6 +30,8 @@ class Picture(NamedTuple):
     pixels: Pixels
     width: int
     height: int
+    version: str = ""
+    """That of the file: see `files.version_of`."""
 
 
 def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> None:

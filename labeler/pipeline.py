@@ -132,7 +132,7 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
-    started, began = time.perf_counter(), time.time()
+    started = time.perf_counter()
     source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files)
     names = _at_least_one(source)
     settings = _complete(job.settings, source)
@@ -141,7 +141,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
         _check_crops(settings.save_crops, source, job)
     tally = Tally()
     profile = Profile(job.workers or executors.cores())
-    record = replace(_record(source, settings, card), began=began)
+    record = _record(source, settings, card)
     try:
         with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
             agenda = Agenda(names, settings, draft.record, tally)
@@ -151,7 +151,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
                 _write(agenda.settled(rows), draft, tally, profile)
                 if progress:
                     progress(tally, total.files)
-            draft.finish(tally.counts(), all_seen=not agenda.vanished)
+            draft.finish(tally.counts())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
     profile.total_s = time.perf_counter() - started
@@ -179,8 +179,8 @@ def _complete(settings: Settings, source: Source) -> Settings:
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if any(Path(folder).is_relative_to(path) for path in source.inputs):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
-    record = tables.read_record(job.out)
-    ours = record and record.settings.get("save_crops") == folder
+    records = (tables.read_record(job.out), tables.unfinished(job.out))
+    ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 

@@ -11,7 +11,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""The layout of tables made now. Version 1 had no `image_width`, `image_height` and `version`."""
+
 INPUT_SIDE = 64
 """Side in pixels of the square picture that every network takes."""
 
@@ -39,7 +41,10 @@ EXAMPLES = 5
 """How many failed files a tally remembers, for a look."""
 
 COLUMNS_BEFORE = ("file", "face", "x", "y", "width", "height", "face_score", "label", "score")
-COLUMNS_AFTER = ("status", "reason")
+COLUMNS_AFTER = ("image_width", "image_height", "version", "status", "reason")
+COLUMNS_AFTER_BY_SCHEMA = {1: COLUMNS_AFTER[3:], SCHEMA_VERSION: COLUMNS_AFTER}
+"""What follows the classes, by the version of the schema."""
+
 RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
 """Names no class may have: they are columns, labels or folders with a meaning of their own."""
 
@@ -62,9 +67,9 @@ def _is_plain(name: str) -> bool:
     return not controls and not {"/", "\\"}.intersection(name) and name.strip(" .") != "" and len(name) <= 100
 
 
-def columns(class_names: Sequence[str]) -> tuple[str, ...]:
+def columns(class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> tuple[str, ...]:
     """Return the table's columns, in order, for a model with these classes."""
-    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER)
+    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER_BY_SCHEMA[schema])
 
 
 class Faces(StrEnum):
@@ -99,7 +104,7 @@ class Redo(StrEnum):
 
     FAILED = "failed"
     CHANGED = "changed"
-    """Those that are newer on disk than the table."""
+    """Those whose version on the disk is not the one in the table."""
 
 
 class Face(NamedTuple):
@@ -130,6 +135,11 @@ class Row(NamedTuple):
     probabilities: tuple[float, ...] = ()
     status: Status = Status.OK
     reason: str = ""
+    image_width: int | None = None
+    image_height: int | None = None
+    """Size of the upright image in pixels; None where it was not decoded, and in tables of schema version 1."""
+    version: str = ""
+    """What says that the file changed; empty where the file could not be reached, and in tables of schema version 1."""
 
     @property
     def failed(self) -> bool:
@@ -138,13 +148,13 @@ class Row(NamedTuple):
 
     def located(self, index: int, face: Face) -> Row:
         """Return this row for the ``index``-th face of its file, largest first."""
-        return Row(self.file, index, *face)
+        return Row(self.file, index, face.x, face.y, face.width, face.height, face.score, *self[7:])
 
     def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
         """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
         score = max(probabilities)
         label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
-        return Row(*self[:7], label, score, probabilities)
+        return Row(*self[:7], label, score, probabilities, *self[10:])
 
     def without_label(self, status: Status, reason: str) -> Row:
         """Return this row as the one row of a file that gave no face."""
@@ -186,7 +196,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What stands in ``<table>.run.json``: how the table was made and how far it got."""
+    """What stands in ``<table>.run.json``: how the table was made. An unfinished table has a record of its own."""
 
     version: str
     schema_version: int
@@ -199,12 +209,9 @@ class RunRecord:
     finished: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     model_figures: dict[str, Any] = field(default_factory=dict)
-    began: float | None = None
-    """When its first file may have been read, in seconds since 1970; what is older on disk is as it was read."""
     redo: tuple[str, ...] | None = None
-    """While it is unfinished: what is made again of the finished table that stands there, all other rows of which are
+    """Of an unfinished table: what is made again of the finished table that stands there, all other rows of which are
     taken over. None when the table is made anew, whatever stands there."""
-    redo_began: float | None = None
 
 
 @dataclass(slots=True)

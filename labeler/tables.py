@@ -11,10 +11,25 @@ from types import ModuleType, UnionType
 
 from labeler import files, formats
 from labeler.errors import LabelerError, one_line
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Row, RunRecord, columns, unusable_class_names
+from labeler.records import (
+    COLUMNS_AFTER_BY_SCHEMA,
+    COLUMNS_BEFORE,
+    SCHEMA_VERSION,
+    Row,
+    RunRecord,
+    unusable_class_names,
+)
+from labeler.records import columns as all_columns
 
 APPENDABLE: dict[str, formats.Appendable] = {".csv": formats.Csv(), ".jsonl": formats.JsonLines()}
 SUFFIXES = (*APPENDABLE, ".parquet")
+
+RECORD, PART, PART_RECORD, COMPLETE = ".run.json", ".part", ".part.run.json", ".complete"
+"""What stands beside a table: its record, what becomes the next table, the record of that, and the next table when it
+is complete and has not taken its place."""
+
+_OUTDATED = frozenset({"began", "redo_began"})
+"""What a record of version 1 of the schema said besides."""
 
 _MAKE_AGAIN = "make it again with classify --overwrite"
 
@@ -65,20 +80,36 @@ def class_names(path: Path) -> tuple[str, ...]:
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
     """
+    return _layout(path)[0]
+
+
+def columns(path: Path) -> tuple[str, ...]:
+    """Return a table's columns.
+
+    Raises:
+        LabelerError: there is no such table, or it is not one of ours.
+    """
+    return all_columns(*_layout(path))
+
+
+def _layout(path: Path) -> tuple[tuple[str, ...], int]:
+    """Return a table's classes and the version of its schema."""
+    if path.is_dir():
+        raise LabelerError(
+            f"{path} is a folder, not a table; make its table first: labeler classify {path} --out TABLE"
+        )
     if not path.is_file():
-        unfinished = beside(path, ".part").exists()
-        reason = "is unfinished; run the same classify command to complete it" if unfinished else "does not exist"
+        reason = "is unfinished; run the same classify command to complete it" if is_begun(path) else "does not exist"
         raise LabelerError(f"{path} {reason}")
     try:
         found = _columns(path)
     except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
-    names = found[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER)]
-    if not names or found != columns(names) or unusable_class_names(names):
-        raise LabelerError(
-            f"{path} is not a table made by labeler: its columns are not {', '.join(COLUMNS_BEFORE)}, ..."
-        )
-    return names
+    for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
+        names = found[len(COLUMNS_BEFORE) : -len(after)]
+        if names and found == all_columns(names, schema) and not unusable_class_names(names):
+            return names, schema
+    raise LabelerError(f"{path} is not a table made by labeler: its columns are not {', '.join(COLUMNS_BEFORE)}, ...")
 
 
 def unfinished(path: Path) -> RunRecord | None:
@@ -87,22 +118,54 @@ def unfinished(path: Path) -> RunRecord | None:
     Raises:
         LabelerError: it cannot be understood.
     """
-    record = read_record(path)
-    return record if record and not record.finished and beside(path, ".part").exists() else None
+    if not is_begun(path):
+        return None
+    record = _read_record(beside(path, PART_RECORD))
+    if record:
+        return record
+    earlier = _read_record(beside(path, RECORD))
+    return earlier if earlier and not earlier.finished else None  # Version 1 of the schema kept one record for both.
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether rows of another table than the one that stands there were begun, or wait to take its place."""
+    return beside(path, PART).exists() or beside(path, COMPLETE).exists()
+
+
+def has_placed_record(path: Path) -> bool:
+    """Say whether a table has taken its place and its record has not: a run was killed between the two.
+
+    Raises:
+        LabelerError: the record cannot be understood.
+    """
+    record = None if is_begun(path) else _read_record(beside(path, PART_RECORD))
+    return bool(record and record.finished)
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Return the run record beside a table, if there is one.
+    """Return the run record of a finished table, if there is one.
+
+    A run that is killed when its table has taken its place, and its record has not, leaves the record of the part and
+    no part: see `drafts`.
 
     Raises:
         LabelerError: it cannot be understood.
     """
-    file = beside(path, ".run.json")
+    if has_placed_record(path):
+        return _read_record(beside(path, PART_RECORD))
+    record = _read_record(beside(path, RECORD))
+    # Version 1 of the schema kept one record for both: true here unless a table is begun that takes nothing over.
+    true = record and (record.finished or record.redo is not None or not is_begun(path))
+    return record if true else None
+
+
+def _read_record(file: Path) -> RunRecord | None:
     try:
         with file.open(encoding="utf-8") as stream:
             found = json.loads(stream.read(_LONGEST_RECORD))
+        known = {name: found[name] for name in found if name not in _OUTDATED}
         tuples = {name: tuple(found[name]) for name in ("class_names", "inputs", "redo") if found.get(name) is not None}
-        record = RunRecord(**found | tuples)
+        record = RunRecord(**known | tuples)
         _check_kinds(record)
     except FileNotFoundError:
         return None
@@ -111,13 +174,13 @@ def read_record(path: Path) -> RunRecord | None:
     return record
 
 
-def write_record(path: Path, record: RunRecord, advice: str) -> None:
-    """Write the run record beside a table.
+def write_record(path: Path, record: RunRecord, advice: str, suffix: str = RECORD) -> None:
+    """Write the run record of a table, or of its part.
 
     Raises:
         OutputError: it cannot be written; ``advice`` says what to do.
     """
-    files.write(beside(path, ".run.json"), json.dumps(asdict(record), indent=2) + "\n", advice)
+    files.write(beside(path, suffix), json.dumps(asdict(record), indent=2) + "\n", advice)
 
 
 def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
@@ -129,7 +192,6 @@ def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
     differences = [
         f"{name} was {then}, is {now}"
         for name, then, now in (
-            ("the table's schema", earlier.schema_version, record.schema_version),
             ("the model", _short(earlier), _short(record)),
             ("the root folder", earlier.root, record.root),
             *(
@@ -179,13 +241,14 @@ def _check_kinds(record: RunRecord) -> None:
     kinds: dict[str, type | UnionType] = {
         **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
         **dict.fromkeys(("settings", "counts", "model_figures"), dict),
-        **dict.fromkeys(("began", "redo_began"), int | float | None),
         "schema_version": int,
         "finished": bool,
     }
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
     if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):
         raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
+    if record.schema_version not in COLUMNS_AFTER_BY_SCHEMA:
+        raise ValueError(f"its table has the schema {record.schema_version}, this version knows up to {SCHEMA_VERSION}")
 
 
 def _columns(path: Path) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from typer.testing import Result
 
 from labeler import drafts, pipeline, tables
 from labeler.agenda import Agenda
-from labeler.errors import LabelerError
 from labeler.records import Face, Redo, Row, RunRecord, Settings, Status, Tally
 
 Run = Callable[..., Result]
@@ -37,13 +36,6 @@ def mended(folder: Folder, model: Path, tmp_path: Path) -> pipeline.Job:
     return job
 
 
-def age(out: Path) -> None:
-    """Let a table be older than every file on the disk that is not dated later by `touch`."""
-    record = tables.read_record(out)
-    assert record
-    tables.write_record(out, replace(record, began=time.time() + 10), "")
-
-
 def touch(path: Path) -> None:
     os.utime(path, (time.time() + 60,) * 2)
 
@@ -55,14 +47,13 @@ def files(out: Path) -> list[str]:
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_a_file_that_failed_is_redone_in_its_place(mended: pipeline.Job, suffix: str) -> None:
     job = replace(mended, out=mended.out.with_suffix(suffix))
-    expected = list(pipeline.label(job.inputs, job.settings))
     (Path(job.inputs[0]) / "d.jpg").write_bytes(b"")
     pipeline.classify(job)
     (Path(job.inputs[0]) / "d.jpg").unlink()
     Folder(Path(job.inputs[0])).noise("d.jpg", seed=3)
     summary = pipeline.classify(replace(job, redo=FAILED))
 
-    assert list(tables.read(job.out)) == expected
+    assert list(tables.read(job.out)) == list(pipeline.label(job.inputs, job.settings))
     assert (summary.tally.files, summary.tally.resumed, summary.tally.failed) == (5, 3, 1)
 
 
@@ -87,7 +78,7 @@ def test_a_failed_file_that_has_gone_stays_as_it_was_and_is_reported(mended: pip
 
 
 def test_a_changed_file_is_redone_and_no_other(mended: pipeline.Job) -> None:
-    age(mended.out)
+    pipeline.classify(replace(mended, redo=FAILED))
     before = {row.file: row for row in tables.read(mended.out)}
     touch(Folder(Path(mended.inputs[0])).noise("c.jpg", seed=99))
     summary = pipeline.classify(replace(mended, redo=CHANGED))
@@ -99,7 +90,6 @@ def test_a_changed_file_is_redone_and_no_other(mended: pipeline.Job) -> None:
 
 
 def test_failed_and_changed_files_are_redone_in_one_run(mended: pipeline.Job) -> None:
-    age(mended.out)
     touch(Folder(Path(mended.inputs[0])).noise("a.jpg", seed=99))
     summary = pipeline.classify(replace(mended, redo=FAILED | CHANGED))
 
@@ -107,15 +97,33 @@ def test_failed_and_changed_files_are_redone_in_one_run(mended: pipeline.Job) ->
     assert list(tables.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
 
 
-def test_what_was_refreshed_is_not_refreshed_again(mended: pipeline.Job) -> None:
-    refreshed = pipeline.classify(replace(mended, redo=CHANGED))  # Everything is younger than two seconds.
-    time.sleep(0.01)
-    record = tables.read_record(mended.out)
-    assert record
-    assert record.began
-    tables.write_record(mended.out, replace(record, began=record.began + 10), "")
+@pytest.mark.parametrize("ahead_s", [0, 2 * 24 * 3600, -2 * 24 * 3600])
+def test_no_clock_is_believed_only_size_and_time_of_the_file_itself(mended: pipeline.Job, ahead_s: int) -> None:
+    photo = Path(mended.inputs[0]) / "c.jpg"
+    before = photo.stat()
+    Folder(photo.parent).noise("c.jpg", seed=99)
+    os.utime(photo, (before.st_mtime + ahead_s + 0.5,) * 2)
+    changed = pipeline.classify(replace(mended, redo=CHANGED))
+    again = pipeline.classify(replace(mended, redo=CHANGED))
 
-    assert refreshed.tally.resumed == 0
+    assert (changed.tally.resumed, again.tally.resumed) == (3, 5)  # d.jpg was mended since.
+    assert list(tables.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
+
+
+def test_new_names_and_permissions_are_no_change(mended: pipeline.Job, tmp_path: Path) -> None:
+    pipeline.classify(replace(mended, redo=CHANGED))
+    for name in "abcde":
+        os.link(Path(mended.inputs[0]) / f"{name}.jpg", tmp_path / name)
+        (tmp_path / name).chmod(0o600)
+
+    assert pipeline.classify(replace(mended, redo=CHANGED)).complete_before
+
+
+def test_a_file_that_could_not_be_read_is_as_its_row_says_until_it_changes(mended: pipeline.Job) -> None:
+    pipeline.classify(replace(mended, redo=CHANGED))
+    versions = {row.file: row.version for row in tables.read(mended.out)}
+
+    assert versions["b.jpg"].startswith("13-")  # Its content is no picture.
     assert pipeline.classify(replace(mended, redo=CHANGED)).tally.resumed == 5
 
 
@@ -125,18 +133,6 @@ def test_new_pictures_come_after_those_that_are_redone(mended: pipeline.Job) -> 
 
     assert files(mended.out) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "0.jpg"]
     assert {row.file for row in tables.read(mended.out) if row.failed} == {"b.jpg"}
-
-
-def test_a_table_that_does_not_tell_when_it_was_made_is_not_refreshed(mended: pipeline.Job) -> None:
-    beside = mended.out.with_name("t.csv.run.json")
-    found = json.loads(beside.read_text())
-    for name in ("began", "redo", "redo_began"):
-        del found[name]
-    beside.write_text(json.dumps(found))
-    with pytest.raises(LabelerError, match=r"does not tell when .* was made; use --overwrite"):
-        pipeline.classify(replace(mended, redo=CHANGED))
-
-    assert pipeline.classify(replace(mended, redo=FAILED)).tally.resumed == 3
 
 
 @pytest.mark.parametrize("option", ["--retry-failed", "--refresh"])
@@ -177,7 +173,7 @@ def test_an_unfinished_table_is_completed_before_its_failures_are_retried(mended
     mended.out.rename(mended.out.with_name("t.csv.part"))
     part = mended.out.with_name("t.csv.part")
     part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:4]))
-    tables.write_record(mended.out, replace(record, finished=False), "")
+    tables.write_record(mended.out, replace(record, finished=False), "", tables.PART_RECORD)
     pipeline.classify(replace(mended, redo=FAILED))
 
     assert list(tables.read(mended.out)) == expected
@@ -189,7 +185,7 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
-    record = RunRecord("1", 1, "m", "a" * 64, NAMES, str(root), (str(root),), {}, began=1.0)
+    record = RunRecord("1", 2, "m", "a" * 64, NAMES, str(root), (str(root),), {})
     with drafts.Draft.begin(out, record) as draft:
         draft.write(rows)
         draft.finish({})

@@ -41,7 +41,9 @@ ODD_NAMES = [
 
 
 def rows() -> list[Row]:
-    labelled = [Row(name).located(0, Face(1, 2, 30, 40, 0.5)).labelled((0.25, 0.75), NAMES, 0.0) for name in ODD_NAMES]
+    face = Face(1.0, 2.5, 30.0, 40.0, 0.5)
+    whole = [Row(name, image_width=640, image_height=480, version=f"{at}-17") for at, name in enumerate(ODD_NAMES)]
+    labelled = [row.located(0, face).labelled((0.25, 0.75), NAMES, 0.0) for row in whole]
     return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, 'it is "broken",\nall of it')]
 
 
@@ -74,8 +76,8 @@ def test_a_file_can_be_continued_from_the_end_of_any_row(form: formats.Appendabl
 def test_csv_is_rfc_4180_with_the_documented_columns() -> None:
     content = formats.Csv().header(NAMES) + formats.Csv().encode(rows()[:1], NAMES)
     expected = (
-        "file,face,x,y,width,height,face_score,label,score,angry,happy,status,reason\r\n"
-        "plain.jpg,0,1,2,30,40,0.500000,happy,0.750000,0.250000,0.750000,ok,\r\n"
+        "file,face,x,y,width,height,face_score,label,score,angry,happy,image_width,image_height,version,status,reason\r\n"
+        "plain.jpg,0,1.0,2.5,30.0,40.0,0.500000,happy,0.750000,0.250000,0.750000,640,480,0-17,ok,\r\n"
     )
 
     assert content.decode() == expected
@@ -166,6 +168,10 @@ def mapping(**changed: object) -> dict[str, object]:
         {"angry": "nan"},
         {"angry": [1]},
         {"status": "fine"},
+        {"image_width": -1},
+        {"image_height": "high"},
+        {"version": 7},
+        {"version": "\ud800"},
         {"reason": 7},
     ],
     ids=str,

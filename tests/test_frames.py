@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
+import pandas
 import pytest
 
 import labeler
-from labeler import drafts
+from labeler import drafts, tables
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, RunRecord, Status, columns
 
@@ -17,14 +19,16 @@ FILES = ["plain.jpg", "NA", "007", "nan", "two\nlines.jpg", os.fsdecode(b"not ut
 
 
 def rows() -> list[Row]:
-    labelled = [Row(name).located(0, Face(1.5, 2, 30, 40, 0.5)).labelled((0.25, 0.75), NAMES, 0.0) for name in FILES]
+    labelled = [
+        Row(name).located(0, Face(1.5, 2, 30, 40, 0.987654)).labelled((0.25, 0.75), NAMES, 0.0) for name in FILES
+    ]
     return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, "NA")]
 
 
 @pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
-    record = RunRecord("1", 1, "m", "a", NAMES, "/photos", ("/photos",), {})
+    record = RunRecord("1", 2, "m", "a", NAMES, "/photos", ("/photos",), {})
     with drafts.Draft.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})
@@ -47,11 +51,33 @@ def test_numbers_are_numbers(table: Path) -> None:
 
     assert frame["happy"].iloc[:-1].mean() == 0.75
     assert frame["x"].max() == 1.5
+    assert frame["face_score"].iloc[0] == 0.987654
     assert str(frame["face"].dtype) == "Int64"
 
 
 def test_columns_come_in_the_tables_order(table: Path) -> None:
     assert tuple(labeler.read(table).columns) == columns(NAMES)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_a_spreadsheet_saves_is_read_as_before(table: Path, tmp_path: Path, delimiter: str) -> None:
+    before = labeler.read(table.with_suffix(".csv")) if table.suffix == ".csv" else pytest.skip("only of CSV")
+    saved = tmp_path / "saved.csv"
+    saved_by_a_spreadsheet(table, saved, delimiter)
+
+    pandas.testing.assert_frame_equal(labeler.read(saved), before)
+    assert list(tables.read(saved)) == list(tables.read(table))
+
+
+def saved_by_a_spreadsheet(table: Path, saved: Path, delimiter: str) -> None:
+    """Save a table as a spreadsheet does where numbers have a decimal comma, unless that is what separates cells."""
+    numbers = slice(2, -5)
+    with table.open(encoding="utf-8", newline="") as source, saved.open("w", encoding="utf-8-sig", newline="") as to:
+        writer = csv.writer(to, delimiter=delimiter)
+        for cells in csv.reader(source):
+            if delimiter == ";":
+                cells[numbers] = [cell.replace(".", ",") for cell in cells[numbers]]
+            writer.writerow(cells)
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:

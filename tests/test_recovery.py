@@ -23,7 +23,7 @@ from conftest import Folder
 from labeler import drafts, pipeline, tables
 from labeler.agenda import Agenda
 from labeler.errors import LabelerError, OutputError
-from labeler.records import Face, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
 
 NAMES = ("angry", "happy")
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
@@ -49,7 +49,7 @@ def run(
 ) -> None:
     """Do what `pipeline.classify` does, for files that nobody has to read, in batches of two."""
     root = str(out.parent / "photos")
-    record = RunRecord("1", 1, "m", "a" * 64, NAMES, root, (root,), {}, began=1e12)
+    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
     tally = Tally()
     with drafts.Draft.begin(out, record, redo) as draft:
         agenda = Agenda(names, Settings(root=root), draft.record, tally)
@@ -286,7 +286,7 @@ def test_of_runs_that_start_at_the_same_moment_one_writes_the_table(
 def test_a_run_that_began_before_another_finished_adds_nothing_twice(fresh: Iterator[Path]) -> None:
     out = next(fresh) / "t.csv"
     first(out)
-    record = RunRecord("1", 1, "m", "a" * 64, NAMES, str(out.parent / "photos"), (), {})
+    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, str(out.parent / "photos"), (), {})
     with drafts.Draft.begin(out, record), pytest.raises(LabelerError, match="another run is writing"):
         adding(out)
     adding(out)

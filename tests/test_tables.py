@@ -7,13 +7,14 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from labeler import drafts, tables
 from labeler.errors import LabelerError, ModelError, OutputError
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Face, Row, RunRecord, columns
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, RunRecord, columns
 
 NAMES = ("angry", "happy")
 FORMATS = [".csv", ".jsonl", ".parquet"]
@@ -22,7 +23,7 @@ FORMATS = [".csv", ".jsonl", ".parquet"]
 def record(**changes: object) -> RunRecord:
     values: dict[str, object] = {
         "version": "1",
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "model": "m",
         "model_sha256": "a" * 64,
         "class_names": NAMES,
@@ -90,7 +91,7 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
     for length in range(0, len(whole), 7):
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
-        tables.write_record(out, record(), "")
+        tables.write_record(out, record(), "", tables.PART_RECORD)
         with drafts.Draft.begin(out, record()) as table:
             done = [row.file for row in table.done() if not row.face]
             for batch in everything[len(done) :]:
@@ -190,9 +191,71 @@ def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: 
 def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    tables.write_record(out, record(), "")
+    tables.beside(out, tables.RECORD).rename(tables.beside(out, tables.PART_RECORD))
+    found = tables.read_record(out)
     with drafts.Draft.begin(out, record()) as table:
-        assert table.complete
+        assert (bool(found and found.finished), table.complete) == (True, True)
+
+
+def first_version(out: Path, *, finished: bool, **changes: object) -> None:
+    """Write the record that version 1 of the schema had, of a table and of its part alike."""
+    found = asdict(record(schema_version=1, finished=finished, **changes)) | {"began": 1.5, "redo_began": None}
+    tables.beside(out, tables.RECORD).write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+        table.write(rows("a"))
+        table.finish({})
+    first_version(out, finished=True)
+    write(out, [row._replace(version="1-2", image_width=3, image_height=4) for row in rows("b")])
+
+    assert list(tables.read(out)) == rows("a") + rows("b")
+    assert tables.columns(out) == columns(NAMES, schema=1)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t{suffix}"
+    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+        table.write(rows("a") + rows("b"))
+    tables.beside(out, tables.PART_RECORD).unlink()
+    first_version(out, finished=False)
+    with drafts.Draft.begin(out, record()) as table:
+        done = list(table.done())
+        table.write(rows("b"))
+        table.finish({})
+
+    assert (done, list(tables.read(out))) == (rows("a"), rows("a") + rows("b"))
+    assert tables.columns(out) == columns(NAMES, schema=1)
+
+
+def test_a_part_of_the_first_schema_that_takes_nothing_over_says_nothing_of_the_table(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    write(out, rows("a"))
+    tables.beside(out, tables.PART).touch()
+    first_version(out, finished=False, root="/elsewhere")
+    begun = tables.unfinished(out)
+
+    assert (tables.read_record(out), begun and begun.root) == (None, "/elsewhere")
+
+
+def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+        table.write(rows("a"))
+        table.finish({})
+    with pytest.raises(LabelerError, match=r"does not tell which version of each file it holds; use --overwrite"):
+        drafts.Draft.begin(out, record(), [Redo.CHANGED])
+
+
+def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", rows("a"))
+    tables.write_record(tmp_path / "t.csv", record(schema_version=99), "")
+    with pytest.raises(LabelerError, match="has the schema 99, this version knows up to"):
+        tables.read_record(tmp_path / "t.csv")
 
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
@@ -254,7 +317,7 @@ def test_the_record_says_how_the_table_was_made(tmp_path: Path) -> None:
 def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", rows("a"))
 
-    assert (tables.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 13)
+    assert (tables.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 16)
 
 
 def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
