@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labeler import charts, evaluation, files, pipeline, variations
+from labeler import charts, evaluation, files, pipeline, sources, variations
 from labeler.confidence import Kept
 from labeler.errors import LabelerError, OutputError
 from labeler.evaluation import Figures, Truth
 from labeler.records import Row, Settings
 from labeler.variations import Variation
 
-Follow = Callable[[Iterable[Row]], Iterable[Row]]
-"""Passes rows on, and shows how far they are."""
+Follow = Callable[[Iterable[Row], int], Iterable[Row]]
+"""Passes rows on, and shows how far they are; is told how many files there are."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Verdict:
         return {**found, "passed_over": self.passed_over}
 
 
-def take(exam: Exam, follow: Follow = iter) -> Verdict:
+def take(exam: Exam, follow: Follow = lambda rows, _: rows) -> Verdict:
     """Let a model answer, once or once for each variation, and judge it.
 
     Raises:
@@ -129,7 +129,9 @@ def _check_names(exam: Exam) -> None:
 def _figures(exam: Exam, follow: Follow, vary: Variation | None) -> Figures:
     truth = exam.truth
     inputs = [exam.data / file for file in truth.labels] if truth else [exam.data]
-    rows = follow(pipeline.label(inputs, Settings(exam.model, absolute=bool(truth)), exam.workers, vary=vary))
+    total = len(inputs) if truth else sum(1 for _ in sources.find(exam.data))
+    settings = Settings(exam.model, absolute=bool(truth))
+    rows = follow(pipeline.label(inputs, settings, exam.workers, vary=vary), total)
     if not truth:
         return evaluation.of_folders(rows, exam.class_names, exam.copies)
     return evaluation.of_table(_relative(rows, exam.data), truth, exam.class_names, exam.copies)

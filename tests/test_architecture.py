@@ -19,6 +19,7 @@ ROWS = [
     {"training"},
     {"results", "cards"},
     {"console"},
+    {"progress"},
     {"exam"},
     {"charts"},
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
