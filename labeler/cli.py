@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labeler import __version__, model_commands, photo_commands, training_commands
+from labeler import __version__, model_commands, photo_commands, support_commands, training_commands
 from labeler.boundary import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     training_commands.evaluate,
     training_commands.audit,
     photo_commands.annotate,
+    support_commands.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(model_commands.app, name="models")

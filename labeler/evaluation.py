@@ -149,7 +149,7 @@ def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collecti
 def of_table(
     rows: Iterable[Row], truth: Truth, class_names: Sequence[str], copies: Collection[str] = frozenset()
 ) -> Figures:
-    """Compare rows with what a table says of their files; what is left out is that of `of_folders`, ties and what is missing.
+    """Compare rows with what a table says of their files; left out are those of `of_folders`, ties and what is missing.
 
     Raises:
         LabelerError: the table has a class that is none.

@@ -65,6 +65,8 @@ def class_names(path: Path) -> tuple[str, ...]:
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
     """
+    if path.is_dir():
+        raise LabelerError(f"{path} is a folder, not a table; make one of it: labeler classify {path} --out labels.csv")
     if not path.is_file():
         unfinished = beside(path, ".part").exists()
         reason = "is unfinished; run the same classify command to complete it" if unfinished else "does not exist"

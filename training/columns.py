@@ -21,7 +21,7 @@ _LARGEST_BLOCK = (1 << 31) - 1
 """Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""
 
 _SEPARATORS = ",;\t"
-"""What stands between the cells of a CSV file: of programs, and of spreadsheets where the comma is the decimal point."""
+"""What stands between the cells of a CSV file: of programs; of spreadsheets whose decimal point is a comma; of both."""
 
 _MOST_COLUMNS = 20_000
 _LONGEST_HEADER = 1 << 24
@@ -91,13 +91,13 @@ def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
 
 
 def _read_csv(path: Path) -> pyarrow.Table:
-    """Read what programs write: commas and decimal points; and what spreadsheets save, a byte-order mark apart."""
+    """Read what programs write, and what spreadsheets save; pyarrow passes over a byte-order mark."""
     separator = _separator(path)
     content = _parsed(path, separator, ".")
     if separator == ",":
         return content
     known = set(numeric(content))
-    with_commas = _parsed(path, separator, ",")  # As text that separates cells by others is read in most countries.
+    with_commas = _parsed(path, separator, ",")
     for place, name in enumerate(content.column_names):
         if name not in known:
             content = content.set_column(place, name, with_commas[place])
