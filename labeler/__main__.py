@@ -7,16 +7,29 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-from labeler import executors
+from labeler import executors, streams
 
 
 def main() -> None:
     """Run the `labeler` command."""
+    streams.settle()
+    use_utf8()
     if will_label_folders(sys.argv[1:]):
         executors.warm_up()
     from labeler import cli  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
 
     cli.main()
+
+
+def use_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale has another encoding; what is printed keeps that one.
+
+    A name in a table is the same text whatever the locale is, and leads to its file: it has to be encoded in one way.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1" or os.name == "nt":
+        return
+    environment = {"PYTHONIOENCODING": sys.stdout.encoding, **os.environ, "PYTHONUTF8": "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def will_label_folders(arguments: Sequence[str]) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 from labeler import files
 from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
+
+_TOLD_EVERY = 1000
+"""Files; they are counted in a hundredth of a second."""
 
 
 class Agenda:
@@ -16,15 +19,25 @@ class Agenda:
     Attributes:
         vanished: Files in the table that are no more, known when all names were given out.
         vanished_files: The first few of them.
+
+    ``told`` is called from time to time while rows of the table are counted.
     """
 
-    def __init__(self, names: Iterable[str], settings: Settings, record: RunRecord, tally: Tally) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        settings: Settings,
+        record: RunRecord,
+        tally: Tally,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
         self.vanished = 0
         self.vanished_files: list[str] = []
         self._names = iter(names)
         self._settings = settings
         self._redo: Collection[str] = record.redo or ()
         self._tally = tally
+        self._told = told
         self._again: dict[str, list[Row]] = {}
         """What stands in the table of the files that were given out to be labelled again, until they were."""
 
@@ -96,6 +109,8 @@ class Agenda:
         self._tally.resumed += 1
         for row in rows:
             self._tally.add(row)
+        if self._tally.resumed % _TOLD_EVERY == 0:
+            self._told()
 
     def _note_vanished(self, file: str) -> None:
         self.vanished += 1

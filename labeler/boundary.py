@@ -1,9 +1,11 @@
-"""Where an error becomes a line on stderr and an exit code."""
+"""Where an error becomes a line on stderr, an exit code and, for machines, an object on stdout."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,27 +13,67 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from labeler.errors import Interrupted, LabelerError, printable
+from labeler.errors import Interrupted, LabelerError, NoReader, printable
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # Typer has no public name for it.
+
+BUG = 70
+TERMINATED = 128 + signal.SIGTERM
 
 
 class ErrorBoundary(TyperGroup):
     """The one place where an error becomes a line on stderr and an exit code."""
 
+    _arguments: tuple[str, ...] = ()
+
+    def main(self, args: Any = None, **settings: Any) -> Any:  # type: ignore[override]
+        """Run a command line, remembering what was asked for."""
+        self._arguments = tuple(sys.argv[1:] if args is None else args)
+        return super().main(args, **settings)
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Read the options before the command; --help and --version print here."""
+        with self._told():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        with self._told():
+            return super().invoke(ctx)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
         with terminable() as terminated:
             try:
-                return super().invoke(ctx)
+                yield
+            except _UsageError as exc:
+                self._print_error(exc.exit_code, LabelerError.kind, exc.format_message())
+                raise  # Typer prints it.
             except LabelerError as exc:
-                typer.echo(f"labeler: {printable(str(exc))}", err=True)
                 stopped = isinstance(exc, Interrupted) and terminated
-                raise typer.Exit(TERMINATED if stopped else exc.exit_code) from exc
+                raise self._end(TERMINATED if stopped else exc.exit_code, exc) from exc
             except KeyboardInterrupt as exc:
-                typer.echo("labeler: stopped", err=True)
-                raise typer.Exit(TERMINATED if terminated else Interrupted.exit_code) from exc
+                code = TERMINATED if terminated else Interrupted.exit_code
+                raise self._end(code, Interrupted("stopped")) from exc
+            except BrokenPipeError as exc:  # Of ours only `streams` may raise it; Typer would end with 1, silently.
+                raise RuntimeError(f"a pipe between processes broke: {exc}") from exc
+
+    def _end(self, code: int, error: LabelerError) -> typer.Exit:
+        """Say what ends the command, and return what ends it; who has stopped reading is told nothing."""
+        if not isinstance(error, NoReader):
+            typer.echo(f"labeler: {printable(str(error))}", err=True)
+            self._print_error(code, "terminated" if code == TERMINATED else error.kind, str(error))
+        return typer.Exit(code)
+
+    def _print_error(self, code: int, kind: str, message: str) -> None:
+        if "--json" in self._arguments:
+            print_error(code, kind, message)
 
 
-TERMINATED = 128 + signal.SIGTERM
+def print_error(code: int, kind: str, message: str) -> None:
+    """Print an error as JSON on stdout. That it cannot be printed does not change what the error is."""
+    with contextlib.suppress(LabelerError):
+        typer.echo(json.dumps({"error": {"code": int(code), "kind": kind, "message": message}}))
 
 
 @contextlib.contextmanager

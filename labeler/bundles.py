@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
@@ -54,7 +55,7 @@ class Card:
 
 def shipped(file: str) -> dict[str, Path]:
     """Return the bundles that ship, by name: of the installed package, else of the checkout."""
-    for folder in _folders():
+    for folder in folders():
         found = sorted(folder.glob(f"*/{file}"))
         if found:
             return {path.parent.name: path for path in found}
@@ -73,8 +74,10 @@ def find(model: str) -> Path:
         path = path / CLASSIFIER
     if not path.is_file():
         names = ", ".join(bundles) or "none"
+        close = difflib.get_close_matches(model, bundles, 1)
+        meant = f"did you mean {close[0]}? Else " if close else ""
         raise ModelError(
-            f"there is no model {model or DEFAULT_MODEL!r}: give a run directory, an .onnx or .keras file, "
+            f"there is no model {model or DEFAULT_MODEL!r}: {meant}give a run directory, an .onnx or .keras file, "
             f"or the name of a bundle that ships ({names})"
         )
     return path
@@ -107,8 +110,8 @@ def card(path: Path) -> Card:
     names = about.get("class_names")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"{path} does not say what its classes are. Make a bundle that does: "
-            "labeler models convert FILE.keras --class-names angry,disgust,... --out model.onnx"
+            f"{path} does not say what its classes are. Make a bundle that does: of a Keras file by labeler models "
+            "convert FILE.keras --class-names angry,disgust,... --out model.onnx; of an ONNX file see docs/bundle.md"
         )
     check_class_names(path, names)
     temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
@@ -133,6 +136,19 @@ def card(path: Path) -> Card:
         path=str(path),
         sha256=digest,
     )
+
+
+def folders() -> tuple[Path, Path]:
+    """Return where bundles may lie: in the installed package, or in the checkout."""
+    package = Path(__file__).parent
+    return package / "models", package.parent / "models"
+
+
+def example() -> Path:
+    """Return a portrait that is packed with the models; in a checkout, one of the examples."""
+    packed, checkout = folders()
+    path = packed / "example.jpg"
+    return path if path.is_file() else checkout.parent / "examples" / "photos" / "portraits" / "collins.jpg"
 
 
 def readme(path: Path) -> str:
@@ -171,11 +187,6 @@ def sha256(path: Path) -> str:
         raise ModelError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
 
-def _folders() -> tuple[Path, Path]:
-    package = Path(__file__).parent
-    return package / "models", package.parent / "models"
-
-
 def _parsed(metadata: dict[str, str]) -> dict[str, Any]:
     return {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()}
 
@@ -198,5 +209,5 @@ def _name(path: Path) -> str:
 def _check_shipped(path: Path, digest: str) -> None:
     """Check a bundle that ships against what it was when it was packed; others may change as they like."""
     name = path.parent.name
-    if path.parent.parent in _folders() and digest != SHIPPED_SHA256.get(name, digest):
+    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(name, digest):
         raise ModelError(f"{path} is damaged: it is not the model {name} that was shipped. Install labeler again")

@@ -1,9 +1,11 @@
-"""What a person sees of models: a line for each, or all about one. Rich, on stdout: it is what was asked for."""
+"""What a person sees of models: a line for each, all about one, or how they work here. Rich, on stdout: it is what was
+asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -43,6 +45,23 @@ def show(card: Card, readme: str = "") -> None:
     terminal.print(table)
     if readme:
         terminal.print("", Markdown(readme), sep="\n")
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print what `doctor` has found."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in report.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = "\n".join(f"{key.replace('_', ' ')}: {_plain(one)}" for key, one in value.items())
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(_plain(shown)))
+    Console(highlight=False).print(table)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _figure(value: float | None) -> str:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from labeler import __version__, model_commands, photo_commands, training_commands
-from labeler.boundary import EXIT_CODES, ErrorBoundary
+from labeler import __version__, model_commands, photo_commands, support_commands, training_commands
+from labeler.boundary import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
     name="labeler",
@@ -18,7 +18,6 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
@@ -28,6 +27,7 @@ for command in (
     training_commands.evaluate,
     training_commands.audit,
     photo_commands.annotate,
+    support_commands.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(model_commands.app, name="models")
@@ -53,7 +53,9 @@ def main() -> None:
     """Run the `labeler` command; a bug exits with 70, so that no script takes it for a finished run."""
     try:
         app()
-    except Exception:  # noqa: BLE001 - the last line of defence
+    except Exception as exc:  # noqa: BLE001 - the last line of defence
         traceback.print_exc()
         typer.echo("labeler: this is a bug in labeler; please report the lines above", err=True)
-        sys.exit(70)
+        if "--json" in sys.argv:
+            print_error(BUG, "bug", f"{type(exc).__name__}: {exc}")
+        sys.exit(BUG)

@@ -7,34 +7,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.bar import Bar
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-    track,
-)
 from rich.table import Table
 from rich.text import Text
 
+from labeler import progress
 from labeler.errors import Interrupted
-from labeler.records import FAILURES, Row, Status, Tally
+from labeler.records import FAILURES, Progress, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
     from labeler.annotation import Annotated
     from labeler.pipeline import Summary
     from labeler.sorting import Move
     from labeler.timings import Profile
-
-Item = TypeVar("Item")
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
 
@@ -51,61 +41,35 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def labeling_progress(*, quiet: bool) -> Iterator[Callable[[Tally, int | None], None] | None]:
-    """Show a bar with rate, time left and counts on a terminal; nothing elsewhere."""
-    console = stderr()
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("[green]{task.fields[ok]} ok"),
-        TextColumn("[yellow]{task.fields[no_face]} no face"),
-        TextColumn("[red]{task.fields[failed]} failed"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("labeling", total=None, ok=0, no_face=0, failed=0, resumed=0)
-
-        def show(tally: Tally, total: int | None) -> None:
-            ok, no_face = tally.statuses[Status.OK], tally.statuses[Status.NO_FACE]
-            progress.update(
-                task,
-                completed=tally.files,
-                total=total,
-                ok=f"{ok:,}",
-                no_face=f"{no_face:,}",
-                failed=f"{tally.failed:,}",
-                resumed=tally.resumed,
-            )
-
-        yield show
+def labeling_progress(form: Progress = Progress.AUTO, *, quiet: bool) -> Iterator[Callable[[Tally, int | None], None]]:
+    """Show how far the labeling is: what `pipeline.classify` calls."""
+    with progress.shown("labeling", stderr(), form, quiet=quiet) as meter:
+        yield partial(_show_tally, meter)
 
 
-def followed(rows: Iterable[Row], *, quiet: bool) -> Iterator[Row]:
-    """Pass rows on, with a bar on a terminal."""
+def followed(
+    rows: Iterable[Row], total: int | None = None, form: Progress = Progress.AUTO, *, quiet: bool
+) -> Iterator[Row]:
+    """Pass rows on, and show how many files they are of."""
     tally = Tally()
-    with labeling_progress(quiet=quiet) as progress:
+    with labeling_progress(form, quiet=quiet) as show:
         for row in rows:
             tally.add(row)
-            if progress and tally.files % 64 == 0:
-                progress(tally, None)
+            show(tally, total)
             yield row
 
 
-class _Rate(TextColumn):
-    """Pictures per second of this run; those that stood in the table before do not count."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        made = task.completed - task.fields["resumed"]
-        rate = made / task.elapsed if task.elapsed else 0.0
-        return Text(f"{rate:,.0f}/s")
+def _show_tally(meter: progress.Meter, tally: Tally, total: int | None) -> None:
+    reading = bool(tally.files) and tally.files == tally.resumed
+    meter.set(
+        tally.files,
+        total,
+        "reading the table" if reading else "labeling",
+        0 if reading else tally.resumed,
+        ok=tally.statuses[Status.OK],
+        no_face=tally.statuses[Status.NO_FACE],
+        failed=tally.failed,
+    )
 
 
 def show_summary(summary: Summary) -> None:
@@ -150,7 +114,7 @@ def show_profile(profile: Profile) -> None:
     table.add_column("", width=24)
     longest = max(profile.stages.values()) or 1.0
     for name, seconds in profile.stages.items():
-        table.add_row(name, f"{seconds:,.2f}", Bar(longest, 0, seconds, color="cyan"))
+        table.add_row(name, f"{seconds:,.2f}", _bar(longest, seconds))
     console.print(table)
     console.print(
         f"{profile.total_s:,.2f} s with {_count(profile.workers, 'worker')}, busy {profile.busy:.0%} of it; "
@@ -171,8 +135,10 @@ def show_plan(moves: Sequence[Move], into: Path, *, as_json: bool) -> None:
     say(f"{_count(len(moves), 'file')}; nothing was changed")
 
 
-def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: bool) -> Counter[str]:
-    """Follow moves with a bar on a terminal, name those that were left or kept, and return the outcomes, counted.
+def show_moves(
+    moves: Iterator[Move], total: int | None, into: Path, form: Progress = Progress.AUTO, *, quiet: bool
+) -> Counter[str]:
+    """Follow moves, name those that were left or kept, and return the outcomes, counted.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -181,7 +147,7 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
     outcomes: Counter[str] = Counter()
     folders: Counter[str] = Counter()
     try:
-        for move in _tracked(moves, "sorting", console, total, quiet=quiet):
+        for move in progress.tracked(moves, "sorting", console, total, form, quiet=quiet):
             outcomes[move.outcome] += 1
             if not move.outcome.notable:
                 folders[move.target.partition("/")[0]] += 1
@@ -197,7 +163,7 @@ def show_moves(moves: Iterator[Move], total: int | None, into: Path, *, quiet: b
     return outcomes
 
 
-def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int:
+def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progress.AUTO, *, quiet: bool) -> int:
     """Follow the drawing, name the files that gave no picture and return how many they are.
 
     Raises:
@@ -206,7 +172,7 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int
     console = stderr()
     made = left = 0
     try:
-        for one in _tracked(drawn, "drawing", console, quiet=quiet):
+        for one in progress.tracked(drawn, "drawing", console, None, form, quiet=quiet):
             made += not one.reason
             left += bool(one.reason)
             if one.reason:
@@ -216,14 +182,6 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, *, quiet: bool) -> int
     if not quiet:
         console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
     return left
-
-
-def _tracked(
-    items: Iterator[Item], doing: str, console: Console, total: int | None = None, *, quiet: bool
-) -> Iterable[Item]:
-    """Pass items on, with a bar on a terminal that goes when they are done."""
-    hidden = quiet or not console.is_terminal
-    return track(items, doing, total, transient=True, console=console, disable=hidden)
 
 
 def _count(number: int, noun: str) -> str:
@@ -238,9 +196,13 @@ def _labels(tally: Tally) -> Table:
     table.add_column("", width=24)
     ranked = tally.labels.most_common()
     for label, count in ranked:
-        bar = Bar(ranked[0][1], 0, count, color="cyan")
-        table.add_row(Text(label), f"{count:,}", f"{count / tally.faces:.1%}", bar)
+        table.add_row(Text(label), f"{count:,}", f"{count / tally.faces:.1%}", _bar(ranked[0][1], count))
     return table
+
+
+def _bar(longest: float, length: float) -> Bar | str:
+    """Return a bar, where the terminal has the characters for it."""
+    return Bar(longest, 0, length, color="cyan") if stderr().encoding.startswith("utf") else ""
 
 
 def _reconciled(tally: Tally) -> Text:

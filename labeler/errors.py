@@ -11,30 +11,43 @@ class LabelerError(Exception):
     """Stop the run with one clear line. The base of all: a wrong use of a command or an option."""
 
     exit_code = 2
+    kind = "usage"
+    """The word for it in what `--json` prints."""
 
 
 class NoPicturesError(LabelerError):
     """Nothing to do: no picture was found where the user pointed."""
 
     exit_code = 3
+    kind = "no_pictures"
 
 
 class ModelError(LabelerError):
     """The model is missing, broken, or does not say what its classes are."""
 
     exit_code = 4
+    kind = "model"
 
 
 class OutputError(LabelerError):
     """What was asked for cannot be written, for example because the disk is full."""
 
     exit_code = 5
+    kind = "output"
 
 
 class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an error
     """The user stopped the run; it can be continued."""
 
     exit_code = 130
+    kind = "interrupted"
+
+
+class NoReader(LabelerError):  # noqa: N818 - as when `head` has seen enough, no error
+    """Who was to read what is printed has gone; shells say so with 128 + SIGPIPE."""
+
+    exit_code = 141
+    kind = "no_reader"
 
 
 def printable(text: str) -> str:

@@ -24,6 +24,9 @@ COPY = "copy"
 TIE = "tie"
 """Why a picture is left out whose votes name no single class."""
 
+MISSING = "missing"
+"""Why a picture is left out that a table names and that is not there."""
+
 FOLDERS = "class folders"
 """What labels are compared with unless a table says what is true."""
 
@@ -48,7 +51,7 @@ class Figures:
     `macro_f1` is the mean over the classes that the truth holds, `majority_baseline` the accuracy of always
     answering its most frequent class; the intervals are those of 95%, see `intervals`. `confusion` has a row per true
     and a column per predicted class, both in the order of `class_names`. `left_out` counts what is not in `n`, by
-    reason: a status, or `COPY`, `TIE` or `FURTHER_FACE`. `against` names the truth.
+    reason: a status, or `COPY`, `TIE`, `MISSING` or `FURTHER_FACE`. `against` names the truth.
     """
 
     n: int
@@ -82,6 +85,8 @@ class Truth:
     ties: int = 0
     passed_over: tuple[str, ...] = ()
     """Says of the table's other rows why they are none of this."""
+    missing: tuple[str, ...] = ()
+    """Files that the table names and that are not there."""
 
 
 def compare(
@@ -144,15 +149,16 @@ def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collecti
 def of_table(
     rows: Iterable[Row], truth: Truth, class_names: Sequence[str], copies: Collection[str] = frozenset()
 ) -> Figures:
-    """Compare rows with what a table says of their files; what is left out is that of `of_folders`, and ties.
+    """Compare rows with what a table says of their files; left out are those of `of_folders`, ties and what is missing.
 
     Raises:
         LabelerError: the table has a class that is none.
         NoPicturesError: no row is left.
     """
     figures = _compared(rows, truth.labels.__getitem__, class_names, copies, "the table's classes")
-    ties = {TIE: truth.ties} if truth.ties else {}
-    return replace(figures, against=truth.against, left_out={**figures.left_out, **ties})
+    others = {TIE: truth.ties, MISSING: len(truth.missing)}
+    left_out = {**figures.left_out, **{why: count for why, count in others.items() if count}}
+    return replace(figures, against=truth.against, left_out=left_out)
 
 
 def class_folders(directory: str | Path) -> tuple[str, ...]:

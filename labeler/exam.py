@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labeler import charts, evaluation, files, pipeline, variations
+from labeler import charts, evaluation, files, pipeline, sources, variations
 from labeler.confidence import Kept
-from labeler.errors import LabelerError, OutputError
+from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.evaluation import Figures, Truth
 from labeler.records import Row, Settings
 from labeler.variations import Variation
 
-Follow = Callable[[Iterable[Row]], Iterable[Row]]
-"""Passes rows on, and shows how far they are."""
+Follow = Callable[[Iterable[Row], int], Iterable[Row]]
+"""Passes rows on, and shows how far they are; is told how many files there are."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Verdict:
     """The smallest threshold that gives the wanted accuracy, and what it keeps."""
     trials: tuple[Trial, ...] = ()
     passed_over: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Files that the table names and that are not there."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints: the figures, and with them what was asked for besides."""
@@ -71,10 +73,10 @@ class Verdict:
             }
         if self.trials:
             found["robustness"] = [asdict(trial) for trial in self.trials]
-        return {**found, "passed_over": self.passed_over}
+        return {**found, "passed_over": self.passed_over, "missing": self.missing}
 
 
-def take(exam: Exam, follow: Follow = iter) -> Verdict:
+def take(exam: Exam, follow: Follow = lambda rows, _: rows) -> Verdict:
     """Let a model answer, once or once for each variation, and judge it.
 
     Raises:
@@ -83,6 +85,8 @@ def take(exam: Exam, follow: Follow = iter) -> Verdict:
         ModelError: the model cannot be used.
     """
     _check_names(exam)
+    if exam.truth:
+        exam = replace(exam, truth=_of_what_is_there(exam.truth, exam.data))
     figures = _figures(exam, follow, None)
     wanted = exam.wanted_accuracy
     return Verdict(
@@ -91,6 +95,7 @@ def take(exam: Exam, follow: Follow = iter) -> Verdict:
         figures.confidence.reaching(wanted) if figures.confidence and wanted is not None else None,
         tuple(_trials(exam, follow, figures)) if exam.robustness else (),
         exam.truth.passed_over if exam.truth else (),
+        exam.truth.missing if exam.truth else (),
     )
 
 
@@ -126,10 +131,21 @@ def _check_names(exam: Exam) -> None:
         evaluation.check_names("the class folders", evaluation.class_folders(exam.data), exam.class_names)
 
 
+def _of_what_is_there(truth: Truth, directory: Path) -> Truth:
+    """Return the truth without the files that are missing: one that has gone since is no reason to judge nothing."""
+    labels = {file: label for file, label in truth.labels.items() if os.path.lexists(directory / file)}
+    missing = tuple(file for file in truth.labels if file not in labels)
+    if missing and not labels:
+        raise NoPicturesError(f"none of the {len(missing):,} pictures that the table names is there: {missing[0]}, ...")
+    return replace(truth, labels=labels, missing=missing)
+
+
 def _figures(exam: Exam, follow: Follow, vary: Variation | None) -> Figures:
     truth = exam.truth
     inputs = [exam.data / file for file in truth.labels] if truth else [exam.data]
-    rows = follow(pipeline.label(inputs, Settings(exam.model, absolute=bool(truth)), exam.workers, vary=vary))
+    total = len(inputs) if truth else sum(1 for _ in sources.find(exam.data))
+    settings = Settings(exam.model, absolute=bool(truth))
+    rows = follow(pipeline.label(inputs, settings, exam.workers, vary=vary), total)
     if not truth:
         return evaluation.of_folders(rows, exam.class_names, exam.copies)
     return evaluation.of_table(_relative(rows, exam.data), truth, exam.class_names, exam.copies)

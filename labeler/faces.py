@@ -72,7 +72,11 @@ class Finder:
         scale = np.array([width / pixels.shape[1], height / pixels.shape[0]] * 2)
         corners = (found.boxes * scale).clip(0, (width, height) * 2).tolist()
         faces = [_face(box, score) for box, score in zip(corners, found.scores.tolist(), strict=True)]
-        large = [face for face in faces if _SIZE_ERROR * max(face.width, face.height) >= settings.min_face]
+        large = [
+            face
+            for face in faces
+            if face.width > 0 < face.height and _SIZE_ERROR * max(face.width, face.height) >= settings.min_face
+        ]
         return sorted(large, key=_largest_first)[: settings.max_faces or None]
 
     def _look(self, pixels: Pixels, threshold: float) -> _Found:
@@ -126,7 +130,7 @@ def _multiple(side: int) -> int:
 
 
 def _decoded(outputs: list[Floats], width: int, threshold: float) -> _Found:
-    """Turn the network's outputs into the boxes that reach ``threshold``, in no order."""
+    """Turn the network's outputs into the boxes that reach ``threshold`` and score above 0, in no order."""
     levels = [
         _level(*outputs[at::3], stride=stride, columns=_multiple(width) // stride, threshold=threshold)
         for at, stride in enumerate(_STRIDES)
@@ -137,7 +141,7 @@ def _decoded(outputs: list[Floats], width: int, threshold: float) -> _Found:
 def _level(classes: Floats, objects: Floats, boxes: Floats, *, stride: int, columns: int, threshold: float) -> _Found:
     """Decode one stride: class score (n, 1), objectness (n, 1) and box (n, 4), one row per cell."""
     scores = np.sqrt(classes[:, 0] * objects[:, 0])
-    cells = np.flatnonzero(scores >= threshold)
+    cells = np.flatnonzero((scores >= threshold) & (scores > 0))
     corner = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
     centre, half = corner + boxes[cells, :2], np.exp(boxes[cells, 2:]) / 2
     return _Found(np.concatenate([centre - half, centre + half], axis=1) * stride, scores[cells])

@@ -93,8 +93,8 @@ def cut(picture: Picture, face: Face) -> Pixels:
     rows, columns = pixels.shape[:2]
     scale = columns / picture.width
     length = max(1, round(max(face.width, face.height) * scale))
-    left = round((face.x + face.width / 2) * scale - length / 2)
-    top = round((face.y + face.height / 2) * scale - length / 2)
+    left = min(round((face.x + face.width / 2) * scale - length / 2), columns - 1)
+    top = min(round((face.y + face.height / 2) * scale - length / 2), rows - 1)  # OpenCV reflects nothing for ever.
     inside = pixels[max(top, 0) : top + length, max(left, 0) : left + length]
     beyond = (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0))
     if any(beyond):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from labeler.errors import LabelerError
 from labeler.options import Json
 from labeler.training_commands import training_package
 
@@ -63,6 +64,11 @@ def convert_model(
 
     Example: labeler models convert best_model.keras --class-names angry,happy,sad --out model.onnx
     """
+    if keras_file.suffix == ".onnx":
+        raise LabelerError(
+            f"{keras_file} is an ONNX network already; convert makes one of a .keras file. When it carries its class "
+            "names, use it as it is, with --model; docs/bundle.md says how to add them, and what else a bundle is"
+        )
     names = [name.strip() for name in class_names.split(",")] if class_names else None
     training_package().export.convert(keras_file, names, out)
     show_model(str(out))

@@ -49,6 +49,11 @@ def device(wanted: Device) -> Device:
     return Device.CUDA
 
 
+def providers() -> list[str]:
+    """Return what the installed ONNX Runtime was built for."""
+    return list(onnxruntime.get_available_providers())
+
+
 def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxruntime.InferenceSession:
     """Load an ONNX file, or what was made of it, to run in one thread: processes, not threads, use the cores.
 

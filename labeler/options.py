@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.records import Device, Faces
+from labeler.records import Device, Faces, Progress
 
 Inputs = Annotated[
     list[Path], typer.Argument(help="Folders, walked recursively, and single files.", show_default=False)
@@ -69,6 +69,14 @@ RetryFailed = Annotated[
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Label those again that changed on disk since.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+ProgressOption = Annotated[
+    Progress,
+    typer.Option(
+        "--progress",
+        help="How to show on stderr how far it is. log: a line every 10 s; json: an object every second; auto: a bar "
+        "on a terminal, else a log, and with --quiet none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 Architecture = Annotated[

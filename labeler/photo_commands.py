@@ -23,6 +23,7 @@ from labeler.options import (
     MinFace,
     ModelOption,
     Overwrite,
+    ProgressOption,
     Quiet,
     Refresh,
     RetryFailed,
@@ -30,7 +31,7 @@ from labeler.options import (
     Workers,
 )
 from labeler.quiet import decoders
-from labeler.records import Device, Faces, Mode, Redo, Row, Settings
+from labeler.records import Device, Faces, Mode, Progress, Redo, Row, Settings
 
 
 def classify(
@@ -58,6 +59,7 @@ def classify(
     refresh: Refresh = False,
     device: DeviceOption = Device.AUTO,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -85,8 +87,8 @@ def classify(
     )
     redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
     job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo)
-    with decoders(), console.labeling_progress(quiet=quiet) as progress:
-        summary = pipeline.classify(job, progress)
+    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+        summary = pipeline.classify(job, show)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     if not quiet:
@@ -111,6 +113,7 @@ def sort(
     model: ModelOption = "",
     threshold: Threshold = 0.0,
     workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -127,14 +130,16 @@ def sort(
     from labeler import console, sorting
 
     if undo:
-        outcomes = console.show_moves(sorting.undo(undo), None, undo, quiet=quiet)
+        outcomes = console.show_moves(sorting.undo(undo), None, undo, progress, quiet=quiet)
     elif source and into:
-        rows, folder = _sortable(source, root, into, Settings(model, threshold=threshold), workers, dry_run, quiet)
+        rows, folder = _sortable(
+            source, root, into, Settings(model, threshold=threshold), workers, dry_run, progress, quiet
+        )
         moves = sorting.plan(rows, folder, into, mode, flat=flat)
         if dry_run:
             console.show_plan(moves, into, as_json=as_json)
             return
-        outcomes = console.show_moves(sorting.apply(moves, into), len(moves), into, quiet=quiet)
+        outcomes = console.show_moves(sorting.apply(moves, into), len(moves), into, progress, quiet=quiet)
     else:
         raise LabelerError("name a table or a folder and --into SORTED, or --undo SORTED; see `labeler sort --help`")
     if as_json:
@@ -143,7 +148,14 @@ def sort(
 
 
 def _sortable(
-    source: Path, root: Path | None, into: Path, settings: Settings, workers: int, dry_run: bool, quiet: bool
+    source: Path,
+    root: Path | None,
+    into: Path,
+    settings: Settings,
+    workers: int,
+    dry_run: bool,
+    progress: Progress,
+    quiet: bool,
 ) -> tuple[Iterable[Row], str]:
     """Return the rows to sort by, of a table or made now, and the folder that their files are relative to."""
     from labeler import console, pipeline, sorting, tables
@@ -155,8 +167,8 @@ def _sortable(
         return pipeline.label([source], settings, workers), str(source)
     into.mkdir(exist_ok=True)
     job = pipeline.Job((source,), into / "labels.csv", settings, workers)
-    with decoders(), console.labeling_progress(quiet=quiet) as progress:
-        summary = pipeline.classify(job, progress)
+    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+        summary = pipeline.classify(job, show)
     if not quiet:
         console.show_summary(summary)
     return tables.read(summary.out), str(source)
@@ -169,6 +181,7 @@ def annotate(
         Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
     ] = None,
     max_pixels: MaxPixels = 100_000_000,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
 ) -> None:
     """Draw the boxes, labels and scores of a table on its pictures, for a look or a slide.
@@ -180,5 +193,5 @@ def annotate(
     settings = Settings(root=str(root) if root else tables.root(table), max_pixels=max_pixels)
     drawn = annotation.annotate(tables.read(table), tables.class_names(table), settings, out)
     with decoders():
-        failed = console.show_annotated(drawn, out, quiet=quiet)
+        failed = console.show_annotated(drawn, out, progress, quiet=quiet)
     raise typer.Exit(1 if failed else 0)

@@ -28,7 +28,8 @@ BATCH_S = 0.05
 batches of 512, 11,400 in batches of 32), short enough to share large photographs out evenly."""
 
 Progress = Callable[[Tally, int | None], None]
-"""Called after every batch with the tally so far and the number of files in all, once that is known."""
+"""Called at first, while the table is read, after every batch and at last, with the tally so far and the number of
+files in all, once that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,15 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     record = _record(source, settings, card)
     try:
         with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
-            agenda = Agenda(names, settings, draft.record, tally)
             total = _count_in_background(source, all_files=job.all_files) if progress else _Total()
+            told = partial(_tell, progress, tally, total)
+            told()
+            agenda = Agenda(names, settings, draft.record, tally, told)
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
                 _write(agenda.settled(rows), draft, tally, profile)
-                if progress:
-                    progress(tally, total.files)
+                told()
+            told()
             draft.finish(tally.counts())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
@@ -219,6 +222,11 @@ def _write(rows: Sequence[Row], draft: drafts.Draft, tally: Tally, profile: Prof
     for row in rows:
         tally.add(row)
     profile.write_s += time.perf_counter() - began
+
+
+def _tell(progress: Progress | None, tally: Tally, total: _Total) -> None:
+    if progress:
+        progress(tally, total.files)
 
 
 class _Batches:

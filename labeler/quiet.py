@@ -1,4 +1,4 @@
-"""Keep the chatter of native code off the terminal. Standard library only: it is imported before TensorFlow."""
+"""Keep the chatter of native code off the terminal. It is imported before TensorFlow, and imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
+
+from labeler import streams
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def decoders() -> Iterator[None]:
     """Send what native code writes to stderr nowhere: rows say what is wrong with a picture. Python's stderr stays."""
     sys.stderr.flush()
     before = sys.stderr
-    with open(os.dup(2), "w", buffering=1, encoding=before.encoding, errors=before.errors) as own:
+    with streams.messages(os.dup(2), before) as own:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         if _writes_to_2(before):

@@ -107,6 +107,17 @@ class Redo(StrEnum):
     """Those whose version on the disk is not the one in the table."""
 
 
+class Progress(StrEnum):
+    """How a command shows how far it is."""
+
+    AUTO = "auto"
+    """A bar on a terminal, else a log."""
+    BAR = "bar"
+    LOG = "log"
+    JSON = "json"
+    NONE = "none"
+
+
 class Face(NamedTuple):
     """A face box in pixels of the upright, full-size picture; tenths, for one pixel is 5% of a small face."""
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labeler import console
+from labeler.records import EXAMPLES
 
 if TYPE_CHECKING:  # Only to say what comes in: they load the whole pipeline.
     from labeler.evaluation import Figures
@@ -21,6 +22,9 @@ def show(verdict: Verdict) -> None:
     terminal = console.stderr()
     for line in verdict.passed_over:
         terminal.print(f"passed over: {line}", markup=False, soft_wrap=True)
+    if verdict.missing:
+        named = ", ".join(verdict.missing[:EXAMPLES]) + (", ..." if len(verdict.missing) > EXAMPLES else "")
+        terminal.print(f"missing: {named}", markup=False, soft_wrap=True)
     if verdict.wanted_accuracy is not None:
         terminal.print(_advice(verdict, verdict.wanted_accuracy), soft_wrap=True)
     if verdict.trials:

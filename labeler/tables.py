@@ -95,9 +95,7 @@ def columns(path: Path) -> tuple[str, ...]:
 def _layout(path: Path) -> tuple[tuple[str, ...], int]:
     """Return a table's classes and the version of its schema."""
     if path.is_dir():
-        raise LabelerError(
-            f"{path} is a folder, not a table; make its table first: labeler classify {path} --out TABLE"
-        )
+        raise LabelerError(f"{path} is a folder, not a table; make one of it: labeler classify {path} --out labels.csv")
     if not path.is_file():
         reason = "is unfinished; run the same classify command to complete it" if is_begun(path) else "does not exist"
         raise LabelerError(f"{path} {reason}")

@@ -22,11 +22,13 @@ from labeler.options import (
     LearningRate,
     ModelOption,
     Patience,
+    ProgressOption,
     Quiet,
     Start,
     Workers,
 )
 from labeler.quiet import decoders
+from labeler.records import Progress
 
 
 def train(
@@ -53,6 +55,7 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="Decides the split, the first weights and the order.")] = 0,
     workers: Workers = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
+    progress: ProgressOption = Progress.AUTO,
     as_json: Json = False,
 ) -> None:
     """Train a network on folders of faces and export it as a bundle that classify can use.
@@ -90,7 +93,7 @@ def train(
         balance=balance,
         start=start,
     )
-    trained = fit.train(settings)
+    trained = fit.train(settings, progress)
     if as_json:
         typer.echo(json.dumps(trained.figures.as_json()))
     results.show_figures(trained.figures)
@@ -118,6 +121,7 @@ def evaluate(
         Path | None, typer.Option("--without-copies-of", help="Leave out pictures pixel-identical to one in there.")
     ] = None,
     workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -131,6 +135,8 @@ def evaluate(
     """
     from labeler import bundles, console, results
 
+    if not quiet:
+        console.say("loading ...")
     with needs("evaluate", "matplotlib", "sklearn"):
         from labeler import evaluation, exam
         from training.labels import truth
@@ -146,7 +152,7 @@ def evaluate(
                 wanted_accuracy,
                 robustness,
             ),
-            partial(console.followed, quiet=quiet),
+            partial(console.followed, form=progress, quiet=quiet),
         )
     if out:
         exam.write(verdict, out)
@@ -164,6 +170,7 @@ def audit(
     model: ModelOption = "",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Each of so many parts is judged by the others.")] = 5,
     workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -177,10 +184,12 @@ def audit(
     """
     from labeler import console
 
+    if not quiet:
+        console.say("loading ...")
     with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
         from training import auditing
     settings = auditing.AuditSettings(data, out, labels, classes, model, folds, workers)
-    audited = auditing.audit(settings, console.stderr(quiet=quiet))
+    audited = auditing.audit(settings, console.stderr(quiet=quiet), progress)
     if as_json:
         typer.echo(json.dumps(audited.as_json()))
     if not quiet:

@@ -91,7 +91,7 @@ def test_a_shipped_bundle_that_is_damaged_says_what_to_do(
     damaged = tmp_path / "models" / name / file
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(bundles.shipped(file)[name].read_bytes()[:-1] + b"\0")
-    monkeypatch.setattr(bundles, "_folders", lambda: (tmp_path / "models",))
+    monkeypatch.setattr(bundles, "folders", lambda: (tmp_path / "models",))
     with pytest.raises(ModelError, match=rf"is not the model {name} that was shipped. Install labeler again"):
         bundles.card(bundles.find(name)) if file == bundles.CLASSIFIER else bundles.detector("")
 
@@ -122,3 +122,9 @@ def test_what_a_card_says_commands_no_terminal(tmp_path: Path) -> None:
     card = bundles.card(make_bundle(tmp_path / "m.onnx", name="\x1b[2Jmine", licence="\x07free", training_data="a\nb"))
 
     assert (card.name, card.licence, card.training_data) == ("\\x1b[2Jmine", "\\x07free", "a")
+
+
+@pytest.mark.parametrize(("given", "meant"), [("documentd", "documented"), ("defualt", "default")])
+def test_a_name_that_is_nearly_right_is_corrected(given: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"did you mean {meant}"):
+        bundles.find(given)

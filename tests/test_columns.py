@@ -66,3 +66,34 @@ def test_an_impossible_header_is_an_error(tmp_path: Path, header: str) -> None:
     (tmp_path / "t.csv").write_bytes(header.encode("latin-1") + b"\nx,1,2\n")
     with pytest.raises(LabelerError, match=r"two columns of one name|cannot be read as a table|needs one column"):
         columns.read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte-order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize(
+    ("separator", "point"), [(",", "."), (";", ","), (";", "."), ("\t", ","), ("\t", ".")], ids=repr
+)
+@pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
+def test_what_a_spreadsheet_saves_is_read(
+    tmp_path: Path, mark: bytes, end: str, separator: str, point: str, quote: str
+) -> None:
+    rows = [["file", "happy", "sad", "split", "reason"], ["a;b.jpg", "0.25", "3", "1", "1,5"]]
+    rows[1][1] = rows[1][1].replace(".", point)
+    rows[1][0] = f'"{rows[1][0]}"'
+    rows[1][4] = f'"{rows[1][4]}"'
+    rows[0] = [f"{quote}{name}{quote}" for name in rows[0]]
+    (tmp_path / "t.csv").write_bytes(mark + "".join(separator.join(row) + end for row in rows).encode())
+    content = columns.read(tmp_path / "t.csv")
+
+    assert content.to_pylist() == [{"file": "a;b.jpg", "happy": 0.25, "sad": 3, "split": 1, "reason": "1,5"}]
+
+
+def test_a_table_of_other_text_than_utf_8_says_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("file;label\r\né.jpg;froh\r\n".encode("latin-1"))
+    with pytest.raises(LabelerError, match="save it as CSV UTF-8"):
+        columns.read(tmp_path / "t.csv")
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match="is a folder, not a table"):
+        columns.read(tmp_path)

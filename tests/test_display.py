@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from training.display import Display, reading
+from labeler.records import Progress
+from training.display import Display
 from training.history import Epoch, History
 
 
@@ -15,7 +16,9 @@ def shown(*, terminal: bool, losses: tuple[float, ...] = (2.0, 2.5)) -> str:
     """Return what a training of three steps an epoch writes."""
     output = io.StringIO()
     history = History()
-    display = Display(Console(file=output, force_terminal=terminal, width=120), history, epochs=20, patience=10)
+    console = Console(file=output, force_terminal=terminal, width=120)
+    form = Progress.BAR if terminal else Progress.NONE
+    display = Display(console, history, epochs=20, patience=10, form=form)
     display.set_params({"steps": 3})
     with display.shown():
         for epoch, loss in enumerate(losses):
@@ -46,11 +49,3 @@ def test_there_are_only_lines_without_a_terminal() -> None:
 @pytest.mark.parametrize("part", ["epoch 2/20", "best 2.0000 in epoch 1, patience 0/10", "━"])
 def test_a_terminal_has_a_bar(part: str) -> None:
     assert part in shown(terminal=True)
-
-
-def test_reading_has_a_bar_on_a_terminal() -> None:
-    output = io.StringIO()
-    with reading(Console(file=output, force_terminal=True, width=120)) as progress:
-        progress(5, 20)
-
-    assert "5/20" in output.getvalue()

@@ -10,7 +10,7 @@ import pytest
 from conftest import CLASS_NAMES, Folder
 
 from labeler import exam
-from labeler.errors import LabelerError
+from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import Truth
 from labeler.exam import Exam
 from labeler.variations import VARIATIONS
@@ -36,6 +36,20 @@ def test_the_truth_may_be_a_table(asked: Exam) -> None:
 
     assert (figures.n, figures.against, figures.left_out) == (2, "the labels in t.csv", {"tie": 3})
     assert [figures.per_class[name].support for name in CLASS_NAMES] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("robustness", [False, True])
+def test_files_of_the_table_that_are_missing_are_counted_and_named(asked: Exam, robustness: bool) -> None:
+    truth = Truth({"sad/2.png": "happy", "sad/gone.png": "sad", "gone/2.png": "sad"}, ("happy", "sad"), "the labels")
+    verdict = exam.take(replace(asked, truth=truth, robustness=robustness))
+
+    assert (verdict.figures.n, verdict.figures.left_out) == (1, {"missing": 2})
+    assert verdict.as_json()["missing"] == ("sad/gone.png", "gone/2.png")
+
+
+def test_a_table_whose_files_are_all_missing_is_an_error(asked: Exam) -> None:
+    with pytest.raises(NoPicturesError, match=r"none of the 1 pictures .* gone/2.png"):
+        exam.take(replace(asked, truth=Truth({"gone/2.png": "sad"}, ("happy", "sad"), "the labels")))
 
 
 def test_copies_are_left_out_of_a_table_too(asked: Exam) -> None:

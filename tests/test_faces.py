@@ -55,6 +55,24 @@ def crowd(path: Path, sides: tuple[int, ...]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("path", [HOPPER, COLLINS, PHOTOS / "no_face" / "cat.jpg"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("threshold", [0.0, 1e-6, 0.001])
+def test_whatever_is_asked_for_a_face_has_a_size_and_a_score(path: Path, threshold: float) -> None:
+    with Image.open(path) as image:
+        width, height = image.size
+    faces_found = found(path, face_threshold=threshold, min_face=0)
+
+    assert faces_found
+    assert [face for face in faces_found if face.width <= 0 or face.height <= 0 or not 0 < face.score <= 1] == []
+    assert [one for one in faces_found if one.x + one.width > width + 0.1 or one.y + one.height > height + 0.1] == []
+
+
+def test_the_face_that_is_sure_is_found_at_any_threshold() -> None:
+    (sure,) = found(HOPPER)
+
+    assert max(overlap(sure, face) for face in found(HOPPER, face_threshold=0.0)) > 0.9
+
+
 @pytest.mark.parametrize(("path", "box"), [(HOPPER, Face(130, 95, 135, 150)), (COLLINS, Face(110, 70, 88, 103))])
 def test_a_face_is_found_where_it_is(path: Path, box: Face) -> None:
     (face,) = found(path)

@@ -241,3 +241,9 @@ def test_equal_pixels_have_equal_fingerprints_and_others_do_not() -> None:
 
     assert images.fingerprint(pixels) == images.fingerprint(pixels.copy())
     assert images.fingerprint(pixels) != images.fingerprint(other)
+
+
+def test_a_face_of_a_tenth_of_a_pixel_in_the_corner_of_a_scaled_picture_is_cut_out() -> None:
+    scaled = images.Picture(np.full((33, 50, 3), 7, np.uint8), 101, 65)  # 65 / 101 * 50 is 32.2 rows.
+    assert images.crop(scaled, Face(100.9, 64.9, 0.1, 0.1), 64).mean() == 7
+    assert images.crop(images.Picture(scaled.pixels[:32], 101, 65), Face(100.9, 64.9, 0.1, 0.1), 64).mean() == 7

@@ -260,3 +260,13 @@ def test_a_quote_without_end_swallows_no_rows_unseen(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,label\na.jpg,joy\nb.jpg,"sad\n' + "c.jpg,joy\n" * 1000)
     with pytest.raises(LabelerError, match="no folder of sorted pictures can be called"):
         Table(tmp_path / "t.csv")
+
+
+def test_a_table_of_votes_that_a_spreadsheet_has_saved_counts_as_it_did(photos: Folder) -> None:
+    plain = table(photos.path / "t.csv", {"file": ["1.png", "2.png"], "anger": [0.75, 1.5], "joy": [0.25, 2]})
+    text = plain.read_text().replace(",", ";").replace(".75", ",75").replace(".25", ",25").replace("1.5", "1,5")
+    saved = photos.path / "saved.csv"
+    saved.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    assert Table(saved).below(photos.path).votes.tolist() == Table(plain).below(photos.path).votes.tolist()
+    assert Table(saved).class_names == ("anger", "joy")

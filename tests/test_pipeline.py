@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import pipeline, tables
+from labeler import agenda, pipeline, tables
 from labeler.errors import NoPicturesError
 from labeler.records import Faces, Redo, Row, Settings, Status
 
@@ -201,7 +202,7 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
     os.killpg(process.pid, number)
     stdout, stderr = process.communicate()
 
-    assert (process.returncode, stdout) == (exit_code, b"")
+    assert (process.returncode, json.loads(stdout)["error"]["code"]) == (exit_code, exit_code)
     assert b"run the same command to continue" in stderr
     assert b"Traceback" not in stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -220,7 +221,24 @@ def test_progress_hears_of_every_batch(mixed: Folder, model: Path, tmp_path: Pat
         job(mixed, tmp_path / "t.csv", model, workers=1, batch_size=10), lambda t, _: heard.append(t.files)
     )
 
-    assert heard == [10, 20, 30, 40]
+    assert heard == [0, 10, 20, 30, 40, 40]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_progress_hears_of_a_finished_table_while_it_is_taken_over(
+    folder: Folder, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(agenda, "_TOLD_EVERY", 2)
+    heard: list[tuple[int, int]] = []
+    for number in range(7):
+        folder.picture(f"{number}.png")
+    for _ in range(2):
+        heard.clear()
+        pipeline.classify(
+            job(folder, tmp_path / f"t{suffix}", model, workers=1), lambda t, _: heard.append((t.files, t.resumed))
+        )
+
+    assert heard == [(0, 0), (2, 2), (4, 4), (6, 6), (7, 7)]
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:

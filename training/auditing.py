@@ -21,9 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from labeler import bundles, formats, tables
+from labeler import bundles, formats, progress, tables
 from labeler.errors import LabelerError, OutputError
-from training import bars, columns, copies, dataset, duplicates, features
+from labeler.records import Progress
+from training import columns, copies, dataset, duplicates, features
 from training.copies import Issue, Kin
 from training.duplicates import Groups
 from training.features import Features
@@ -122,7 +123,7 @@ class Audited:
         return asdict(self)
 
 
-def audit(settings: AuditSettings, console: Console) -> Audited:
+def audit(settings: AuditSettings, console: Console, form: Progress = Progress.AUTO) -> Audited:
     """Write the table of an audit: the pictures with an issue, the worst first.
 
     Raises:
@@ -132,7 +133,7 @@ def audit(settings: AuditSettings, console: Console) -> Audited:
     _check(settings)
     path = bundles.find(settings.model)
     labelled, _ = dataset.find(settings.data, None, settings.labels, settings.classes)
-    read, seen, unreadable, skipped = _look(labelled, path, settings, console)
+    read, seen, unreadable, skipped = _look(labelled, path, settings, console, form)
     labels, groups = read.votes.argmax(axis=1), duplicates.groups(read.hashes)
     _check_enough(labels, groups, labelled.class_names, settings.folds)
     with console.status("judging each fold by the others"):
@@ -173,15 +174,15 @@ def out_of_fold(seen: Features, labels: Labels, groups: Groups, folds: int) -> P
 
 
 def _look(
-    labelled: Labelled, model: Path, settings: AuditSettings, console: Console
+    labelled: Labelled, model: Path, settings: AuditSettings, console: Console, form: Progress
 ) -> tuple[Read, Features, int, tuple[str, ...]]:
     """Return the pictures with one label, what the network sees in them, how many failed, and what was left out."""
     with _cache(settings.out) as file:
-        with bars.counting(console, "reading pictures") as progress:
-            reader = Reader(file, len(labelled.files), progress)
+        with progress.shown("reading pictures", console, form, quiet=console.quiet) as meter:
+            reader = Reader(file, len(labelled.files), meter.set)
             read = reader.read(labelled, settings.workers)
-        with bars.counting(console, "looking at them") as progress:
-            seen = features.seen(model, reader.pixels(), settings.workers, progress)
+        with progress.shown("looking at them", console, form, quiet=console.quiet) as meter:
+            seen = features.seen(model, reader.pixels(), settings.workers, meter.set)
     tie = tied(read.votes)
     ties = [f"{labelled.root}/{file}: its votes are tied" for file in read.at(tie).files]
     return read.at(~tie), seen[~tie], len(labelled.files) - len(read), (*reader.skipped, *ties)

@@ -20,6 +20,9 @@ from labeler.errors import LabelerError, one_line
 _LARGEST_BLOCK = (1 << 31) - 1
 """Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""
 
+_SEPARATORS = ",;\t"
+"""What stands between the cells of a CSV file: of programs; of spreadsheets whose decimal point is a comma; of both."""
+
 _MOST_COLUMNS = 20_000
 _LONGEST_HEADER = 1 << 24
 _ROWS_AT_ONCE = 1 << 10
@@ -38,6 +41,8 @@ def read(path: Path) -> pyarrow.Table:
         ".jsonl": _read_json_lines,
         ".parquet": _read_parquet,
     }
+    if path.is_dir():
+        raise LabelerError(f"{path} is a folder, not a table; name a file that ends in {', '.join(readers)}")
     reader = readers.get(path.suffix.lower())
     if not reader:
         raise LabelerError(f"cannot tell the format of {path}: a table's name ends in {', '.join(readers)}")
@@ -48,7 +53,8 @@ def read(path: Path) -> pyarrow.Table:
         content.validate(full=True)  # Of text, too, that it is any.
         names = content.column_names
     except (OSError, ValueError, OverflowError, RecursionError, pyarrow.ArrowException) as exc:
-        raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
+        advice = "; in a spreadsheet, save it as CSV UTF-8" if "utf" in str(exc).lower() else ""
+        raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}{advice}") from exc
     shown = one_line(", ".join(names))
     if "file" not in names:
         raise LabelerError(f"{path} needs one column `file`; its columns are {shown}")
@@ -85,17 +91,38 @@ def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
 
 
 def _read_csv(path: Path) -> pyarrow.Table:
+    """Read what programs write, and what spreadsheets save; pyarrow passes over a byte-order mark."""
+    separator = _separator(path)
+    content = _parsed(path, separator, ".")
+    if separator == ",":
+        return content
+    known = set(numeric(content))
+    with_commas = _parsed(path, separator, ",")
+    for place, name in enumerate(content.column_names):
+        if name not in known:
+            content = content.set_column(place, name, with_commas[place])
+    return content
+
+
+def _separator(path: Path) -> str:
+    """Return what separates the cells of the first line, so that one of them is `file`; a comma if nothing does."""
     with path.open("rb") as file:
-        width = file.readline(_LONGEST_HEADER).count(b",")
-    if width > _MOST_COLUMNS:
+        header = file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")
+    if max(map(header.count, _SEPARATORS)) > _MOST_COLUMNS:
         raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
+    names = {separator: [cell.strip().strip('"') for cell in header.split(separator)] for separator in _SEPARATORS}
+    return next((separator for separator in _SEPARATORS if "file" in names[separator]), _SEPARATORS[0])
+
+
+def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
     return pyarrow.csv.read_csv(
         path,
         # What a column holds is decided by the first block: all of it.
         read_options=pyarrow.csv.ReadOptions(block_size=min(max(path.stat().st_size, 1), _LARGEST_BLOCK)),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(formats.STRINGS, pyarrow.string())  # A file may be called 007.
+            column_types=dict.fromkeys(formats.STRINGS, pyarrow.string()),  # A file may be called 007.
+            decimal_point=decimal_point,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar while pictures are read and within an epoch, a line for each epoch."""
+"""What a person sees of a training: how far an epoch is, and a line for each that is over."""
 
 from __future__ import annotations
 
@@ -7,41 +7,40 @@ from contextlib import contextmanager
 
 import keras
 from rich.console import Console
-from rich.progress import TaskID
 from rich.text import Text
 
-from training import bars
+from labeler import progress
+from labeler.records import Progress
 from training.history import Epoch, History
-from training.reading import Progress as Reading
 
 Logs = Mapping[str, float] | None
 
 
 class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Bars on a terminal, lines everywhere. Comes after the callback that writes the history."""
+    """Comes after the callback that writes the history."""
 
-    def __init__(self, console: Console, history: History, epochs: int, patience: int) -> None:
+    def __init__(
+        self, console: Console, history: History, epochs: int, patience: int, form: Progress = Progress.AUTO
+    ) -> None:
         super().__init__()
         self._console = console
         self._history = history
         self._epochs = epochs
         self._patience = patience
-        self._progress = bars.bars(console)
-        self._task = TaskID(0)
+        self._form = form
+        self._meter = progress.Meter("preparing")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show the bar inside the block."""
-        self._task = self._progress.add_task("preparing", total=None, note="")
-        with self._progress:
+        """Show how far the epoch is inside the block."""
+        with progress.shown("preparing", self._console, self._form) as self._meter:
             yield
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
-        name = f"epoch {epoch + 1}/{self._epochs}"
-        self._progress.reset(self._task, total=self.params["steps"], description=name, note=self._outlook())
+        self._meter.restart(f"epoch {epoch + 1}/{self._epochs}", self.params["steps"], self._outlook())
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
-        self._progress.advance(self._task)
+        self._meter.set(batch + 1, self._meter.total)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
         finished = self._history.epochs[-1]
@@ -52,13 +51,6 @@ class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no ty
             return ""
         best = self._history.best
         return f"best {best.val_loss:.4f} in epoch {best.number}, patience {self._history.waited}/{self._patience}"
-
-
-@contextmanager
-def reading(console: Console) -> Iterator[Reading]:
-    """Show a bar while the pictures are read."""
-    with bars.counting(console, "reading pictures") as progress:
-        yield progress
 
 
 def _line(epoch: Epoch, epochs: int, *, best: bool) -> Text:

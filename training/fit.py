@@ -10,8 +10,10 @@ from typing import Any
 import keras
 from rich.console import Console
 
+from labeler import progress
 from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
+from labeler.records import Progress
 from training import averages, batches, callbacks, conclusion, dataset, display, run, state, steps, weights
 from training.conclusion import Trained
 from training.dataset import Dataset
@@ -25,7 +27,7 @@ _SHOWN = 20
 """How many skipped pictures are listed on the terminal."""
 
 
-def train(settings: TrainSettings) -> Trained:
+def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
     """Train a network and fill the run directory; the figures are those of the exported bundle.
 
     Raises:
@@ -43,7 +45,7 @@ def train(settings: TrainSettings) -> Trained:
     run.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
-        with _decoded(settings, learnt, judged, console) as pictures:
+        with _decoded(settings, learnt, judged, console, form) as pictures:
             _tell(pictures, console)
             note = run.check_same if settings.resume else run.begin
             note(settings.out, _made_of(settings, pictures, given))
@@ -51,7 +53,13 @@ def train(settings: TrainSettings) -> Trained:
                 _fresh(recipe, pictures, given),
                 History(),
             )
-            finished = _fit(network, pictures, settings, history, console)
+            finished = _fit(
+                network,
+                pictures,
+                settings,
+                history,
+                display.Display(console, history, recipe.epochs, recipe.patience, form),
+            )
             with console.status("exporting and measuring the best network"):
                 trained = conclusion.conclude(pictures, settings, history, given)
     except KeyboardInterrupt:
@@ -66,9 +74,11 @@ def train(settings: TrainSettings) -> Trained:
 
 
 @contextmanager
-def _decoded(settings: TrainSettings, learnt: Labelled, judged: Labelled | None, console: Console) -> Iterator[Dataset]:
+def _decoded(
+    settings: TrainSettings, learnt: Labelled, judged: Labelled | None, console: Console, form: Progress
+) -> Iterator[Dataset]:
     with ExitStack() as stack:
-        with display.reading(console) as progress:
+        with progress.shown("reading pictures", console, form) as meter:
             pictures = dataset.opened(
                 learnt,
                 judged,
@@ -77,7 +87,7 @@ def _decoded(settings: TrainSettings, learnt: Labelled, judged: Labelled | None,
                 group_by=settings.group_by,
                 cache=settings.out,
                 workers=settings.workers,
-                progress=progress,
+                progress=meter.set,
             )
             decoded = stack.enter_context(pictures)
         yield decoded
@@ -123,7 +133,9 @@ def _lessons(settings: TrainSettings) -> batches.Lessons:
     return batches.Lessons(recipe.batch_size, settings.seed, vary, recipe.smoothing, settings.balance)
 
 
-def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, console: Console) -> bool:
+def _fit(
+    network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, shown: display.Display
+) -> bool:
     """Train until there is nothing more to learn or Ctrl-C; say whether it was not Ctrl-C."""
     recipe = recipe_of(settings)
     lessons = _lessons(settings)
@@ -134,7 +146,6 @@ def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, histo
     checkpoint = callbacks.checkpoint(settings.out)
     averaging = [averages.Averages(_settle(settings, pictures))] if network.optimizer.use_ema else []
     interrupt = callbacks.StopOnInterrupt()
-    shown = display.Display(console, history, recipe.epochs, recipe.patience)
     if lessons.at_once > 1:
         steps.quicken(network)
     try:
