@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from conftest import Folder
+from onnx import TensorProto, helper, numpy_helper
 from typer.main import get_command
 
-from labeler import boundary, errors
+from labeler import boundary, bundles, errors, pipeline
 from labeler.cli import app
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Status
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,7 +35,7 @@ ALL = dict(commands(get_command(app)))
 OPTIONS = sorted(
     {
         option
-        for command in ALL.values()
+        for command in (get_command(app), *ALL.values())
         for one in command.params
         for option in (*one.opts, *one.secondary_opts)
         if option[0] == "-"
@@ -76,9 +82,41 @@ def test_every_command_line_in_the_readme_can_be_parsed(command: str) -> None:
         found.make_context(name, rest).close()
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/commands.md", "CONTRIBUTING.md", "examples/photos/SOURCES.md"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/commands.md", "docs/bundle.md", "CONTRIBUTING.md", "examples/photos/SOURCES.md"]
+)
 def test_every_link_leads_somewhere(path: str) -> None:
     page = ROOT / path
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path) -> None:
+    folder.noise("a.png", seed=1)
+    weights = np.random.default_rng(0).normal(0, 0.05, (48 * 48, 3)).astype(np.float32)
+    network = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["planes"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+        ],
+        "network",
+        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, ["batch", 1, 48, 48])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    made = helper.make_model(network, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, tmp_path / "network.onnx")
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bundle.md").read_text("utf-8"), re.S)
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    (row,) = pipeline.label([folder.path], Settings(str(tmp_path / "mine.onnx")))
+    card = bundles.card(tmp_path / "mine.onnx")
+
+    assert (card.name, card.class_names) == ("mine", ("angry", "happy", "sad"))
+    assert row.label in card.class_names
+    assert sum(row.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("key", sorted({*bundles._JSON_KEYS, "name", "training_data", "licence", "created_with"}))
+def test_every_key_of_a_bundle_is_documented(key: str) -> None:
+    assert f"`{key}`" in (ROOT / "docs" / "bundle.md").read_text("utf-8")
