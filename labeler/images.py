@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 import os
 import stat
-from functools import cache
 
 import cv2
 import numpy as np
@@ -43,7 +42,6 @@ _REDUCED_RGB = {
 """OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
 
 
-@cache
 def settle_process() -> None:
     """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,7 +10,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from labeler import bundles, classifier, faces, files, images, models
+from labeler import bundles, classifier, faces, files, images, models, worker
 from labeler.errors import OutputError, one_line
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
 from labeler.timings import Spent
@@ -43,9 +41,6 @@ class Looker:
     """
 
     def __init__(self, settings: Settings, device: Device = Device.CPU, vary: Vary | None = None) -> None:
-        self._alone = multiprocessing.parent_process() is not None
-        if self._alone:  # A worker's whole life is this; another process may have its own.
-            images.settle_process()
         self.settings = settings
         self.spent = Spent()
         self.device = device
@@ -61,16 +56,11 @@ class Looker:
             ImageError: the picture cannot be used.
             ModelError: the detector cannot be used.
         """
-        self._allow(LONGEST_S)
+        worker.allow(LONGEST_S)
         try:
             return self._seen(file)
         finally:
-            self._allow(0)
-
-    def _allow(self, seconds: float) -> None:
-        """Let this worker have so much processor time from now on; 0 for any."""
-        if self._alone and hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_PROF, seconds)
+            worker.allow(0)
 
     def _seen(self, file: str) -> list[tuple[Face, images.Pixels]]:
         began = perf_counter()

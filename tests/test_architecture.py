@@ -26,7 +26,7 @@ ROWS = [
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers", "pillow"},
     {"formats", "bundles", "files", "locks", "pictures"},
-    {"protobuf", "archives"},
+    {"protobuf", "archives", "worker"},
     {"records", "errors", "quiet", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""
