@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,14 @@ def given_up(cause: str) -> str:
     return f"reading it ended the process: {cause}"
 
 
+class Seen(NamedTuple):
+    """What a picture shows: its faces, largest first, each with its crop (64, 64, 3) uint8 RGB."""
+
+    faces: list[tuple[Face, images.Pixels]]
+    damage: str = ""
+    """What the decoder said of image data that is lost."""
+
+
 class Looker:
     """See a picture as every network does. Training, evaluation and classification all look through this.
 
@@ -49,8 +58,8 @@ class Looker:
         self._prefix = "" if settings.absolute else os.path.join(settings.root, "")
         self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
 
-    def __call__(self, file: str) -> list[tuple[Face, images.Pixels]]:
-        """Return the faces of a picture, largest first, each with its crop (64, 64, 3) uint8 RGB.
+    def __call__(self, file: str) -> Seen:
+        """Return what a picture shows.
 
         Raises:
             ImageError: the picture cannot be used.
@@ -62,7 +71,7 @@ class Looker:
         finally:
             worker.allow(0)
 
-    def _seen(self, file: str) -> list[tuple[Face, images.Pixels]]:
+    def _seen(self, file: str) -> Seen:
         began = perf_counter()
         try:
             picture = images.read(self._prefix + file, INPUT_SIDE, self._longer, self.settings.max_pixels)
@@ -71,7 +80,7 @@ class Looker:
             self.spent.decode_s += read - began
         found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
         self.spent.faces_s += perf_counter() - read
-        return found
+        return Seen(found, picture.damage)
 
     def _crop(self, picture: images.Picture, face: Face) -> images.Pixels:
         if self._vary is None:
@@ -83,7 +92,7 @@ class Looker:
             return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
         if self._finder is None:
             self._finder = faces.Finder(bundles.detector(self.settings.detector), self.device)
-        return self._finder.find(*picture, self.settings)
+        return self._finder.find(picture.pixels, picture.width, picture.height, self.settings)
 
 
 class Labeler:
@@ -122,11 +131,14 @@ class Labeler:
     def _look(self, file: str) -> list[tuple[Row, images.Pixels | None]]:
         row = Row(file)
         try:
-            found = self._look_at(file)
+            found, damage = self._look_at(file)
         except images.ImageError as exc:
             return [(row.without_label(exc.status, one_line(exc.reason)), None)]
         if not found:
-            return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
+            none = "no face was found"
+            return [(row.damaged(f"{none}; {damage}") if damage else row.without_label(Status.NO_FACE, none), None)]
+        if damage:
+            row = row.damaged(damage)
         if self.settings.save_crops:
             for index, (_, crop) in enumerate(found):
                 _keep(crop, files.crop_path(self.settings, file, index))

@@ -27,6 +27,8 @@ class Picture(NamedTuple):
     pixels: Pixels
     width: int
     height: int
+    damage: str = ""
+    """What the decoder said of image data that is lost. Known only in processes that labeler started, see `quiet`."""
 
 
 def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> None:

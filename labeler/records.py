@@ -27,13 +27,15 @@ class Status(StrEnum):
 
     OK = "ok"
     NO_FACE = "no_face"
+    DAMAGED = "damaged"
+    """It was labelled, but the decoder says that a part of its data is lost: not `ok`, for training and statistics."""
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
 
 
 FAILURES = frozenset({Status.UNREADABLE, Status.TOO_LARGE, Status.UNSUPPORTED})
-"""A file with one of these was not looked at. `no_face` is an answer, not a failure."""
+"""A file with one of these was not looked at. `no_face` and `damaged` are answers, not failures."""
 
 EXAMPLES = 5
 """How many failed files a tally remembers, for a look."""
@@ -138,17 +140,21 @@ class Row(NamedTuple):
 
     def located(self, index: int, face: Face) -> Row:
         """Return this row for the ``index``-th face of its file, largest first."""
-        return Row(self.file, index, *face)
+        return Row(self.file, index, *face, *self[7:])
 
     def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
         """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
         score = max(probabilities)
         label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
-        return Row(*self[:7], label, score, probabilities)
+        return Row(*self[:7], label, score, probabilities, *self[10:])
 
     def without_label(self, status: Status, reason: str) -> Row:
         """Return this row as the one row of a file that gave no face."""
         return self._replace(status=status, reason=reason)
+
+    def damaged(self, reason: str) -> Row:
+        """Return this row as one of a file whose data is damaged; it may have a label all the same."""
+        return self._replace(status=Status.DAMAGED, reason=reason)
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -209,7 +215,7 @@ class RunRecord:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has come to so far. Every file counts once: ok + no_face + each failure = files."""
+    """What a run has come to so far. Every file counts once: ok + no_face + damaged + each failure = files."""
 
     files: int = 0
     faces: int = 0

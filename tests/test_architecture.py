@@ -27,7 +27,7 @@ ROWS = [
     {"parquet", "models", "headers", "pillow"},
     {"formats", "bundles", "files", "locks", "pictures"},
     {"protobuf", "archives", "worker"},
-    {"records", "errors", "quiet", "timings", "intervals"},
+    {"records", "errors", "quiet", "damage", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from labeler import images, labeling
-from labeler.records import Settings
+from labeler.records import Settings, Status
 from training import duplicates
 
 
@@ -31,9 +31,11 @@ class Decoder:
 
     def _decode(self, file: str) -> Decoded:
         try:
-            found = self._look(file)
+            found, damage = self._look(file)
         except images.ImageError as exc:
             return Decoded(file, None, exc.reason)
+        if damage:
+            return Decoded(file, None, f"{Status.DAMAGED}: {damage}")
         if not found:
             return Decoded(file, None, "no face was found")
         pixels = found[0][1]
