@@ -117,13 +117,13 @@ def scored(look: Looker, annotated: Sequence[Annotated], faceless: Sequence[Path
     """Look at every photograph and compare."""
     score = Score()
     for photograph in annotated:
-        faces = [face for face, _ in look(str(photograph.file))]
+        faces = [face for face, _ in look(str(photograph.file)).faces]
         right, false, missed = boxes.match(faces, photograph.faces, photograph.doubtful)
         score.right += right
         score.false += Counter({photograph.file.name: false})
         score.missed += Counter({photograph.file.name: missed})
     for file in faceless:
-        score.invented += Counter({file.name: len(look(str(file)))})
+        score.invented += Counter({file.name: len(look(str(file)).faces)})
     return score
 
 

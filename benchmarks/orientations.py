@@ -68,7 +68,7 @@ def stored(photograph: Path, folder: Path) -> Iterator[Path]:
 
 def found(look: Looker, file: Path) -> Boxes:
     """Return the boxes of a picture's faces."""
-    return boxes.of([face for face, _ in look(str(file))])
+    return boxes.of([face for face, _ in look(str(file)).faces])
 
 
 def add(shifts: Shifts, upright: Boxes, turned: Boxes) -> None:

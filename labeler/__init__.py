@@ -29,7 +29,9 @@ def label(
         inputs: A folder, a file, or several.
         settings: The model, the threshold, and what else decides about rows.
         workers: Processes. More than one needs a script whose own work stands below
-            ``if __name__ == "__main__":``, as always with Python's multiprocessing.
+            ``if __name__ == "__main__":``, as always with Python's multiprocessing. With one, nothing of this process
+            is changed, not even where its stderr leads: what decoders say there is not heard, no picture is `damaged`,
+            and nothing limits the time that a picture may take.
         progress: Show a tqdm bar, in a notebook or a terminal.
 
     Raises:

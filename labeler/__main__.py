@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NoReturn
 
-from labeler import executors, streams
+from labeler import streams
 
 
 def main() -> None:
     """Run the `labeler` command."""
     streams.settle()
     use_utf8()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where Ctrl-C is to be ignored.
+        signal.signal(signal.SIGINT, _stop)  # Until a command runs, which has more to say; see `boundary`.
     if will_label_folders(sys.argv[1:]):
-        executors.warm_up()
+        from labeler import executors, quiet  # Deferred, as all that takes time: Ctrl-C ends it at once.
+
+        with quiet.decoders():  # A worker that cannot start may only say so to us.
+            executors.warm_up()
     from labeler import cli  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
 
     cli.main()
@@ -30,6 +37,12 @@ def use_utf8() -> None:
         return
     environment = {"PYTHONIOENCODING": sys.stdout.encoding, **os.environ, "PYTHONUTF8": "1"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _stop(*_: object) -> NoReturn:
+    """End at once: nothing is begun yet, or all is done, and an exception would be an import's or Typer's to catch."""
+    print("labeler: stopped", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def will_label_folders(arguments: Sequence[str]) -> bool:

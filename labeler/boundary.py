@@ -78,7 +78,7 @@ def print_error(code: int, kind: str, message: str) -> None:
 
 @contextlib.contextmanager
 def terminable() -> Iterator[list[int]]:
-    """Let SIGTERM stop a command as Ctrl-C does, and note it in the list."""
+    """Let SIGTERM stop a command as Ctrl-C does, by a `KeyboardInterrupt`, and note it in the list."""
     noted: list[int] = []
 
     def stop(number: int, _: Any) -> None:
@@ -88,11 +88,15 @@ def terminable() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # Only that one is told of signals.
         yield noted
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, stop)
+    if before[signal.SIGINT] is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 EXIT_CODES = (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipelin
     from labeler.sorting import Move
     from labeler.timings import Profile
 
-_STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow"}
+_STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
 
 
 def stderr(*, quiet: bool = False) -> Console:
@@ -206,7 +206,7 @@ def _bar(longest: float, length: float) -> Bar | str:
 
 
 def _reconciled(tally: Tally) -> Text:
-    """Return `files found = ok + no_face + each failure`, the closing line of every run."""
+    """Return `files found = ok + no_face + damaged + each failure`, the closing line of every run."""
     line = Text(f"{_count(tally.files, 'file')} = ")
     shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
     for index, status in enumerate(shown):

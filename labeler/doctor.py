@@ -184,7 +184,7 @@ def _look(faces: Faces) -> list[Any]:
     from labeler.labeling import Looker
 
     example = bundles.example()
-    return Looker(Settings(root=str(example.parent), faces=faces))(example.name)
+    return Looker(Settings(root=str(example.parent), faces=faces))(example.name).faces
 
 
 def _without_folders(text: str) -> str:

@@ -136,7 +136,7 @@ def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collecti
     """Compare the rows of a directory of class folders with the folders that the files stand in.
 
     The truth of a row is the first folder in its file's name; an `uncertain` row counts as its most probable
-    class. Files that failed, that gave no face or that are in ``copies``, and all faces of a file but its
+    class. Files that failed, are damaged, gave no face or are in ``copies``, and all faces of a file but its
     largest, are left out and counted.
 
     Raises:
@@ -234,7 +234,7 @@ def _class_folder(file: str) -> str:
 
 def _why_left_out(row: Row, copies: Collection[str]) -> str:
     if row.status is not Status.OK:
-        return row.status.value
+        return FURTHER_FACE if row.face else row.status.value
     if row.file in copies:
         return COPY
     return FURTHER_FACE if row.face else ""
@@ -251,7 +251,7 @@ def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:
     look = labeling.Looker(Settings(root=source.root))
     for file in source:
         try:
-            found = look(file)
+            found = look(file).faces
         except images.ImageError:
             continue  # What cannot be read is no copy; whoever labels the directory reports it.
         for _, crop in found[:1]:

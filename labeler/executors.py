@@ -1,24 +1,23 @@
-"""Where the work runs: in this process, or in one process per core. Nothing else is known here."""
+"""Where the work runs: in this process, or in one process per core, and how those are set up."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import math
-import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labeler.errors import OutputError
+from labeler import worker
+from labeler.errors import OutputError, one_line
 
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
@@ -37,6 +36,14 @@ _ADVICE = (
     "Perhaps memory is short; what is done is kept: run the same command to continue, with fewer --workers if it "
     "happens again"
 )
+
+_IMPOSSIBLE = (OSError, ImportError)
+"""What starting a process raises where that is impossible: too many of them, or no semaphores (/dev/shm)."""
+
+_DYING = (EOFError, ConnectionError)
+"""What it raises where the process, or the server that it is forked from, dies while it starts."""
+
+_log = logging.getLogger(__name__)
 
 _task: Task[Any]
 """The one task of a worker process, set once when it starts, so that its model is loaded once."""
@@ -75,8 +82,9 @@ def _granted(file: Path) -> list[float]:
 
 def warm_up() -> None:
     """Let the process that workers are forked from load its modules while this one loads its own."""
-    if cores() > 1 and isinstance(_context(), multiprocessing.context.ForkServerContext):
-        forkserver.ensure_running()
+    if cores() > 1:
+        with contextlib.suppress(*_IMPOSSIBLE):  # Who needs a worker is told.
+            worker.context()
 
 
 def in_order(
@@ -88,10 +96,11 @@ def in_order(
 
     A process may die, of a bug in a decoder or because the system is short of memory. The batches in flight are then
     run again, item by item, so that it is known which one kills; for that one, what ``lost`` makes of it and of the
-    cause is yielded instead. So a batch may give several results.
+    cause is yielded instead. So a batch may give several results. Where no processes can be started, a warning is
+    logged and the work runs in this one.
 
     Raises:
-        OutputError: a process died and ``lost`` is None, or processes die whatever they are given.
+        OutputError: a process died and ``lost`` is None, or processes die whatever they are given, or at once.
         Exception: whatever the task raises.
     """
     remaining = iter(batches)
@@ -101,11 +110,15 @@ def in_order(
         yield from map(make_task(), remaining)
         return
     deaths = _Deaths()
-    while suspects := (yield from _until_one_dies(make_task, remaining, workers)):
-        if not lost:
-            raise OutputError(f"a worker process died. {_ADVICE}")
-        for batch in suspects:
-            yield from _one_by_one(make_task, batch, lost, deaths)
+    try:
+        while suspects := (yield from _until_one_dies(make_task, remaining, workers)):
+            if not lost:
+                raise OutputError(f"a worker process died. {_ADVICE}")
+            for batch in suspects:
+                yield from _one_by_one(make_task, batch, lost, deaths)
+    except _NoWorkersError as exc:
+        _log.warning("labeler: no worker processes, everything runs in this one: %s", exc)
+        yield from map(make_task(), itertools.chain(exc.unfinished, remaining))
 
 
 def _until_one_dies(
@@ -114,10 +127,13 @@ def _until_one_dies(
     """Yield results until all are there, or return the batches whose results a dead process keeps from coming."""
     in_flight: deque[tuple[Sequence[str], Future[Result]]] = deque()
     submitted: Sequence[str] = ()
-    with ProcessPoolExecutor(workers, _context(), _start_worker, (make_task,)) as pool:
+    with _starting():
+        new_pool = ProcessPoolExecutor(workers, worker.context(), _start_worker, (make_task,))
+    with new_pool as pool:
         try:
             for submitted in batches:
-                in_flight.append((submitted, pool.submit(_run, submitted)))
+                with _starting():
+                    in_flight.append((submitted, pool.submit(_run, submitted)))
                 submitted = ()
                 while in_flight and (in_flight[0][1].done() or len(in_flight) > 2 * workers):
                     yield in_flight[0][1].result()
@@ -127,9 +143,29 @@ def _until_one_dies(
                 in_flight.popleft()
         except BrokenProcessPool:
             return [batch for batch, _ in in_flight] + ([submitted] if submitted else [])
+        except _NoWorkersError as exc:
+            exc.unfinished = [*(batch for batch, _ in in_flight), submitted]
+            raise
         finally:
             pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them all just now.
     return []
+
+
+class _NoWorkersError(Exception):
+    """No process can be started; the results of the ``unfinished`` batches have not come."""
+
+    unfinished: Sequence[Sequence[str]] = ()
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """Raise OutputError where a process dies while it starts, as this one would, _NoWorkersError where none can be."""
+    try:
+        yield
+    except _DYING as exc:
+        raise OutputError(f"worker processes die while they start. {_ADVICE}") from exc
+    except _IMPOSSIBLE as exc:
+        raise _NoWorkersError(one_line(exc)) from exc
 
 
 class _Deaths:
@@ -159,10 +195,14 @@ def _one_by_one(
 
 def _until_it_dies(make_task: Maker[Result], batch: Sequence[str]) -> Generator[Result, None, tuple[int, str]]:
     """Yield the result of each item, made by one process; return how many there were, and what the process died of."""
-    context = _context()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(make_task, batch, sender))  # type: ignore[attr-defined]
-    process.start()
+    try:
+        with _starting():
+            context = worker.context()
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=_send, args=(make_task, batch, sender))  # type: ignore[attr-defined]
+            process.start()
+    except _NoWorkersError as exc:
+        raise OutputError(f"no other worker process can be started ({exc}). {_ADVICE}") from exc
     sender.close()
     done = 0
     with contextlib.suppress(EOFError):
@@ -191,30 +231,13 @@ def _send(make_task: Maker[Any], batch: Sequence[str], sender: Connection) -> No
         sender.send((None, exc))
 
 
-def _context() -> multiprocessing.context.BaseContext:
-    """Fork from a clean server where that exists: forking this process would copy its threads' locks."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["labeler.labeling", "labeler.pipeline"])
-    return context
-
-
 def _start_worker(make_task: Maker[Any]) -> None:
     global _task  # The one state of a worker process.
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)  # Decoders talk there about pictures whose rows say it already.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides.
+    worker.begin()
+    from labeler import images  # Deferred: a process that hands out batches decodes nothing.
+
+    images.settle_process()
     _task = make_task()
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent has died: killed, it could not say so, and we would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
 
 
 def _run(batch: Sequence[str]) -> Any:

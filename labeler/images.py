@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import stat
-from functools import cache
 
 import cv2
 import numpy as np
 
-from labeler import files, headers, pillow
+from labeler import damage, files, headers, pillow, quiet
+from labeler.errors import one_line
 from labeler.headers import Header
 from labeler.pictures import ImageError, Picture, Pixels, reduction, refuse_huge
 from labeler.records import Face, Status
@@ -30,6 +31,8 @@ _LEAST_FILE_BYTES = 1 << 24
 KEPT_BYTES = 1 << 25
 """Free memory that a worker keeps, and the largest block it does not ask the system for; more glibc refuses."""
 
+_JPEG = b"\xff\xd8"
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -43,7 +46,6 @@ _REDUCED_RGB = {
 """OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
 
 
-@cache
 def settle_process() -> None:
     """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
 
@@ -137,6 +139,9 @@ def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pict
     picture = pillow.decode(content, shorter, longer, max_pixels)
     if header and not header.reducible:  # OpenCV compares a PNG's checksums, Pillow does not.
         raise ImageError(Status.UNREADABLE, "its data is damaged: a checksum is wrong")
+    if not header and content.startswith(_JPEG) and quiet.listens():  # Pillow keeps libjpeg's warnings to itself.
+        with contextlib.suppress(cv2.error):
+            cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED_RGB[8])
     return picture
 
 
@@ -152,9 +157,12 @@ def _found(path: str) -> os.stat_result:
 def _read_picture(path: str, found: os.stat_result, shorter: int, longer: int, max_pixels: int) -> Picture:
     try:
         content = _content(path, found, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
-        return _picture(content, shorter, longer, max_pixels)
+        picture = _picture(content, shorter, longer, max_pixels)
     except MemoryError as exc:
         raise ImageError(Status.TOO_LARGE, "there is not enough memory to read it") from exc
+    finally:
+        said = quiet.heard()  # Of this picture, whatever becomes of it; the next one begins in silence.
+    return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
 
 
 def _content(path: str, found: os.stat_result, max_bytes: int) -> bytes:

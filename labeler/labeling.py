@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labeler import bundles, classifier, faces, files, images, models
+from labeler import bundles, classifier, faces, files, images, models, worker
 from labeler.errors import OutputError, one_line
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
 from labeler.timings import Spent
@@ -37,7 +35,7 @@ def given_up(cause: str) -> str:
 
 
 class Seen(NamedTuple):
-    """What became of an image: its faces, largest first, each with its crop (64, 64, 3) uint8 RGB."""
+    """What a picture shows: its faces, largest first, each with its crop (64, 64, 3) uint8 RGB."""
 
     faces: list[tuple[Face, images.Pixels]]
     width: int
@@ -45,6 +43,8 @@ class Seen(NamedTuple):
     height: int
     version: str
     """Of the file: see `files.version_of`."""
+    damage: str
+    """What the decoder said of image data that is lost."""
 
 
 class Looker:
@@ -55,9 +55,6 @@ class Looker:
     """
 
     def __init__(self, settings: Settings, device: Device = Device.CPU, vary: Vary | None = None) -> None:
-        self._alone = multiprocessing.parent_process() is not None
-        if self._alone:  # A worker's whole life is this; another process may have its own.
-            images.settle_process()
         self.settings = settings
         self.spent = Spent()
         self.device = device
@@ -66,27 +63,18 @@ class Looker:
         self._prefix = "" if settings.absolute else os.path.join(settings.root, "")
         self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
 
-    def __call__(self, file: str) -> list[tuple[Face, images.Pixels]]:
-        """Return the faces of a picture: see `see`."""
-        return self.see(file).faces
-
-    def see(self, file: str) -> Seen:
-        """Read a picture and find its faces.
+    def __call__(self, file: str) -> Seen:
+        """Return what a picture shows.
 
         Raises:
             ImageError: the picture cannot be used.
             ModelError: the detector cannot be used.
         """
-        self._allow(LONGEST_S)
+        worker.allow(LONGEST_S)
         try:
             return self._seen(file)
         finally:
-            self._allow(0)
-
-    def _allow(self, seconds: float) -> None:
-        """Let this worker have so much processor time from now on; 0 for any."""
-        if self._alone and hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_PROF, seconds)
+            worker.allow(0)
 
     def _seen(self, file: str) -> Seen:
         began = perf_counter()
@@ -97,7 +85,7 @@ class Looker:
             self.spent.decode_s += read - began
         found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
         self.spent.faces_s += perf_counter() - read
-        return Seen(found, picture.width, picture.height, picture.version)
+        return Seen(found, picture.width, picture.height, picture.version, picture.damage)
 
     def _crop(self, picture: images.Picture, face: Face) -> images.Pixels:
         if self._vary is None:
@@ -147,13 +135,17 @@ class Labeler:
 
     def _look(self, file: str) -> list[tuple[Row, images.Pixels | None]]:
         try:
-            seen = self._look_at.see(file)
+            seen = self._look_at(file)
         except images.ImageError as exc:
             row = Row(file, status=exc.status, reason=one_line(exc.reason), version=exc.version)
             return [(row, None)]
         row = Row(file, image_width=seen.width, image_height=seen.height, version=seen.version)
         if not seen.faces:
-            return [(row.without_label(Status.NO_FACE, "no face was found"), None)]
+            none = "no face was found"
+            damage = f"{none}; {seen.damage}"
+            return [(row.damaged(damage) if seen.damage else row.without_label(Status.NO_FACE, none), None)]
+        if seen.damage:
+            row = row.damaged(seen.damage)
         if self.settings.save_crops:
             for index, (_, crop) in enumerate(seen.faces):
                 _keep(crop, files.crop_path(self.settings, file, index))

@@ -64,7 +64,8 @@ RetryFailed = Annotated[
     bool,
     typer.Option(
         "--retry-failed",
-        help="Label those again that failed; no_face is no failure. An unfinished table is completed before.",
+        help="Label those again that failed; no_face and damaged are no failures. An unfinished table is completed "
+        "before.",
     ),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Label those again that changed on disk since.")]

@@ -164,7 +164,8 @@ def _sortable(
         return tables.read(source), str(root) if root else tables.root(source)
     sorting.plan([], str(source), into)  # Refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
-        return pipeline.label([source], settings, workers), str(source)
+        with decoders():
+            return list(pipeline.label([source], settings, workers)), str(source)
     into.mkdir(exist_ok=True)
     job = pipeline.Job((source,), into / "labels.csv", settings, workers)
     with decoders(), console.labeling_progress(progress, quiet=quiet) as show:

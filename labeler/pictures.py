@@ -32,6 +32,8 @@ class Picture(NamedTuple):
     height: int
     version: str = ""
     """That of the file: see `files.version_of`."""
+    damage: str = ""
+    """What the decoder said of image data that is lost. Known only in processes that labeler started, see `quiet`."""
 
 
 def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> None:

@@ -1,7 +1,12 @@
-"""Keep the chatter of native code off the terminal. It is imported before TensorFlow, and imports nothing heavy."""
+"""Keep the chatter of native code off the terminal, and hear what decoders say in it.
+
+Where stderr leads is one thing for a whole process, so its state is kept here, and only processes that labeler started
+are listened to: its workers and its command line. It is imported before TensorFlow, and imports nothing heavy.
+"""
 
 from __future__ import annotations
 
+import array
 import os
 import sys
 import tempfile
@@ -10,6 +15,18 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from labeler import streams
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows.
+    fcntl = termios = None  # type: ignore[assignment]
+
+_ear: int | None = None
+"""Where what native code writes to stderr can be read; None when nobody listens."""
+
+_PIPE_BYTES = 1 << 16
+"""What is read at once. A pipe holds no more by default, so that no file can fill the memory with warnings."""
 
 
 @contextmanager
@@ -36,20 +53,60 @@ def stderr() -> Iterator[None]:
 
 @contextmanager
 def decoders() -> Iterator[None]:
-    """Send what native code writes to stderr nowhere: rows say what is wrong with a picture. Python's stderr stays."""
+    """Keep what native code writes to stderr for `heard`. Python's stderr stays. For the command line's own process."""
+    global _ear
     sys.stderr.flush()
-    before = sys.stderr
+    before, outer = sys.stderr, _ear
     with streams.messages(os.dup(2), before) as own:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
         if _writes_to_2(before):
             sys.stderr = own
+        _ear = ear = _listening()
         try:
             yield
         finally:
-            sys.stderr = before
+            sys.stderr, _ear = before, outer
             own.flush()
             os.dup2(own.fileno(), 2)
+            os.close(ear)
+
+
+def listen() -> None:
+    """Keep what native code writes to stderr for `heard`, from now on; Python's stderr leads nowhere. For a worker."""
+    global _ear
+    _ear = _listening()
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+
+
+def listens() -> bool:
+    """Say whether what native code writes to stderr can be heard."""
+    return _ear is not None
+
+
+def heard() -> str:
+    """Return what native code has written to stderr since it was last asked for; nothing when nobody listens."""
+    if _ear is None or not _waiting(_ear):
+        return ""
+    return os.read(_ear, _PIPE_BYTES).decode("utf-8", "replace")
+
+
+def _listening() -> int:
+    """Let a pipe take the place of stderr's descriptor; return its other end. Full, it takes nothing more."""
+    if fcntl:
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)
+    else:
+        ear, mouth = (os.open(os.devnull, access) for access in (os.O_RDONLY, os.O_WRONLY))
+    os.dup2(mouth, 2)
+    os.close(mouth)
+    return ear
+
+
+def _waiting(ear: int) -> int:
+    """Return how many bytes can be read: 0.4 microseconds for each picture; a reader that may not wait takes 1."""
+    count = array.array("i", [0])
+    if fcntl:
+        fcntl.ioctl(ear, termios.FIONREAD, count)
+    return count[0]
 
 
 def _writes_to_2(stream: TextIO) -> bool:

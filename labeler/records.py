@@ -29,13 +29,15 @@ class Status(StrEnum):
 
     OK = "ok"
     NO_FACE = "no_face"
+    DAMAGED = "damaged"
+    """It was labelled, but the decoder says that a part of its data is lost: not `ok`, for training and statistics."""
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
 
 
 FAILURES = frozenset({Status.UNREADABLE, Status.TOO_LARGE, Status.UNSUPPORTED})
-"""A file with one of these was not looked at. `no_face` is an answer, not a failure."""
+"""A file with one of these was not looked at. `no_face` and `damaged` are answers, not failures."""
 
 EXAMPLES = 5
 """How many failed files a tally remembers, for a look."""
@@ -171,6 +173,10 @@ class Row(NamedTuple):
         """Return this row as the one row of a file that gave no face."""
         return self._replace(status=status, reason=reason)
 
+    def damaged(self, reason: str) -> Row:
+        """Return this row as one of a file whose data is damaged; it may have a label all the same."""
+        return self._replace(status=Status.DAMAGED, reason=reason)
+
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Yield the rows of each file together; in a table they come one after another."""
@@ -227,7 +233,7 @@ class RunRecord:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has come to so far. Every file counts once: ok + no_face + each failure = files."""
+    """What a run has come to so far. Every file counts once: ok + no_face + damaged + each failure = files."""
 
     files: int = 0
     faces: int = 0

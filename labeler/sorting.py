@@ -104,7 +104,7 @@ def _folder(row: Row) -> str:
     """Return the name of the folder for a row."""
     if row.failed:
         return "failed"
-    return Status.NO_FACE.value if row.status is Status.NO_FACE else folder_name(row.label)
+    return Status.NO_FACE.value if row.status is Status.NO_FACE or not row.label else folder_name(row.label)
 
 
 def _journal(into: Path) -> str:

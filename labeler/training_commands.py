@@ -128,8 +128,9 @@ def evaluate(
     """Compare a model with labelled pictures: accuracy, macro-F1, calibration, per class, confusion matrix.
 
     The truth is the folders that the pictures stand in, or a table of labels or votes; it and the model's classes are
-    compared by name, in whatever order. Files that failed are left out and counted. --out draws the confusion matrix,
-    whether scores are as often right as they say, and what thresholds keep. Needs the extra `evaluate`.
+    compared by name, in whatever order. Files that failed or are damaged are left out and counted. --out draws the
+    confusion matrix, whether scores are as often right as they say, and what thresholds keep. Needs the extra
+    `evaluate`.
 
     Example: labeler evaluate ./test --model runs/first --wanted-accuracy 0.95 --out report
     """

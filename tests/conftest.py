@@ -40,6 +40,16 @@ class Folder:
         Image.fromarray(pixels).save(path, quality=95)
         return path
 
+    def damaged(self, name: str, seed: int = 1, side: int = 48, **options: object) -> Path:
+        """Make a JPEG that ends properly, but whose lower half is lost."""
+        path = self._place(name)
+        pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        image = Image.fromarray(pixels).convert(str(options.pop("mode", "RGB")))
+        image.save(path, "JPEG", quality=95, **options)  # type: ignore[arg-type]
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+        return path
+
     def file(self, name: str, content: bytes = b"not a picture") -> Path:
         path = self._place(name)
         path.write_bytes(content)

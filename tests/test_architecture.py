@@ -26,9 +26,11 @@ ROWS = [
     {"agenda", "labeling", "executors", "destinations", "restoring", "drafts", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers", "pillow"},
-    {"formats", "bundles", "files", "locks", "pictures", "quiet"},
-    {"protobuf", "archives", "streams"},
-    {"records", "errors", "timings", "intervals"},
+    {"formats", "bundles", "files", "locks", "pictures"},
+    {"protobuf", "archives", "worker"},
+    {"quiet"},
+    {"streams"},
+    {"records", "errors", "damage", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""
 

@@ -122,14 +122,16 @@ def test_training_sees_the_pixels_that_classify_sees(faces: Folder) -> None:
         seen = {images.fingerprint(pixels) for pixels in pictures.pixels}
     root = str(faces.path)
     looked = [
-        labeling.Looker(Settings(root=root))(f"{name}/{index}.png")[0][1] for name in CLASSES for index in range(10)
+        labeling.Looker(Settings(root=root))(f"{name}/{index}.png").faces[0][1]
+        for name in CLASSES
+        for index in range(10)
     ]
 
     assert seen == {images.fingerprint(crop) for crop in looked}
 
 
 def test_pictures_keep_their_class(faces: Folder) -> None:
-    crop = labeling.Looker(Settings(root=str(faces.path)))("cross/3.png")[0][1]
+    crop = labeling.Looker(Settings(root=str(faces.path)))("cross/3.png").faces[0][1]
     with opened(faces.path) as pictures:
         both = (pictures.training, pictures.validation)
         labels = {

@@ -21,7 +21,7 @@ PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 def pieces() -> list[images.Pixels]:
     """Three faces, and a dozen other pieces of photographs."""
     look = labeling.Looker(Settings(root=str(PHOTOS)))
-    faces = [look(f"portraits/{name}.jpg")[0][1] for name in ("collins", "hopper", "photographer")]
+    faces = [look(f"portraits/{name}.jpg").faces[0][1] for name in ("collins", "hopper", "photographer")]
     photographs = [np.asarray(Image.open(PHOTOS / "no_face" / f"{name}.jpg")) for name in ("cat", "coffee")]
     corners = [(photograph, x, y) for photograph in photographs for x in (0, 120, 240) for y in (0, 120)]
     return faces + [np.asarray(Image.fromarray(one[y:][:120, x:][:, :120]).resize((64, 64))) for one, x, y in corners]

@@ -146,5 +146,5 @@ def outcome(path: Path) -> tuple[Status, str]:
 
 
 def crop(path: Path) -> images.Pixels:
-    [(_, pixels)] = labeling.Looker(Settings(root=str(path.parent)))(path.name)
+    [(_, pixels)] = labeling.Looker(Settings(root=str(path.parent)))(path.name).faces
     return pixels

@@ -34,7 +34,7 @@ ORIENTATIONS = {
 
 
 def found(path: Path, **settings: object) -> list[Face]:
-    return [face for face, _ in Looker(Settings(root=str(path.parent), **settings))(path.name)]  # type: ignore[arg-type]
+    return [face for face, _ in Looker(Settings(root=str(path.parent), **settings))(path.name).faces]  # type: ignore[arg-type]
 
 
 def overlap(one: Face, other: Face) -> float:
@@ -181,7 +181,7 @@ def test_crops_are_kept_as_the_network_saw_them(model: Path, tmp_path: Path) -> 
     settings = Settings(str(model), save_crops=str(tmp_path / "crops"))
     pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings))
     kept = Image.open(tmp_path / "crops" / "portraits" / "hopper.jpg.face0.png")
-    ((_, crop),) = Looker(Settings(root=str(PHOTOS)))("portraits/hopper.jpg")
+    ((_, crop),) = Looker(Settings(root=str(PHOTOS)))("portraits/hopper.jpg").faces
 
     assert (np.asarray(kept) == crop).all()
 

@@ -69,7 +69,7 @@ def test_a_file_without_a_face_has_no_label_no_score_and_a_reason(folder: Folder
 
 def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: Settings) -> None:
     folder.picture("a.jpg", colour=(10, 200, 90), side=48)
-    ((face, crop),) = Looker(settings)("a.jpg")
+    ((face, crop),) = Looker(settings)("a.jpg").faces
 
     assert (face.width, crop.shape, crop.dtype) == (48, (64, 64, 3), "uint8")
 
@@ -77,8 +77,8 @@ def test_a_look_gives_the_crop_that_the_network_sees(folder: Folder, settings: S
 def test_a_look_may_vary_the_face_before_it_is_scaled(folder: Folder, settings: Settings) -> None:
     folder.noise("a.png", seed=1, side=32)
     seen: list[tuple[int, ...]] = []
-    ((_, crop),) = Looker(settings, vary=lambda pixels: seen.append(pixels.shape) or 255 - pixels)("a.png")  # type: ignore[func-returns-value]
-    ((_, plain),) = Looker(settings)("a.png")
+    ((_, crop),) = Looker(settings, vary=lambda pixels: seen.append(pixels.shape) or 255 - pixels)("a.png").faces  # type: ignore[func-returns-value]
+    ((_, plain),) = Looker(settings)("a.png").faces
 
     assert seen == [(32, 32, 3)]
     assert np.abs(255 - crop.astype(int) - plain).max() <= 1

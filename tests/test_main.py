@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,49 @@ if __name__ == "__main__":
 
     assert heavy.intersection(process.stdout.split()) == set()
     assert (tmp_path / "t.csv").read_bytes().count(b"\r\n") == 21
+
+
+STOP = """
+import os, signal, sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["STOP_AT"]:
+            sys.meta_path.remove(self)
+            os.killpg(os.getpgid(0), signal.SIGINT)
+
+sys.meta_path.insert(0, Stop())
+"""
+"""Sends Ctrl-C to the whole process group when a module is about to be loaded, in whichever process that is."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param("labeler.executors", id="before anything"),
+        pytest.param("labeler.labeling", id="while the workers' server loads its modules"),
+        pytest.param("typer", id="before the command line is parsed"),
+        pytest.param("labeler.console", id="in the command"),
+    ],
+)
+def test_ctrl_c_in_the_first_second_is_one_line(folder: Folder, model: Path, tmp_path: Path, module: str) -> None:
+    folder.picture("1.jpg")
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "sitecustomize.py").write_text(STOP)
+    given = ["classify", str(folder.path), "--out", str(tmp_path / "t.csv"), "--model", str(model), "--workers", "2"]
+    root = Path(__file__).parent.parent
+    process = subprocess.run(
+        [sys.executable, "-m", "labeler", *given],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "STOP_AT": module, "PYTHONPATH": f"{tmp_path / 'hooks'}{os.pathsep}{root}"},
+        start_new_session=True,
+        timeout=60,
+    )
+    code = process.returncode
+
+    # Python ends itself by SIGINT where it interrupted an exec(), such as that of a dataclass; shells call both 130.
+    assert code in {130, -signal.SIGINT}, process.stderr
+    assert process.stderr.startswith("labeler: stopped")
+    assert process.stderr.count("\n") == 1

@@ -33,9 +33,53 @@ def fail_quietly() -> None:
         raise ImportError
 
 
-def test_decoders_are_not_heard_while_python_is(capfd: pytest.CaptureFixture[str]) -> None:
+def test_decoders_stay_off_the_terminal_while_python_does_not(capfd: pytest.CaptureFixture[str]) -> None:
     script = "import os, sys; from labeler import quiet\nwith quiet.decoders():\n    os.write(2, b'native')\n"
     script += "    print('python', file=sys.stderr)\nos.write(2, b'native again')"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
 
     assert capfd.readouterr().err == "python\nnative again"
+
+
+def test_what_decoders_say_is_heard_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet.decoders():
+        before = quiet.heard()
+        os.write(2, b"Corrupt JPEG data\n")
+        heard = before, quiet.heard(), quiet.heard()
+
+    assert heard == ("", "Corrupt JPEG data\n", "")
+    assert capfd.readouterr().err == ""
+
+
+def test_nobody_listens_to_a_process_that_is_not_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(2, b"mine\n")
+
+    assert (quiet.listens(), quiet.heard(), capfd.readouterr().err) == (False, "", "mine\n")
+
+
+def test_who_listens_within_leaves_who_listened_before_listening() -> None:
+    with quiet.decoders():
+        with quiet.decoders():
+            os.write(2, b"inner")
+            inner = quiet.heard()
+        os.write(2, b"outer")
+
+        assert (inner, quiet.heard(), quiet.listens()) == ("inner", "outer", True)
+    assert not quiet.listens()
+
+
+def test_warnings_without_end_neither_block_nor_take_memory() -> None:
+    script = (
+        "import os; from labeler import quiet\nwith quiet.decoders():\n"
+        "    for _ in range(100):\n"
+        "        try: os.write(2, bytes(10_000))\n"
+        "        except BlockingIOError: pass\n"
+        "    print(len(quiet.heard()), len(quiet.heard()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent, capture_output=True, timeout=60
+    )
+    first, then = map(int, done.stdout.split())
+
+    assert 0 < first <= 1 << 16
+    assert then == 0

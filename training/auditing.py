@@ -86,7 +86,7 @@ class Audited:
     `agreement` is the share of pictures whose label is the most probable one by all the others, `majority_baseline`
     that of the most frequent label. `issues` counts the table's rows by issue, `changes` those of `Issue.LABEL` by what
     they would become, the most frequent first. ``skipped`` says what could not be used, and why; ``unreadable``
-    counts the pictures among it that failed, or held no face.
+    counts the pictures among it that failed, are damaged, or held no face.
     """
 
     n: int

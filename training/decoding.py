@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from labeler import images, labeling
-from labeler.records import Settings
+from labeler.records import Settings, Status
 from training import duplicates
 
 
@@ -31,10 +31,12 @@ class Decoder:
 
     def _decode(self, file: str) -> Decoded:
         try:
-            found = self._look(file)
+            seen = self._look(file)
         except images.ImageError as exc:
             return Decoded(file, None, exc.reason)
-        if not found:
+        if seen.damage:
+            return Decoded(file, None, f"{Status.DAMAGED}: {seen.damage}")
+        if not seen.faces:
             return Decoded(file, None, "no face was found")
-        pixels = found[0][1]
+        pixels = seen.faces[0][1]
         return Decoded(file, pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
