@@ -120,7 +120,7 @@ def test_overwrite_starts_anew(run: Run, photos: Folder, model: Path, tmp_path: 
 
 
 def test_a_complete_table_is_summed_up_without_a_device(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
-    command = "classify", photos.path, "--out", tmp_path / "t.csv", "--model", model
+    command = "classify", photos.path, "--out", tmp_path / "t.csv", "--model", model, "--progress", "none"
     titles = [run(*command).stderr.splitlines()[0] for _ in range(2)]
 
     assert titles[0] == f"{titles[1]} on cpu"
