@@ -72,7 +72,7 @@ class Meter:
         if not self.done:
             return f"{self.doing} ..."
         total = "" if self.total is None else f"/{self.total:,}"
-        left = "" if self.left_s is None else f", {_clock(self.left_s)} left"
+        left = f", {_clock(self.left_s)} left" if self.left_s else ""
         counts = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in self.counts.items())
         note = f", {self.note}" if self.note else ""
         return f"{self.doing}: {self.done:,}{total}, {self.per_second:,.0f}/s{left}{counts}{note}"
@@ -177,7 +177,7 @@ class _Figures(TextColumn):
         """Return the text, of the moment."""
         meter: Meter = task.fields["meter"]
         text = Text(f"{meter.per_second:,.0f}/s")
-        if meter.left_s is not None:
+        if meter.left_s:
             text.append(f" {_clock(meter.left_s)}", "cyan")
         for name, count in meter.counts.items():
             text.append(f"  {count:,} {name.replace('_', ' ')}", _STYLES.get(name, ""))

@@ -23,7 +23,7 @@ from PIL import Image
 from labeler import evaluation, pipeline
 from labeler.classifier import Classifier
 from labeler.errors import Interrupted, LabelerError
-from labeler.records import Settings
+from labeler.records import Progress, Settings
 from training import calibration, callbacks, export, fit, recipes
 from training.settings import TrainSettings, recipe_of
 
@@ -463,7 +463,7 @@ def test_a_bundle_that_differs_fails_the_training(faces: Path, tmp_path: Path, m
 def test_the_terminal_gets_one_plain_line_for_each_epoch(
     faces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED), Progress.NONE)
     out, err = capfd.readouterr()
     lines = err.splitlines()
 
