@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 from labeler import files
+from labeler.crops import Crops
 from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
 
 
@@ -23,6 +24,7 @@ class Agenda:
         self.vanished_files: list[str] = []
         self._names = iter(names)
         self._settings = settings
+        self._crops = Crops(settings)
         self._redo: Collection[str] = record.redo or ()
         self._tally = tally
         self._again: dict[str, list[Row]] = {}
@@ -73,7 +75,7 @@ class Agenda:
         """Remove the crops that were kept of faces which are no more."""
         for row in before[faces:]:
             if row.face is not None:
-                files.remove(files.crop_path(self._settings, row.file, row.face))
+                self._crops.remove(row.file, row.face)
 
     def _new(self, rest: dict[str, bool]) -> Iterator[str]:
         """Yield the names that are not in the rest of the table, then note whom of the rest there was no name for."""

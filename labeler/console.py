@@ -125,6 +125,10 @@ def show_summary(summary: Summary) -> None:
         console.print(f"  ... and {tally.failed - len(tally.examples):,} more: see the column `status` of the table")
     for folder in summary.unreadable_folders:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
+    spent = summary.profile.spent
+    if spent.lost_crops:
+        lost = f"not kept: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
+        console.print(lost, markup=False, style="red", soft_wrap=True)
     if summary.vanished:
         named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
         gone = f"gone since, kept in the table: {_count(summary.vanished, 'file')}: {named}"

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO
 
 from labeler import files, formats, locks, tables
+from labeler.crops import any_kept
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Redo, Row, RunRecord, by_file
 from labeler.tables import COMPLETE, PART, PART_RECORD, RECORD, beside
@@ -174,8 +175,11 @@ class Draft:
         return self
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
-        """Close it, finished or not; what failed before its first row leaves nothing behind."""
-        if raised and self._empty:
+        """Close it, finished or not; what failed before its first row leaves nothing behind, unless it kept crops.
+
+        The record then says whose they are, so that the same command goes on with them.
+        """
+        if raised and self._empty and not any_kept(self.record.settings.get("save_crops", "")):
             for suffix in (PART_RECORD, PART):
                 beside(self.out, suffix).unlink(missing_ok=True)
         self.close()

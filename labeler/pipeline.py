@@ -70,8 +70,8 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """Return 1 when a file failed or a folder could not be listed, else 0."""
-        return 1 if self.tally.failed or self.unreadable_folders else 0
+        """Return 1 when a file failed, a folder could not be listed or a crop not be kept, else 0."""
+        return 1 if self.tally.failed or self.unreadable_folders or self.profile.spent.lost_crops else 0
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -82,6 +82,7 @@ class Summary:
             "resumed": self.tally.resumed,
             "passed_over": self.passed_over,
             "unreadable_folders": list(self.unreadable_folders),
+            "lost_crops": self.profile.spent.lost_crops,
             "vanished": self.vanished,
             "vanished_files": list(self.vanished_files),
             "model": self.model.name,
@@ -177,7 +178,7 @@ def _complete(settings: Settings, source: Source) -> Settings:
 
 
 def _check_crops(folder: str, source: Source, job: Job) -> None:
-    if any(Path(folder).is_relative_to(path) for path in source.inputs):
+    if source.contains(folder):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
     records = (tables.read_record(job.out), tables.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)

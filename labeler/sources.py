@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from labeler.errors import LabelerError
@@ -38,6 +39,7 @@ class Source:
                 raise LabelerError(f"there is no file or folder {path}")
         folders = [path for path in paths if os.path.isdir(path)]
         self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in folders))
+        self._folders = folders
         self._absolute = absolute
         self._all_files = all_files
         self.root = _common_folder(self.inputs)
@@ -61,6 +63,11 @@ class Source:
                 yield self._name(path)
         while linked:
             yield from self._walk(linked.popleft(), walked, linked)
+
+    def contains(self, folder: str) -> bool:
+        """Say whether a folder, which need not exist, lies within an input, by whatever name."""
+        inputs = set(map(_identity, self._folders)) - {None}
+        return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
     def _walk(self, folder: str, walked: set[tuple[int, int]], linked: deque[str]) -> Iterator[str]:
         pending = [folder]
@@ -116,6 +123,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # A link that leads to itself.
         return False
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _inside(path: str, folder: str) -> bool:

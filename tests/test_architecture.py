@@ -24,7 +24,7 @@ ROWS = [
     {"pipeline", "evaluation", "sorting", "annotation", "frames"},
     {"agenda", "labeling", "executors", "destinations", "restoring", "drafts", "variations", "confidence"},
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
-    {"parquet", "models", "headers", "pillow"},
+    {"parquet", "models", "headers", "pillow", "crops"},
     {"formats", "bundles", "files", "locks", "pictures"},
     {"protobuf", "archives"},
     {"records", "errors", "quiet", "timings", "intervals"},
