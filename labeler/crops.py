@@ -66,7 +66,7 @@ class Crops:
         path = self.path(file, index)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with files.placing(path) as beside:
+            with files.placing(path, durable=False) as beside:
                 beside.write_bytes(png)
         except OSError as exc:
             if exc.errno not in _REFUSED:

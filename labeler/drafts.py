@@ -248,7 +248,6 @@ class Draft:
             with files.replacing(complete, _ADVICE) as unplaced, self._part.open("rb") as stream:
                 rows = (row for row, _ in self._format.decode(stream))
                 tables.parquet().write(unplaced, rows, self.record.class_names, self.record.schema_version)
-                _sync_file(unplaced)
         _settle(self.out)
 
 
@@ -258,8 +257,10 @@ def _settle(out: Path) -> None:
         if beside(out, COMPLETE).exists():
             beside(out, PART).unlink(missing_ok=True)
             os.replace(beside(out, COMPLETE), out)
+            files.sync_folder(out.parent)
         if tables.has_placed_record(out):
             os.replace(beside(out, PART_RECORD), beside(out, RECORD))
+            files.sync_folder(out.parent)
     except OSError as exc:
         raise _cannot_write(out, exc) from exc
 
@@ -275,11 +276,6 @@ def _sound_length(part: Path, form: formats.Appendable, header: bytes) -> int:
                 file, begin = row.file, previous
             previous = end
     return begin
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _cannot_write(out: Path, exc: OSError) -> OutputError:

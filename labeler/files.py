@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from typing import Any
 
 from labeler.errors import LabelerError, OutputError
 
+_CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF})
+"""What file systems say that do not know how to sync a folder."""
+
 
 @contextmanager
 def replacing(path: Path, advice: str = "") -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds.
+    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds, for good.
 
     Raises:
         OutputError: the file cannot be written; ``advice`` says what to do.
@@ -27,8 +31,8 @@ def replacing(path: Path, advice: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def placing(path: Path) -> Iterator[Path]:
-    """Do what `replacing` does, with the error of the system.
+def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Do what `replacing` does; only if ``durable``, a power failure leaves the old file or the new one, whole.
 
     Raises:
         OSError: the file cannot be written.
@@ -36,10 +40,34 @@ def placing(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield beside
+        if durable:
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
         os.replace(beside, path)
+        if durable:
+            sync_folder(path.parent)
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can tell.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    try:
+        opened = os.open(folder or ".", os.O_RDONLY)
+    except OSError:  # Its names may be written, but not read; or it is Windows.
+        return
+    try:
+        os.fsync(opened)
+    except OSError as exc:
+        if exc.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(opened)
 
 
 def write(path: Path, content: str, advice: str = "") -> None:
