@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -113,6 +114,7 @@ def label(
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
     for rows in _labelled(names, labeler, batch_size, Profile(workers or executors.cores())):
+        source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
 
@@ -134,9 +136,10 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
-    source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files)
+    settings = job.settings
+    source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files)
     names = _at_least_one(source)
-    settings = _complete(job.settings, source)
+    settings = _complete(settings, source)
     card = bundles.card(Path(settings.model))
     if settings.save_crops:
         _check_crops(settings.save_crops, source, job)
@@ -146,12 +149,14 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     try:
         with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
             agenda = Agenda(names, settings, draft.record, tally)
-            total = _count_in_background(source, all_files=job.all_files) if progress else _Total()
+            total = _count_in_background(source) if progress else _Total()
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
+                source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
                 _write(agenda.settled(rows), draft, tally, profile)
                 if progress:
                     progress(tally, total.files)
+            source.confirm_all()
             draft.finish(tally.counts())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
@@ -271,11 +276,12 @@ class _Total:
     files: int | None = None
 
 
-def _count_in_background(source: Source, *, all_files: bool) -> _Total:
+def _count_in_background(source: Source) -> _Total:
     total = _Total()
 
     def count() -> None:
-        total.files = sum(1 for _ in Source(source.inputs, all_files=all_files))
+        with contextlib.suppress(LabelerError):  # The run meets it, too, and stops.
+            total.files = sum(1 for _ in source.again())
 
     threading.Thread(target=count, daemon=True).start()
     return total

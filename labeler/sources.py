@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labeler.errors import LabelerError
+from labeler.presence import Presence
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"
@@ -32,64 +33,106 @@ class Source:
         unreadable: Folders of the last iteration that could not be listed, with the reason.
     """
 
-    def __init__(self, inputs: Iterable[str | Path], *, absolute: bool = False, all_files: bool = False) -> None:
-        paths = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in inputs))
-        for path in paths:
-            if not os.path.lexists(path):
-                raise LabelerError(f"there is no file or folder {path}")
-        folders = [path for path in paths if os.path.isdir(path)]
-        self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in folders))
-        self._folders = folders
+    def __init__(
+        self,
+        inputs: Iterable[str | Path],
+        *,
+        absolute: bool = False,
+        all_files: bool = False,
+    ) -> None:
+        paths = _absolute(inputs)
+        self._folders = {path for path in paths if os.path.isdir(path)}
+        self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in self._folders))
         self._absolute = absolute
         self._all_files = all_files
         self.root = _common_folder(self.inputs)
         self.passed_over = 0
         self.unreadable: list[str] = []
+        self._presence = Presence()
+        for folder in {path if path in self._folders else os.path.dirname(path) for path in self.inputs}:
+            with suppress(OSError):
+                self._presence.note(folder, named=True)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the pictures.
 
         Raises:
             LabelerError: a folder that was named itself cannot be listed.
+            InputGoneError: a folder that was there has gone.
         """
-        self.passed_over = 0
-        self.unreadable = []
-        walked: set[tuple[int, int]] = set()
-        linked: deque[str] = deque()
-        for path in self.inputs:
-            if os.path.isdir(path):
-                yield from self._walk(path, walked, linked)
-            else:
-                yield self._name(path)
-        while linked:
-            yield from self._walk(linked.popleft(), walked, linked)
+        for name in self._all():
+            yield self._shown(name)
+
+    def confirm(self, files: Iterable[str]) -> None:
+        """Confirm that the folders of files that could not be read are still there.
+
+        Raises:
+            InputGoneError: one has gone, and with it no one knows how many other files.
+        """
+        for file in {os.path.dirname(file): file for file in files}.values():
+            path = os.path.join(self.root, file)
+            self._presence.confirm(os.path.dirname(path), path)
+
+    def confirm_all(self) -> None:
+        """Confirm that the inputs, and what is mounted below them, are still there.
+
+        Raises:
+            InputGoneError: one has gone.
+        """
+        self._presence.confirm_all()
+
+    def again(self) -> Source:
+        """Return a source of the same names that counts for itself."""
+        return Source(self.inputs, absolute=self._absolute, all_files=self._all_files)
 
     def contains(self, folder: str) -> bool:
         """Say whether a folder, which need not exist, lies within an input, by whatever name."""
         inputs = set(map(_identity, self._folders)) - {None}
         return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
+    def _all(self) -> Iterator[str]:
+        self.passed_over = 0
+        self.unreadable = []
+        walked: set[tuple[int, int]] = set()
+        linked: deque[str] = deque()
+        for path in self.inputs:
+            if os.path.isdir(path) or path in self._folders:
+                yield from self._walk(path, walked, linked)
+            else:
+                yield self._name(path)
+        while linked:
+            yield from self._walk(linked.popleft(), walked, linked)
+
     def _walk(self, folder: str, walked: set[tuple[int, int]], linked: deque[str]) -> Iterator[str]:
         pending = [folder]
         while pending:
             path = pending.pop()
             try:
-                found = os.stat(path)
+                found = self._presence.note(path)
                 if (found.st_dev, found.st_ino) in walked:
                     continue
                 walked.add((found.st_dev, found.st_ino))
                 files, folders, links = self._list(path)
             except OSError as exc:
-                if path in self.inputs:
+                self._presence.confirm(path if self._presence.knows(path) else os.path.dirname(path))
+                if path in self._folders:
                     raise LabelerError(f"the folder {path} cannot be read: {exc.strerror}") from exc
-                self.unreadable.append(f"{self._name(path)}: {exc.strerror}")
+                self.unreadable.append(f"{self._shown(self._name(path))}: {exc.strerror}")
                 continue
             prefix = self._name(path)
             prefix = "" if prefix == "." else prefix.rstrip("/") + "/"
+            linked.extend(self._below(path, links))
+            pending.extend(reversed(self._below(path, folders)))
             for name in files:
                 yield prefix + name
-            linked.extend(os.path.join(path, name) for name in links)
-            pending.extend(os.path.join(path, name) for name in reversed(folders))
+
+    def _below(self, folder: str, names: Sequence[str]) -> list[str]:
+        """Return the paths of subfolders each looked at: it may go before its turn."""
+        wanted = [os.path.join(folder, name) for name in names]
+        for path in wanted:
+            with suppress(OSError):
+                self._presence.note(path)
+        return wanted
 
     def _list(self, folder: str) -> tuple[list[str], list[str], list[str]]:
         """Return the names of the pictures, of the subfolders, and of the links to folders."""
@@ -109,13 +152,35 @@ class Source:
         return sorted(files), sorted(folders), sorted(links)
 
     def _name(self, path: str) -> str:
-        name = path if self._absolute else os.path.relpath(path, self.root)
-        return name.replace(os.sep, "/")
+        return os.path.relpath(path, self.root).replace(os.sep, "/")
+
+    def _shown(self, name: str) -> str:
+        return os.path.join(self.root, name).replace(os.sep, "/") if self._absolute else name
 
 
 def find(folder: str | Path) -> Source:
     """Return the pictures below one folder."""
     return Source([folder])
+
+
+def _absolute(inputs: Iterable[str | Path]) -> list[str]:
+    """Return the paths of what was given, each once.
+
+    Raises:
+        LabelerError: there is no such file or folder, or it cannot be reached.
+    """
+    try:
+        paths = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in inputs))
+    except FileNotFoundError as exc:
+        raise LabelerError("the current folder does not exist any more; change to another one") from exc
+    for path in paths:
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as exc:
+            raise LabelerError(f"there is no file or folder {path}") from exc
+        except OSError as exc:
+            raise LabelerError(f"{path} cannot be read: {exc.strerror}") from exc
+    return paths
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
