@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 from labeler import files
@@ -19,7 +19,14 @@ class Agenda:
         vanished_files: The first few of them.
     """
 
-    def __init__(self, names: Iterable[str], settings: Settings, record: RunRecord, tally: Tally) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        settings: Settings,
+        record: RunRecord,
+        tally: Tally,
+        selects: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self.vanished = 0
         self.vanished_files: list[str] = []
         self._names = iter(names)
@@ -27,6 +34,7 @@ class Agenda:
         self._crops = Crops(settings)
         self._redo: Collection[str] = record.redo or ()
         self._tally = tally
+        self._selects = selects
         self._again: dict[str, list[Row]] = {}
         """What stands in the table of the files that were given out to be labelled again, until they were."""
 
@@ -89,6 +97,8 @@ class Agenda:
                 self._note_vanished(name)
 
     def _is_to_redo(self, rows: Sequence[Row]) -> bool:
+        if not self._redo or not self._selects(rows[0].file):
+            return False
         path = self._path(rows[0].file)
         if Redo.FAILED in self._redo and rows[0].failed:
             return not files.gone(path)

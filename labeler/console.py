@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipelin
     from labeler.annotation import Annotated
     from labeler.pipeline import Summary
     from labeler.sorting import Move
+    from labeler.sources import Source
     from labeler.timings import Profile
 
 Item = TypeVar("Item")
@@ -135,6 +136,8 @@ def show_summary(summary: Summary) -> None:
         console.print(gone, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
         console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
+    if summary.source.selection:
+        console.print(_selection(summary.source), markup=False, soft_wrap=True)
     if summary.complete_before:
         console.print("the table was complete already; --overwrite labels everything again")
     else:
@@ -228,6 +231,14 @@ def _tracked(
     """Pass items on, with a bar on a terminal that goes when they are done."""
     hidden = quiet or not console.is_terminal
     return track(items, doing, total, transient=True, console=console, disable=hidden)
+
+
+def _selection(source: Source) -> str:
+    """Return how many files were selected, of how many if that is known, and by what."""
+    files = f"the first {_count(source.selected, 'file')}"
+    if source.found is not None:
+        files = f"{source.selected:,} of {_count(source.found, 'file')}"
+    return f"a selection: {files} ({source.selection})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -17,6 +17,7 @@ from labeler import __version__, bundles, drafts, executors, tables
 from labeler.agenda import Agenda
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.selection import Selection
 from labeler.sources import Source
 from labeler.timings import Profile, Spent
 
@@ -49,6 +50,8 @@ class Job:
     device: Device = Device.AUTO
     redo: frozenset[Redo] = frozenset()
     """Which files of the table are labelled again; an unfinished table is completed before."""
+    selection: Selection = field(default_factory=Selection)
+    """Which of the pictures are labelled now; what else stands in the table stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ class Summary:
     """Files in the table that are no more."""
     vanished_files: tuple[str, ...]
     """The first few of them."""
+    source: Source
+    """What was walked, and what was selected of it."""
+
+    def _selection(self) -> dict[str, Any] | None:
+        asked = self.source.selection
+        return {**asked.as_json(), "files": self.source.selected, "of": self.source.found} if asked else None
 
     @property
     def exit_code(self) -> int:
@@ -82,6 +91,7 @@ class Summary:
             "labels": dict(self.tally.labels),
             "resumed": self.tally.resumed,
             "passed_over": self.passed_over,
+            "selection": self._selection(),
             "unreadable_folders": list(self.unreadable_folders),
             "lost_crops": self.profile.spent.lost_crops,
             "vanished": self.vanished,
@@ -136,8 +146,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
-    settings = job.settings
-    source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files)
+    settings, selection = job.settings, job.selection
+    source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files, selection=selection)
     names = _at_least_one(source)
     settings = _complete(settings, source)
     card = bundles.card(Path(settings.model))
@@ -148,7 +158,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     record = _record(source, settings, card)
     try:
         with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
-            agenda = Agenda(names, settings, draft.record, tally)
+            agenda = Agenda(names, settings, draft.record, tally, source.selects)
             total = _count_in_background(source) if progress else _Total()
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
@@ -171,6 +181,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
         tuple(source.unreadable),
         agenda.vanished,
         tuple(agenda.vanished_files),
+        source,
     )
 
 
@@ -250,6 +261,11 @@ def _at_least_one(source: Source) -> Iterator[str]:
     names = iter(source)
     for first in names:
         return chain([first], names)
+    if source.found:
+        raise NoPicturesError(
+            f"none of {source.found:,} pictures in {source.root} is selected by {source.selection}; patterns are "
+            "matched against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
+        )
     others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
     raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
 

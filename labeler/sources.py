@@ -6,10 +6,13 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from labeler.errors import LabelerError
 from labeler.presence import Presence
+from labeler.selection import Selection
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"
@@ -24,13 +27,17 @@ class Source:
     Each iteration walks the disk anew and yields names with forward slashes: the files of a folder first, then
     its subfolders, both sorted by name; folders behind symbolic links last, so that no folder is walked twice
     and no loop is endless. Names that begin with a dot are passed over, and files without a picture's suffix unless
-    ``all_files`` are wanted. A file that was named itself is always taken.
+    ``all_files`` are wanted. A file that was named itself is taken whatever its suffix. ``selection`` leaves out more,
+    and changes nothing in the order.
 
     Attributes:
         inputs: What was given, absolute, without what lies inside another input.
         root: The folder that the names are relative to: the one input folder, else what all inputs share.
         passed_over: Files of the last iteration without a picture's suffix.
         unreadable: Folders of the last iteration that could not be listed, with the reason.
+        selection: What is left out.
+        selected: How many names the last iteration gave.
+        found: Out of how many; None when it was left before its end.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class Source:
         *,
         absolute: bool = False,
         all_files: bool = False,
+        selection: Selection = Selection(),  # noqa: B008 - frozen
     ) -> None:
         paths = _absolute(inputs)
         self._folders = {path for path in paths if os.path.isdir(path)}
@@ -46,7 +54,9 @@ class Source:
         self._absolute = absolute
         self._all_files = all_files
         self.root = _common_folder(self.inputs)
-        self.passed_over = 0
+        self.selection = selection
+        self.passed_over = self.selected = 0
+        self.found: int | None = None
         self.unreadable: list[str] = []
         self._presence = Presence()
         for folder in {path if path in self._folders else os.path.dirname(path) for path in self.inputs}:
@@ -60,8 +70,21 @@ class Source:
             LabelerError: a folder that was named itself cannot be listed.
             InputGoneError: a folder that was there has gone.
         """
-        for name in self._all():
+        self.selected = 0
+        names: Iterator[str] = self._matching()
+        if self.selection.sample:
+            names = (name for name in names if self.selection.rank(name) <= self._highest_rank)
+        for name in islice(names, self.selection.limit or None):
+            self.selected += 1
             yield self._shown(name)
+
+    def selects(self, name: str) -> bool:
+        """Say whether a name that a table holds is one of those that an iteration gives, if its file is still there."""
+        if self.selection.limit:
+            return name in self._first
+        local = name[len(os.path.join(self.root, "")) :] if self._absolute else name
+        in_sample = not self.selection.sample or self.selection.rank(local) <= self._highest_rank
+        return in_sample and self.selection.matches(local)
 
     def confirm(self, files: Iterable[str]) -> None:
         """Confirm that the folders of files that could not be read are still there.
@@ -83,12 +106,29 @@ class Source:
 
     def again(self) -> Source:
         """Return a source of the same names that counts for itself."""
-        return Source(self.inputs, absolute=self._absolute, all_files=self._all_files)
+        return Source(self.inputs, absolute=self._absolute, all_files=self._all_files, selection=self.selection)
 
     def contains(self, folder: str) -> bool:
         """Say whether a folder, which need not exist, lies within an input, by whatever name."""
         inputs = set(map(_identity, self._folders)) - {None}
         return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
+
+    @cached_property
+    def _highest_rank(self) -> int:
+        """What bounds the sample; once known it stays, whatever comes and goes meanwhile."""
+        return self.selection.highest_rank(self.again()._matching())
+
+    @cached_property
+    def _first(self) -> frozenset[str]:
+        return frozenset(self.again())
+
+    def _matching(self) -> Iterator[str]:
+        self.found, found = None, 0
+        for name in self._all():
+            found += 1
+            if self.selection.matches(name):
+                yield name
+        self.found = found
 
     def _all(self) -> Iterator[str]:
         self.passed_over = 0
@@ -121,14 +161,14 @@ class Source:
                 continue
             prefix = self._name(path)
             prefix = "" if prefix == "." else prefix.rstrip("/") + "/"
-            linked.extend(self._below(path, links))
-            pending.extend(reversed(self._below(path, folders)))
+            linked.extend(self._below(path, prefix, links))
+            pending.extend(reversed(self._below(path, prefix, folders)))
             for name in files:
                 yield prefix + name
 
-    def _below(self, folder: str, names: Sequence[str]) -> list[str]:
-        """Return the paths of subfolders each looked at: it may go before its turn."""
-        wanted = [os.path.join(folder, name) for name in names]
+    def _below(self, folder: str, prefix: str, names: Sequence[str]) -> list[str]:
+        """Return the paths of subfolders that are not excluded, each looked at: it may go before its turn."""
+        wanted = [os.path.join(folder, name) for name in names if not self._excludes(prefix + name)]
         for path in wanted:
             with suppress(OSError):
                 self._presence.note(path)
@@ -156,6 +196,9 @@ class Source:
 
     def _shown(self, name: str) -> str:
         return os.path.join(self.root, name).replace(os.sep, "/") if self._absolute else name
+
+    def _excludes(self, folder: str) -> bool:
+        return bool(self.selection.exclude) and self.selection.excludes_folder(folder)
 
 
 def find(folder: str | Path) -> Source:

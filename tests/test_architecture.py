@@ -26,7 +26,7 @@ ROWS = [
     {"sources", "images", "faces", "classifier", "tables", "journal", "placing"},
     {"parquet", "models", "headers", "pillow", "crops"},
     {"formats", "bundles", "files", "locks", "pictures"},
-    {"protobuf", "archives", "presence"},
+    {"protobuf", "archives", "selection", "presence"},
     {"records", "errors", "quiet", "timings", "intervals"},
 ]
 """From the front doors down. A module imports only from rows below its own; `records` and `errors` import nothing."""

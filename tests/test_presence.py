@@ -17,6 +17,7 @@ from conftest import Folder
 from labeler import pipeline, tables
 from labeler.errors import InputGoneError
 from labeler.records import Faces, Row, Settings
+from labeler.selection import Selection
 from labeler.sources import Source
 
 COUNT = 120
@@ -184,8 +185,11 @@ def walked(folder: Folder) -> Folder:
     return folder
 
 
-def test_an_input_that_goes_while_it_is_walked_is_not_the_end_of_its_pictures(walked: Folder, tmp_path: Path) -> None:
-    names = iter(Source([walked.path]))
+@pytest.mark.parametrize("selection", [Selection(), Selection(sample=100)])
+def test_an_input_that_goes_while_it_is_walked_is_not_the_end_of_its_pictures(
+    walked: Folder, tmp_path: Path, selection: Selection
+) -> None:
+    names = iter(Source([walked.path], selection=selection))
     given = [next(names), next(names)]
     walked.path.rename(tmp_path / "away")
 
