@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 from labeler import files
+from labeler.crops import Crops
 from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
 
 _TOLD_EVERY = 1000
@@ -30,14 +31,17 @@ class Agenda:
         record: RunRecord,
         tally: Tally,
         told: Callable[[], None] = lambda: None,
+        selects: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.vanished = 0
         self.vanished_files: list[str] = []
         self._names = iter(names)
         self._settings = settings
+        self._crops = Crops(settings)
         self._redo: Collection[str] = record.redo or ()
         self._tally = tally
         self._told = told
+        self._selects = selects
         self._again: dict[str, list[Row]] = {}
         """What stands in the table of the files that were given out to be labelled again, until they were."""
 
@@ -86,7 +90,7 @@ class Agenda:
         """Remove the crops that were kept of faces which are no more."""
         for row in before[faces:]:
             if row.face is not None:
-                files.remove(files.crop_path(self._settings, row.file, row.face))
+                self._crops.remove(row.file, row.face)
 
     def _new(self, rest: dict[str, bool]) -> Iterator[str]:
         """Yield the names that are not in the rest of the table, then note whom of the rest there was no name for."""
@@ -100,6 +104,8 @@ class Agenda:
                 self._note_vanished(name)
 
     def _is_to_redo(self, rows: Sequence[Row]) -> bool:
+        if not self._redo or not self._selects(rows[0].file):
+            return False
         path = self._path(rows[0].file)
         if Redo.FAILED in self._redo and rows[0].failed:
             return not files.gone(path)

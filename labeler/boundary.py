@@ -101,5 +101,6 @@ def terminable() -> Iterator[list[int]]:
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 finished, but some files failed; 2 wrong usage; 3 no pictures found; "
-    "4 the model cannot be used; 5 the output cannot be written; 130 interrupted or 143 terminated, can be continued."
+    "4 the model cannot be used; 5 the output cannot be written; 6 the input went away; "
+    "130 interrupted or 143 terminated, can be continued."
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipelin
     from labeler.annotation import Annotated
     from labeler.pipeline import Summary
     from labeler.sorting import Move
+    from labeler.sources import Source
     from labeler.timings import Profile
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
@@ -89,12 +90,18 @@ def show_summary(summary: Summary) -> None:
         console.print(f"  ... and {tally.failed - len(tally.examples):,} more: see the column `status` of the table")
     for folder in summary.unreadable_folders:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
+    spent = summary.profile.spent
+    if spent.lost_crops:
+        lost = f"not kept: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
+        console.print(lost, markup=False, style="red", soft_wrap=True)
     if summary.vanished:
         named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
         gone = f"gone since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
         console.print(gone, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
         console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
+    if summary.source.selection:
+        console.print(_selection(summary.source), markup=False, soft_wrap=True)
     if summary.complete_before:
         console.print("the table was complete already; --overwrite labels everything again")
     else:
@@ -182,6 +189,14 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progr
     if not quiet:
         console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
     return left
+
+
+def _selection(source: Source) -> str:
+    """Return how many files were selected, of how many if that is known, and by what."""
+    files = f"the first {_count(source.selected, 'file')}"
+    if source.found is not None:
+        files = f"{source.selected:,} of {_count(source.found, 'file')}"
+    return f"a selection: {files} ({source.selection})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO
 
 from labeler import files, formats, locks, tables
+from labeler.crops import any_kept
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Redo, Row, RunRecord, by_file
 from labeler.tables import COMPLETE, PART, PART_RECORD, RECORD, beside
@@ -174,8 +175,11 @@ class Draft:
         return self
 
     def __exit__(self, raised: type[BaseException] | None, *_: object) -> None:
-        """Close it, finished or not; what failed before its first row leaves nothing behind."""
-        if raised and self._empty:
+        """Close it, finished or not; what failed before its first row leaves nothing behind, unless it kept crops.
+
+        The record then says whose they are, so that the same command goes on with them.
+        """
+        if raised and self._empty and not any_kept(self.record.settings.get("save_crops", "")):
             for suffix in (PART_RECORD, PART):
                 beside(self.out, suffix).unlink(missing_ok=True)
         self.close()
@@ -244,7 +248,6 @@ class Draft:
             with files.replacing(complete, _ADVICE) as unplaced, self._part.open("rb") as stream:
                 rows = (row for row, _ in self._format.decode(stream))
                 tables.parquet().write(unplaced, rows, self.record.class_names, self.record.schema_version)
-                _sync_file(unplaced)
         _settle(self.out)
 
 
@@ -254,8 +257,10 @@ def _settle(out: Path) -> None:
         if beside(out, COMPLETE).exists():
             beside(out, PART).unlink(missing_ok=True)
             os.replace(beside(out, COMPLETE), out)
+            files.sync_folder(out.parent)
         if tables.has_placed_record(out):
             os.replace(beside(out, PART_RECORD), beside(out, RECORD))
+            files.sync_folder(out.parent)
     except OSError as exc:
         raise _cannot_write(out, exc) from exc
 
@@ -271,11 +276,6 @@ def _sound_length(part: Path, form: formats.Appendable, header: bytes) -> int:
                 file, begin = row.file, previous
             previous = end
     return begin
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _cannot_write(out: Path, exc: OSError) -> OutputError:

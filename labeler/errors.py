@@ -36,6 +36,12 @@ class OutputError(LabelerError):
     kind = "output"
 
 
+class InputGoneError(LabelerError):
+    """A folder of pictures went away while it was read, for example because its disk was pulled."""
+
+    exit_code = 6
+
+
 class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an error
     """The user stopped the run; it can be continued."""
 

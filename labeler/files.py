@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from labeler.errors import LabelerError, OutputError
-from labeler.records import Settings
+
+_CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF})
+"""What file systems say that do not know how to sync a folder."""
 
 
 @contextmanager
 def replacing(path: Path, advice: str = "") -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds.
+    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds, for good.
 
     Raises:
         OutputError: the file cannot be written; ``advice`` says what to do.
     """
+    try:
+        with placing(path) as beside:
+            yield beside
+    except OSError as exc:
+        raise OutputError(f"cannot write {path}: {exc.strerror or exc}{advice}") from exc
+
+
+@contextmanager
+def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Do what `replacing` does; only if ``durable``, a power failure leaves the old file or the new one, whole.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     beside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield beside
+        if durable:
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
         os.replace(beside, path)
-    except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror or exc}{advice}") from exc
+        if durable:
+            sync_folder(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can tell.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    try:
+        opened = os.open(folder or ".", os.O_RDONLY)
+    except OSError:  # Its names may be written, but not read; or it is Windows.
+        return
+    try:
+        os.fsync(opened)
+    except OSError as exc:
+        if exc.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(opened)
 
 
 def write(path: Path, content: str, advice: str = "") -> None:
@@ -47,12 +87,6 @@ def write_json(path: Path, value: Any) -> None:
         OutputError: the file cannot be written.
     """
     write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def crop_path(settings: Settings, file: str, index: int) -> Path:
-    """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
-    relative = os.path.relpath(os.path.join(settings.root, file), settings.root)
-    return Path(settings.save_crops, f"{relative}.face{index}.png")
 
 
 def gone(path: str) -> bool:
@@ -82,18 +116,6 @@ def version_of(found: os.stat_result) -> str:
     Not the time of its inode's change: it tells of new links, names and permissions as well.
     """
     return f"{found.st_size}-{found.st_mtime_ns}"
-
-
-def remove(path: Path) -> None:
-    """Remove a file if it is there.
-
-    Raises:
-        OutputError: it cannot be removed.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as exc:
-        raise OutputError(f"cannot remove {path}: {exc.strerror or exc}") from exc
 
 
 def open_empty(folder: Path, purpose: str, advice: str) -> None:

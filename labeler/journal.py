@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
+from labeler import files
 from labeler.errors import LabelerError
 from labeler.records import Mode
 
@@ -73,6 +74,7 @@ def begin(path: str) -> None:
     with open(path, "a+b") as file:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
+    files.sync_folder(os.path.dirname(path))
 
 
 def append(path: str, entries: Sequence[Entry]) -> None:
@@ -120,6 +122,7 @@ def keep(path: str, entries: Sequence[Entry]) -> None:
         os.replace(beside, path)
     else:
         os.unlink(path)
+    files.sync_folder(os.path.dirname(path))
 
 
 def _latest(entries: Sequence[Entry]) -> list[Entry]:

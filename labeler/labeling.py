@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import NamedTuple
 
 import numpy as np
 
-from labeler import bundles, classifier, faces, files, images, models, worker
-from labeler.errors import OutputError, one_line
+from labeler import bundles, classifier, faces, images, models, worker
+from labeler.crops import Crops
+from labeler.errors import one_line
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
 from labeler.timings import Spent
 
@@ -108,6 +108,7 @@ class Labeler:
         self.device = device
         """What the networks run on; what was asked for, before the first call."""
         self._look_at = Looker(settings, device, vary)
+        self._crops = Crops(settings)
         self._classifier: classifier.Classifier | None = None
 
     @property
@@ -124,7 +125,7 @@ class Labeler:
 
         Raises:
             ModelError: a model cannot be used.
-            OutputError: a crop cannot be kept.
+            OutputError: a crop cannot be kept, for the disk is full, or gone.
         """
         if self._classifier is None:
             self.device = self._look_at.device = models.device(self.device)
@@ -148,7 +149,7 @@ class Labeler:
             row = row.damaged(seen.damage)
         if self.settings.save_crops:
             for index, (_, crop) in enumerate(seen.faces):
-                _keep(crop, files.crop_path(self.settings, file, index))
+                self.spent.note_lost(self._crops.keep(file, index, images.png(crop)))
         return [(row.located(index, face), crop) for index, (face, crop) in enumerate(seen.faces)]
 
     def _predict(self, crops: Sequence[images.Pixels]) -> Iterator[list[float]]:
@@ -182,13 +183,3 @@ class Timed:
         spent.device = self._labeler.device
         self._labeler.spent = Spent()
         return rows, spent
-
-
-def _keep(crop: images.Pixels, path: Path) -> None:
-    advice = ". Make room, then run the same command again"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror}{advice}") from exc
-    with files.replacing(path, advice) as beside:
-        beside.write_bytes(images.png(crop))

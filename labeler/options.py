@@ -59,6 +59,22 @@ Labels = Annotated[
 Classes = Annotated[
     str, typer.Option("--classes", help="The table's labels or columns to use, renamed: anger=angry,sad.")
 ]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="GLOB",
+        help="Only pictures whose names below the input match this or another --include: 'a/**', '**/*.jpg'.",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Leave out those whose names match.", show_default=False),
+]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many, to try a run; 0 for all.")]
+Sample = Annotated[int, typer.Option("--sample", min=0, help="Only so many by chance; 0 for all.")]
+Seed = Annotated[int, typer.Option("--seed", help="Decides which --sample takes.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew and replace a table that is there.")]
 RetryFailed = Annotated[
     bool,

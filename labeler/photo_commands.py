@@ -14,10 +14,13 @@ from labeler.options import (
     BatchSize,
     Detector,
     DeviceOption,
+    Exclude,
     FacesOption,
     FaceThreshold,
+    Include,
     Inputs,
     Json,
+    Limit,
     MaxFaces,
     MaxPixels,
     MinFace,
@@ -27,6 +30,8 @@ from labeler.options import (
     Quiet,
     Refresh,
     RetryFailed,
+    Sample,
+    Seed,
     Threshold,
     Workers,
 )
@@ -54,6 +59,11 @@ def classify(
     all_files: Annotated[
         bool, typer.Option("--all-files", help="Take files, too, that are not named like pictures.")
     ] = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = 0,
+    sample: Sample = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
     refresh: Refresh = False,
@@ -72,6 +82,7 @@ def classify(
     Example: labeler classify ./photos --out labels.csv
     """
     from labeler import console, pipeline
+    from labeler.selection import Selection
 
     settings = Settings(
         model,
@@ -85,8 +96,11 @@ def classify(
         absolute=absolute,
         save_crops=save_crops,
     )
+    selection = Selection(
+        include=tuple(include or ()), exclude=tuple(exclude or ()), limit=limit, sample=sample, seed=seed
+    )
     redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
-    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo)
+    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo, selection)
     with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ from labeler import __version__, bundles, drafts, executors, tables
 from labeler.agenda import Agenda
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.selection import Selection
 from labeler.sources import Source
 from labeler.timings import Profile, Spent
 
@@ -49,6 +51,8 @@ class Job:
     device: Device = Device.AUTO
     redo: frozenset[Redo] = frozenset()
     """Which files of the table are labelled again; an unfinished table is completed before."""
+    selection: Selection = field(default_factory=Selection)
+    """Which of the pictures are labelled now; what else stands in the table stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,17 @@ class Summary:
     """Files in the table that are no more."""
     vanished_files: tuple[str, ...]
     """The first few of them."""
+    source: Source
+    """What was walked, and what was selected of it."""
+
+    def _selection(self) -> dict[str, Any] | None:
+        asked = self.source.selection
+        return {**asked.as_json(), "files": self.source.selected, "of": self.source.found} if asked else None
 
     @property
     def exit_code(self) -> int:
-        """Return 1 when a file failed or a folder could not be listed, else 0."""
-        return 1 if self.tally.failed or self.unreadable_folders else 0
+        """Return 1 when a file failed, a folder could not be listed or a crop not be kept, else 0."""
+        return 1 if self.tally.failed or self.unreadable_folders or self.profile.spent.lost_crops else 0
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -82,7 +92,9 @@ class Summary:
             "labels": dict(self.tally.labels),
             "resumed": self.tally.resumed,
             "passed_over": self.passed_over,
+            "selection": self._selection(),
             "unreadable_folders": list(self.unreadable_folders),
+            "lost_crops": self.profile.spent.lost_crops,
             "vanished": self.vanished,
             "vanished_files": list(self.vanished_files),
             "model": self.model.name,
@@ -113,6 +125,7 @@ def label(
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
     for rows in _labelled(names, labeler, batch_size, Profile(workers or executors.cores())):
+        source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
 
@@ -134,9 +147,10 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
-    source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files)
+    settings, selection = job.settings, job.selection
+    source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files, selection=selection)
     names = _at_least_one(source)
-    settings = _complete(job.settings, source)
+    settings = _complete(settings, source)
     card = bundles.card(Path(settings.model))
     if settings.save_crops:
         _check_crops(settings.save_crops, source, job)
@@ -145,15 +159,17 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     record = _record(source, settings, card)
     try:
         with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
-            total = _count_in_background(source, all_files=job.all_files) if progress else _Total()
+            total = _count_in_background(source) if progress else _Total()
             told = partial(_tell, progress, tally, total)
             told()
-            agenda = Agenda(names, settings, draft.record, tally, told)
+            agenda = Agenda(names, settings, draft.record, tally, told, source.selects)
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
+                source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
                 _write(agenda.settled(rows), draft, tally, profile)
                 told()
             told()
+            source.confirm_all()
             draft.finish(tally.counts())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
@@ -168,6 +184,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
         tuple(source.unreadable),
         agenda.vanished,
         tuple(agenda.vanished_files),
+        source,
     )
 
 
@@ -180,7 +197,7 @@ def _complete(settings: Settings, source: Source) -> Settings:
 
 
 def _check_crops(folder: str, source: Source, job: Job) -> None:
-    if any(Path(folder).is_relative_to(path) for path in source.inputs):
+    if source.contains(folder):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
     records = (tables.read_record(job.out), tables.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
@@ -252,6 +269,11 @@ def _at_least_one(source: Source) -> Iterator[str]:
     names = iter(source)
     for first in names:
         return chain([first], names)
+    if source.found:
+        raise NoPicturesError(
+            f"none of {source.found:,} pictures in {source.root} is selected by {source.selection}; patterns are "
+            "matched against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
+        )
     others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
     raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
 
@@ -278,11 +300,12 @@ class _Total:
     files: int | None = None
 
 
-def _count_in_background(source: Source, *, all_files: bool) -> _Total:
+def _count_in_background(source: Source) -> _Total:
     total = _Total()
 
     def count() -> None:
-        total.files = sum(1 for _ in Source(source.inputs, all_files=all_files))
+        with contextlib.suppress(LabelerError):  # The run meets it, too, and stops.
+            total.files = sum(1 for _ in source.again())
 
     threading.Thread(target=count, daemon=True).start()
     return total

@@ -19,7 +19,7 @@ _STAGES = {
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds that labelling some files took in one process."""
+    """Seconds that labelling some files took in one process, and what else it has to tell of it."""
 
     decode_s: float = 0.0
     """Reading and decoding."""
@@ -32,6 +32,10 @@ class Spent:
     """How much of `whole_s` the processor worked for this process; the rest it waited."""
     device: str = ""
     """What the networks ran on."""
+    lost_crops: int = 0
+    """Crops that could not be kept, for the disk refuses their names."""
+    lost_crop: str = ""
+    """The first of them, and why."""
 
     def add(self, other: Spent) -> None:
         """Count what another batch took."""
@@ -41,6 +45,13 @@ class Spent:
         self.whole_s += other.whole_s
         self.cpu_s += other.cpu_s
         self.device = other.device or self.device
+        self.lost_crops += other.lost_crops
+        self.lost_crop = self.lost_crop or other.lost_crop
+
+    def note_lost(self, crop: str) -> None:
+        """Count a crop that could not be kept; nothing where there is none."""
+        self.lost_crops += bool(crop)
+        self.lost_crop = self.lost_crop or crop
 
 
 @dataclass(slots=True)

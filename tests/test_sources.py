@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,18 @@ def test_with_all_files_a_suffix_does_not_matter_but_a_dot_in_front_does(folder:
 
     assert list(source) == ["a.jpg", "b.txt", "no suffix"]
     assert source.passed_over == 0
+
+
+def test_a_current_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    script = "import os\nfrom labeler import cli\nos.rmdir(os.getcwd())\ncli.main()"
+    command = [sys.executable, "-c", script, "classify", "photos", "--out", str(tmp_path / "t.csv")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "the current folder does not exist any more" in done.stderr) == (2, True), done.stderr
+
+
+def test_an_input_that_cannot_be_reached_says_why(tmp_path: Path) -> None:
+    with pytest.raises(LabelerError, match=r"cannot be read: File name too long"):
+        Source([tmp_path / ("x" * 256)])
