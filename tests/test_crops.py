@@ -154,7 +154,7 @@ def test_a_disk_without_room_for_the_first_crops_stops_the_run_and_the_same_comm
         folder.noise(f"{seed}.PNG", seed=seed)
     out, place, ballast = tmp_path / "t.csv", small_disk / "crops", small_disk / "ballast"
     ballast.write_bytes(bytes(40 << 10))  # One crop of noise has 12 KiB.
-    command = (folder.path, "--out", out, "--model", model, "--save-crops", place, "--workers", workers)
+    command = (folder.path, "--out", out, "--model", model, "--save-crops", place, "--workers", workers, "-q")
     stopped = classify(*command, status=5)
     kept_before = os.listdir(place)
     ballast.unlink()
