@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     CHANGED = "kept: changed since it was sorted"
     ONLY = "kept: its original is gone"
     OCCUPIED = "kept: something else stands at its old place"
+    REFUSED = "kept: its old name is refused there"
 
     @property
     def notable(self) -> bool:

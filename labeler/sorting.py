@@ -6,7 +6,6 @@ sorted folder before it is taken. After a kill at any moment, sorting again comp
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,16 +21,13 @@ from labeler.records import Mode, Row, Status
 
 __all__ = ["Mode", "Move", "Outcome", "apply", "plan", "undo"]
 
-REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
-"""What a file system says to a name that it does not allow, or that leads through a file."""
-
 BATCH = 32
 """How many intents are written, and waited for until they are on the disk, at a time."""
 
 PLACE: dict[Mode, Callable[[Move, str], None]] = {
     Mode.COPY: lambda move, target: placing.copy(move.source, target, move.sha256),
     Mode.MOVE: lambda move, target: placing.move(move.source, target),
-    Mode.SYMLINK: lambda move, target: os.symlink(move.source, target),
+    Mode.SYMLINK: lambda move, target: placing.symlink(move.source, target),
     Mode.HARDLINK: lambda move, target: placing.hardlink(move.source, target),
 }
 
@@ -97,7 +93,7 @@ def undo(into: Path) -> Iterator[Move]:
     with placing.writing(into):
         journal.keep(_journal(into), [] if complete else kept[::-1])
     if complete and Entry("") in entries:
-        restoring.remove_if_empty(into)
+        placing.remove_if_empty(into)
 
 
 def _folder(row: Row) -> str:
@@ -174,7 +170,7 @@ def _placed(move: Move, target: str) -> Outcome:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         _place(move, target)
     except OSError as exc:
-        if _in_the_way(exc, target):
+        if placing.is_refused(exc, move.source, target):
             return Outcome.BLOCKED
         raise
     return Outcome.SORTED
@@ -188,8 +184,3 @@ def _place(move: Move, target: str) -> None:
         if move.mode is not Mode.MOVE or not placing.spare(move.source, target):
             raise
         os.unlink(move.source)
-
-
-def _in_the_way(exc: OSError, target: str) -> bool:
-    """Say whether writing failed because of the file's place, and would fail there for ever."""
-    return exc.errno in REFUSED_NAME or (exc.errno == errno.EEXIST and not os.path.isdir(os.path.dirname(target)))
