@@ -39,6 +39,8 @@ class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an erro
 
 def printable(text: str) -> str:
     """Return a text in one line, and with nothing that a terminal would obey: such characters as their escapes."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 

@@ -24,12 +24,15 @@ PLACED = [Mode.COPY, Mode.MOVE]
 def sort(
     photos: Path, into: Path, rows: list[Row], mode: Mode = Mode.COPY, *, flat: bool = False
 ) -> dict[str, Outcome]:
-    plan = sorting.plan(rows, str(photos), into, mode, flat=flat)
-    return {os.path.relpath(move.source, photos): move.outcome for move in sorting.apply(plan, into)}
+    classes = {row.label for row in rows}
+    with sorting.held(into, str(photos)):
+        plan = sorting.plan(rows, str(photos), into, mode, flat=flat, class_names=classes)
+        return {os.path.relpath(move.source, photos): move.outcome for move in sorting.apply(plan, into)}
 
 
 def undo(into: Path) -> list[Outcome]:
-    return [move.outcome for move in sorting.undo(into)]
+    with sorting.undo(into) as moves:
+        return [move.outcome for move in moves]
 
 
 def happy(folder: Folder, *names: str) -> list[Row]:
@@ -77,6 +80,16 @@ def test_names_that_differ_in_case_alone_are_all_kept(folder: Folder, exfat: Pat
     assert len(os.listdir(exfat / "sorted" / "happy")) == len(rows)
     assert undo(exfat / "sorted") == [Outcome.UNDONE] * len(rows)
     assert names(snapshot(folder.path)) == before
+
+
+def test_classes_that_differ_in_case_alone_have_a_folder_each(folder: Folder, exfat: Path) -> None:
+    rows = [
+        row._replace(label=label)
+        for row, label in zip(happy(folder, "1.jpg", "2.jpg"), ["Happy", "happy"], strict=True)
+    ]
+    sort(folder.path, exfat / "sorted", rows)
+
+    assert sorted(len(list(path.iterdir())) for path in (exfat / "sorted").iterdir() if path.is_dir()) == [1, 1]
 
 
 @pytest.mark.parametrize("mode", PLACED)
