@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 import os
-import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
 
 from labeler import placing
 from labeler.errors import LabelerError
+from labeler.folders import clipped, key
 from labeler.journal import Entry, Move, Outcome
+from labeler.ledger import Entries, Plan
 from labeler.records import Mode
 
-UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for itself."""
 NAME_BYTES = 255
 """The longest name that common file systems allow."""
 SUFFIX_LENGTH = 16
 """What follows a dot and is longer belongs to the name."""
+WAYS = 4096
+"""How many folders are remembered: the files of one come one after another."""
 
 
 class Destinations:
     """Gives each file a place of its own in the sorted folder."""
 
-    def __init__(self, root: str, into: Path, mode: Mode, flat: bool, entries: Iterable[Entry]) -> None:
-        self.root, self.into, self.mode, self.flat = root, into, mode, flat
-        self.folder = os.path.realpath(into)
-        standing = [entry.move for entry in entries if entry.mode and os.path.exists(into / entry.target)]
-        self.placed: dict[str, list[Move]] = {}
-        for move in reversed(standing):
-            self.placed.setdefault(move.source, []).append(move)
-        self.taken = {_key(move.target) for move in standing}
-        self.numbers: dict[str, int] = {}
-        self.ways: dict[Path, PurePath | None] = {}
+    def __init__(self, root: str, into: Path, mode: Mode, flat: bool, announced: Iterable[Entry]) -> None:
+        self.into, self.mode, self.flat = into, mode, flat
+        self.plan = Plan()
+        self._below_root, self._below_into = os.path.join(root, ""), os.path.join(into, "")
+        folder = os.path.realpath(into)
+        self._way_to = lru_cache(WAYS)(lambda path: _way(folder, path))
+        self._leads_out = lru_cache(WAYS)(lambda target: _way(folder, self._path(target)) is None)
+        self._is_folder = lru_cache(WAYS)(lambda target: os.path.isdir(self._path(target)))
+        self._earlier = Entries(map(self._noted, announced))
 
-    def move(self, source: str, folder: str) -> Move:
+    def add(self, source: str, folder: str) -> None:
+        """Plan what is to be done with a file, unless it is planned already."""
+        if self.plan.is_new(source):
+            self.plan.add(self._move(source, folder))
+
+    def _noted(self, entry: Entry) -> Entry:
+        """Give the place away that a file of an earlier sort has."""
+        if entry.mode and os.path.exists(self._path(entry.target)):
+            self.plan.take(key(entry.target))
+        return entry
+
+    def _move(self, source: str, folder: str) -> Move:
         """Return what is to be done with one file: nothing more, nothing at all, or a planned move."""
         if inside := self._inside(source):
             return Move(source, inside, self.mode, Outcome.THERE)
-        wanted = self._wanted(PurePath(source), folder)
+        wanted = self._wanted(source, folder)
         present = os.path.isfile(source)
-        for placed in self.placed.get(source, []):
-            if not present or self._done(placed):
+        for placed in self._earlier.moves(source):
+            if self._done(placed) if present else os.path.exists(self._path(placed.target)):
                 return self._again(placed, wanted, present)
         if left := self._left(source, wanted, present):
             return Move(source, wanted, self.mode, left)
-        return self._named(Move(source, wanted, self.mode))
+        return self._named(source, wanted)
 
     def _left(self, source: str, wanted: str, present: bool) -> Outcome | None:
         """Return why a file is not to be sorted, if so."""
@@ -58,60 +67,63 @@ class Destinations:
             return Outcome.MISSING
         if self.mode is Mode.MOVE and os.path.islink(source):
             return Outcome.LINK
-        if self.mode is Mode.MOVE and not PurePath(source).is_relative_to(self.root):
+        if self.mode is Mode.MOVE and not source.startswith(self._below_root):
             return Outcome.OUTSIDE
-        leads_out = self._way_to((self.into / wanted).parent) is None
-        return Outcome.BLOCKED if leads_out else None
+        return Outcome.BLOCKED if self._leads_out(wanted.rpartition("/")[0]) else None
 
     def _inside(self, source: str) -> str:
         """Return the place of a file that stands in the sorted folder, empty for any other."""
-        path = Path(source)
-        way = self._way_to(path.parent)
-        return "" if way is None else (way / path.name).as_posix()
+        folder, _, name = source.rpartition(os.sep)
+        way = self._way_to(folder + os.sep)
+        return "" if way is None else (way / name).as_posix()
 
-    def _way_to(self, folder: Path) -> PurePath | None:
-        """Return what leads from the sorted folder to one at or below it, None for any other."""
-        if folder not in self.ways:
-            self.ways[folder] = _way(self.folder, folder)
-        return self.ways[folder]
+    def _path(self, target: str) -> str:
+        return self._below_into + target
 
-    def _wanted(self, source: PurePath, folder: str) -> str:
+    def _wanted(self, source: str, folder: str) -> str:
         """Return the place the file would have, were it the only one."""
-        below = source.relative_to(self.root) if source.is_relative_to(self.root) else PurePath(source.name)
-        if placing.UNFINISHED.fullmatch(below.name):  # Such a file would be removed as what a kill has left.
-            below = below.with_name(f"_{below.name}")
-        return f"{folder}/{below.name if self.flat else below.as_posix()}"
+        name = source.rpartition(os.sep)[2]
+        below = not self.flat and source.startswith(self._below_root)
+        path = source[len(self._below_root) : len(source) - len(name)] if below else ""
+        if placing.UNFINISHED.fullmatch(name):  # Such a file would be removed as what a kill has left.
+            name = f"_{name}"
+        return f"{folder}/{path.replace(os.sep, '/')}{name}"
 
     def _done(self, move: Move) -> bool:
         """Say whether the file stands at its target already: the right link, or the same bytes."""
-        target = os.path.join(self.into, move.target)
+        target = self._path(move.target)
         if os.path.islink(target):
             return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
         return placing.same_bytes(move.source, target)
 
     def _again(self, placed: Move, wanted: str, present: bool) -> Move:
         """Return the move of a file sorted before; one that a kill left in both places is still to be finished."""
-        if placed.mode is not self.mode or PurePath(placed.target).parent != PurePath(wanted).parent:
+        if placed.mode is not self.mode or placed.target.rpartition("/")[0] != wanted.rpartition("/")[0]:
             raise LabelerError(
                 f"{self.into} holds {placed.target}, made with --mode {placed.mode}; this sort wants {wanted} with "
                 f"--mode {self.mode}. Undo the first (labeler sort --undo {self.into}) or choose another folder"
             )
         unfinished = self.mode is Mode.MOVE and present
-        return replace(placed, outcome=Outcome.PLANNED if unfinished else Outcome.THERE, sha256="")
+        return placed._replace(outcome=Outcome.PLANNED if unfinished else Outcome.THERE, sha256="")
 
-    def _named(self, wanted: Move) -> Move:
+    def _named(self, source: str, wanted: str) -> Move:
         """Return the move with the first number in its name that leaves every other file alone."""
-        for number in count(self.numbers.get(_key(wanted.target), 1)):
-            move = replace(wanted, target=_numbered(wanted.target, number))
-            if _key(move.target) in self.taken:
+        place, folder = key(wanted), wanted.rpartition("/")[0]
+        for number in self._numbers(place):
+            move = Move(source, _numbered(wanted, number), self.mode)
+            stands = self._is_folder(folder) and os.path.lexists(self._path(move.target))
+            if stands and (self.plan.is_taken(key(move.target)) or not self._done(move)):
                 continue
-            stands = os.path.lexists(self.into / move.target)
-            if stands and not self._done(move):
-                continue
-            self.numbers[_key(wanted.target)] = number
-            self.taken.add(_key(move.target))
-            return replace(move, outcome=Outcome.THERE) if stands else move
-        raise AssertionError("numbers do not end")
+            if self.plan.take(key(move.target)):
+                break
+        if number > 1:
+            self.plan.note_number(place, number)
+        return move._replace(outcome=Outcome.THERE) if stands else move
+
+    def _numbers(self, place: str) -> Iterator[int]:
+        """Yield the numbers to try: 1, for a name without a number, then the last that was given and those after."""
+        yield 1
+        yield from count(max(self.plan.number(place), 2))
 
 
 def check(root: str, into: Path) -> None:
@@ -150,27 +162,12 @@ def _same(first: str, second: str) -> bool:
     return False
 
 
-def folder_name(label: str) -> str:
-    """Return a label as the name of one folder: never a path, hidden, empty, too long or reserved."""
-    text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
-    name = _clipped(UNSAFE.sub("_", text).strip(" ."), NAME_BYTES // 2).strip(" .")
-    return f"_{name}" if not name or RESERVED.fullmatch(name) else name
-
-
-def _key(target: str) -> str:
-    """Return what two names share when some file system takes them for one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", target).casefold())
-
-
 def _numbered(target: str, number: int) -> str:
     """Return ``a/1.jpg`` as ``a/1-2.jpg`` for the number 2, and unchanged for 1."""
+    if number == 1:
+        return target
     path = PurePosixPath(target)
     stem, suffix = (path.stem, path.suffix) if len(path.suffix) <= SUFFIX_LENGTH else (path.name, "")
     ending = f"-{number}{suffix}"
-    stem = _clipped(stem, NAME_BYTES - len(os.fsencode(ending)))
-    return target if number == 1 else str(path.with_name(stem + ending))
-
-
-def _clipped(name: str, size: int) -> str:
-    """Return as much of a name as fits into ``size`` bytes."""
-    return os.fsencode(name)[:size].decode("utf-8", "ignore")
+    stem = clipped(stem, NAME_BYTES - len(os.fsencode(ending)))
+    return str(path.with_name(stem + ending))

@@ -58,6 +58,8 @@ class NoReader(LabelerError):  # noqa: N818 - as when `head` has seen enough, no
 
 def printable(text: str) -> str:
     """Return a text in one line, and with nothing that a terminal would obey: such characters as their escapes."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 

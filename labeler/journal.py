@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import PurePath
+from itertools import chain
+from typing import NamedTuple
 
 from labeler import files
 from labeler.errors import LabelerError
@@ -19,6 +19,9 @@ NAME = ".labeler-sort.jsonl"
 """The journal's file in the sorted folder. Hidden, so that `classify` does not see it."""
 BEGINNING = b'{"target": "'
 """How each line begins, a torn one too, if it is long enough."""
+BLOCK = 1 << 16
+"""Bytes that are read at a time to find the end of the last line."""
+MODES = frozenset(map(str, Mode))
 
 
 class Outcome(StrEnum):
@@ -36,6 +39,7 @@ class Outcome(StrEnum):
     CHANGED = "kept: changed since it was sorted"
     ONLY = "kept: its original is gone"
     OCCUPIED = "kept: something else stands at its old place"
+    REFUSED = "kept: its old name is refused there"
 
     @property
     def notable(self) -> bool:
@@ -43,8 +47,7 @@ class Outcome(StrEnum):
         return self not in {Outcome.PLANNED, Outcome.SORTED, Outcome.THERE, Outcome.UNDONE}
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One file and its place: ``target`` is relative to the sorted folder, with forward slashes."""
 
     source: str
@@ -54,8 +57,7 @@ class Move:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the journal: the intent to make a folder (no ``mode``) or to place a file."""
 
     target: str
@@ -69,28 +71,37 @@ class Entry:
         return Move(self.source, self.target, Mode(self.mode), sha256=self.sha256)
 
 
+MADE = Entry("")
+"""The intent to make the sorted folder itself."""
+
+
 def begin(path: str) -> None:
     """Create the journal, or cut off a last line that a kill has torn: what it announced was not begun."""
     with open(path, "a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
+        end = file.tell()
+        while end:
+            start = max(end - BLOCK, 0)
+            file.seek(start)
+            if line_end := file.read(end - start).rfind(b"\n") + 1:
+                end = start + line_end
+                break
+            end = start
+        file.truncate(end)
     files.sync_folder(os.path.dirname(path))
 
 
-def append(path: str, entries: Sequence[Entry]) -> None:
+def append(path: str, entries: Iterable[Entry]) -> None:
     """Write the entries; they are on the disk when this returns."""
-    if not entries:
-        return
-    with open(path, "ab") as file:
-        file.write("".join(map(_line, entries)).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    lines = map(_line, entries)
+    if first := next(lines, b""):
+        with open(path, "ab") as file:
+            file.writelines(chain([first], lines))
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def read(path: str) -> list[Entry]:
-    """Return the entries, oldest first, without a torn last line.
-
-    A place that was announced twice had become free in between: it belongs to the later one.
+def read(path: str) -> Iterator[Entry]:
+    """Yield the entries as they were written, without a torn last line.
 
     Raises:
         FileNotFoundError: there is no journal.
@@ -99,44 +110,49 @@ def read(path: str) -> list[Entry]:
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise LabelerError(f"{path} cannot be read: no journal of a sort is a link, a folder or a device. Remove it")
     with open(path, "rb") as file:
-        *whole_lines, last_line = file.read().split(b"\n")
-    try:
-        entries = [Entry(**json.loads(line)) for line in whole_lines]
-        sound = all(map(_sound, entries)) and _torn(last_line)
-    except (ValueError, TypeError, RecursionError):
-        sound = False
-    if not sound:
-        raise LabelerError(
-            f"{path} is damaged and cannot tell what was sorted. Restore it, or choose another folder to sort into"
-        )
-    return _latest(entries)
+        for line in file:
+            entry = _entry(line)
+            if entry:
+                yield entry
+            elif line.endswith(b"\n") or not _torn(line):
+                raise LabelerError(
+                    f"{path} is damaged and cannot tell what was sorted. "
+                    "Restore it, or choose another folder to sort into"
+                )
 
 
-def keep(path: str, entries: Sequence[Entry]) -> None:
+def keep(path: str, entries: Iterable[Entry]) -> None:
     """Forget all but these entries; without any, the journal goes."""
     beside = f"{path}.part"
     with suppress(FileNotFoundError):  # Left by a kill.
         os.unlink(beside)
-    if entries:
-        append(beside, entries)
+    append(beside, entries)
+    if os.path.exists(beside):
         os.replace(beside, path)
     else:
         os.unlink(path)
     files.sync_folder(os.path.dirname(path))
 
 
-def _latest(entries: Sequence[Entry]) -> list[Entry]:
-    """Return each folder where it was first announced, each file where it was last."""
-    latest: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.mode:
-            latest.pop(entry.target, None)
-        latest[entry.target] = entry
-    return list(latest.values())
+def tells_of_nothing(path: str) -> bool:
+    """Say whether a sort has made its folder, and nothing in it."""
+    with open(path, "rb") as file:
+        return file.read(BLOCK) == _line(MADE)
 
 
-def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry)) + "\n"
+def _line(entry: Entry) -> bytes:
+    return json.dumps(entry._asdict()).encode() + b"\n"
+
+
+def _entry(line: bytes) -> Entry | None:
+    """Return what a line announces; None when it has no end, or no sort can have written it."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        entry = Entry(**json.loads(line))
+        return entry if _sound(entry) else None
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _sound(entry: Entry) -> bool:
@@ -145,13 +161,14 @@ def _sound(entry: Entry) -> bool:
     Raises:
         ValueError, TypeError: no, for no disk can hold the names.
     """
-    if any("\0" in field for field in (entry.target, entry.source, entry.mode, entry.sha256)):
+    if "\0" in "".join(entry):
         return False
-    target = PurePath(os.fsdecode(os.fsencode(entry.target)))
-    if target.anchor or ".." in target.parts:
+    target = os.fsdecode(os.fsencode(entry.target)).replace(os.sep, "/")
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    if os.path.isabs(target) or os.path.splitdrive(target)[0] or ".." in parts:
         return False
-    placed = len(target.parts) > 1 and os.path.isabs(os.fsencode(entry.source))
-    return not entry.mode or (entry.mode in set(Mode) and placed)
+    placed = len(parts) > 1 and os.path.isabs(os.fsencode(entry.source))
+    return not entry.mode or (entry.mode in MODES and placed)
 
 
 def _torn(last_line: bytes) -> bool:

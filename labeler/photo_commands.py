@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -143,17 +144,20 @@ def sort(
     """
     from labeler import console, sorting
 
+    watched = console.watching(progress, quiet=quiet)
     if undo:
-        outcomes = console.show_moves(sorting.undo(undo), None, undo, progress, quiet=quiet)
+        with sorting.undo(undo, watched) as moves:
+            outcomes = console.show_moves(iter(moves), len(moves), undo, progress, doing="undoing", quiet=quiet)
     elif source and into:
-        rows, folder = _sortable(
-            source, root, into, Settings(model, threshold=threshold), workers, dry_run, progress, quiet
-        )
-        moves = sorting.plan(rows, folder, into, mode, flat=flat)
-        if dry_run:
-            console.show_plan(moves, into, as_json=as_json)
-            return
-        outcomes = console.show_moves(sorting.apply(moves, into), len(moves), into, progress, quiet=quiet)
+        folder = _root(source, root)
+        with nullcontext() if dry_run else sorting.held(into, folder):
+            settings = Settings(model, threshold=threshold)
+            rows, class_names = _sortable(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
+            plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
+            if dry_run:
+                console.show_plan(plan, into, as_json=as_json)
+                return
+            outcomes = console.show_moves(sorting.apply(plan, into), len(plan), into, progress, quiet=quiet)
     else:
         raise LabelerError("name a table or a folder and --into SORTED, or --undo SORTED; see `labeler sort --help`")
     if as_json:
@@ -161,32 +165,39 @@ def sort(
     raise typer.Exit(1 if any(sorting.Outcome(outcome).notable for outcome in outcomes) else 0)
 
 
+def _root(source: Path, root: Path | None) -> str:
+    """Return the folder that the files to sort are relative to."""
+    from labeler import tables
+
+    if source.is_dir():
+        return str(source)
+    return str(root) if root else tables.root(source)
+
+
 def _sortable(
-    source: Path,
-    root: Path | None,
-    into: Path,
-    settings: Settings,
-    workers: int,
-    dry_run: bool,
-    progress: Progress,
-    quiet: bool,
-) -> tuple[Iterable[Row], str]:
-    """Return the rows to sort by, of a table or made now, and the folder that their files are relative to."""
-    from labeler import console, pipeline, sorting, tables
+    source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
+) -> tuple[Iterable[Row], tuple[str, ...]]:
+    """Return the rows to sort by, of a table or made now, and the classes that there are."""
+    from labeler import bundles, console, pipeline, sorting, tables
 
     if not source.is_dir():
-        return tables.read(source), str(root) if root else tables.root(source)
+        return tables.read(source), tables.class_names(source)
     sorting.plan([], str(source), into)  # Refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
-        with decoders():
-            return list(pipeline.label([source], settings, workers)), str(source)
-    into.mkdir(exist_ok=True)
+        class_names = bundles.card(bundles.find(settings.model)).class_names
+        return _heard(pipeline.label([source], settings, workers)), class_names
     job = pipeline.Job((source,), into / "labels.csv", settings, workers)
     with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
     if not quiet:
         console.show_summary(summary)
-    return tables.read(summary.out), str(source)
+    return tables.read(summary.out), summary.model.class_names
+
+
+def _heard(rows: Iterable[Row]) -> Iterator[Row]:
+    """Pass rows on while what decoders say of their images is heard."""
+    with decoders():
+        yield from rows
 
 
 def annotate(

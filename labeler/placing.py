@@ -7,15 +7,23 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from labeler.errors import LabelerError, OutputError
 
-NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
-"""What `os.link` fails with where a file system (FAT, some network shares) or its rules allow no hard link."""
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What making a link fails with where a file system (FAT, some network shares) or its rules allow none."""
+NO_HARD_LINKS = NO_LINKS | {errno.EMLINK, errno.EINVAL}
 
+REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
+"""What a file system says to a name that it does not allow, or that leads through a file."""
+
+BLOCK = 1 << 18
+"""Bytes that are compared at a time."""
+BUFFER = 1 << 13
 
 UNFINISHED = re.compile(r"\.labeler-sort-[0-9a-f]{16}\.part", re.IGNORECASE)
 """What an `unfinished` name looks like."""
@@ -107,6 +115,35 @@ def hardlink(source: str, target: str) -> None:
         ) from exc
 
 
+def symlink(source: str, target: str) -> None:
+    """Make ``target`` a symbolic link to the file ``source``.
+
+    Raises:
+        FileExistsError: something stands at ``target``.
+        LabelerError: the file system of ``target`` knows no such links.
+    """
+    try:
+        os.symlink(source, target)
+    except OSError as exc:
+        if exc.errno not in NO_LINKS:
+            raise
+        raise LabelerError(
+            f"{target} cannot be made a symbolic link to {source} ({exc.strerror}): "
+            "its file system knows no such links. Use --mode copy"
+        ) from exc
+
+
+def is_refused(exc: OSError, source: str, target: str) -> bool:
+    """Say whether ``source`` could not be placed because of the place itself, and would fail there for ever.
+
+    A file system can say of a name that it does not allow that there is no such file (exFAT through FUSE does), in a
+    folder that was there or was just made.
+    """
+    if exc.errno == errno.ENOENT:
+        return os.path.exists(source)
+    return exc.errno in REFUSED_NAME or (exc.errno == errno.EEXIST and not os.path.isdir(os.path.dirname(target)))
+
+
 def rename(source: str, target: str) -> None:
     """Rename within one file system; unlike `os.rename`, fail where something stands at ``target``."""
     try:
@@ -133,6 +170,12 @@ def discard(part: str) -> None:
         os.unlink(part)
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder, unless something is in it."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def digest(path: str) -> str:
     """Return the SHA-256 of a file's bytes.
 
@@ -148,14 +191,22 @@ def digest(path: str) -> str:
 
 def same_bytes(first: str, second: str) -> bool:
     """Say whether both are readable files that hold the same bytes."""
-    if not (os.path.isfile(first) and os.path.isfile(second)):
-        return False
-    if os.path.getsize(first) != os.path.getsize(second):
-        return False
     try:
-        return os.path.samefile(first, second) or digest(first) == digest(second)
-    except UnreadableError:
+        one, other = os.stat(first), os.stat(second)
+        if not (stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)) or one.st_size != other.st_size:
+            return False
+        return os.path.samestat(one, other) or _read_alike(first, second, one.st_size)
+    except (OSError, ValueError):  # ValueError: no disk can hold such a name.
         return False
+
+
+def _read_alike(first: str, second: str, size: int) -> bool:
+    with open(first, "rb", BUFFER) as one, open(second, "rb", BUFFER) as other:  # A size given saves a system call.
+        while block := one.read(min(size, BLOCK)):
+            if block != other.read(len(block)):
+                return False
+            size -= len(block)
+    return not size
 
 
 def apart(first: str, second: str) -> bool:

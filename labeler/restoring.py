@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from labeler import placing
@@ -24,22 +23,22 @@ def undone(entry: Entry, into: Path) -> Outcome | None:
         return Outcome.CHANGED
     if entry.mode:
         return _taken_back(entry.move, os.path.join(into, entry.target))
-    remove_if_empty(into / entry.target)
+    placing.remove_if_empty(into / entry.target)
     return Outcome.CHANGED if os.path.isdir(into / entry.target) else None
-
-
-def remove_if_empty(folder: Path) -> None:
-    """Remove a folder, unless something is in it."""
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def _taken_back(move: Move, target: str) -> Outcome | None:
     """Undo one move; return None when there is nothing to undo."""
+    moved = move.mode is Mode.MOVE
     try:
-        with placing.writing(move.source if move.mode is Mode.MOVE else target):
-            placing.discard(placing.unfinished(target))
-            return _moved_back(move.source, target) if move.mode is Mode.MOVE else _removed(move, target)
+        with placing.writing(move.source if moved else target):
+            try:
+                placing.discard(placing.unfinished(target))
+                return _moved_back(move.source, target) if moved else _removed(move, target)
+            except OSError as exc:
+                if moved and placing.is_refused(exc, target, move.source):
+                    return Outcome.REFUSED
+                raise
     except UnreadableError:
         return Outcome.UNREADABLE
 

@@ -6,24 +6,24 @@ sorted folder before it is taken. After a kill at any moment, sorting again comp
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby
+from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
-from labeler import journal, placing, restoring
-from labeler.destinations import Destinations, check, folder_name
+from labeler import holding, journal, ledger, placing, restoring
+from labeler.destinations import Destinations, check
 from labeler.errors import LabelerError
+from labeler.folders import Folders
 from labeler.journal import Entry, Move, Outcome
+from labeler.ledger import Entries, Plan
 from labeler.placing import UnreadableError
-from labeler.records import Mode, Row, Status
+from labeler.records import Mode, Row
 
-__all__ = ["Mode", "Move", "Outcome", "apply", "plan", "undo"]
-
-REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
-"""What a file system says to a name that it does not allow, or that leads through a file."""
+__all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
 
 BATCH = 32
 """How many intents are written, and waited for until they are on the disk, at a time."""
@@ -31,12 +31,46 @@ BATCH = 32
 PLACE: dict[Mode, Callable[[Move, str], None]] = {
     Mode.COPY: lambda move, target: placing.copy(move.source, target, move.sha256),
     Mode.MOVE: lambda move, target: placing.move(move.source, target),
-    Mode.SYMLINK: lambda move, target: os.symlink(move.source, target),
+    Mode.SYMLINK: lambda move, target: placing.symlink(move.source, target),
     Mode.HARDLINK: lambda move, target: placing.hardlink(move.source, target),
 }
 
+Item = TypeVar("Item")
 
-def plan(rows: Iterable[Row], root: str, into: Path, mode: Mode = Mode.COPY, *, flat: bool = False) -> list[Move]:
+
+class Watched(Protocol):
+    """Passes things on, and shows how many they are so far."""
+
+    def __call__(self, items: Iterable[Item], doing: str, /) -> Iterable[Item]:
+        """Return the items."""
+
+
+def unwatched(items: Iterable[Item], doing: str, /) -> Iterable[Item]:  # noqa: ARG001 - as `Watched`
+    """Pass things on, and show nothing."""
+    return items
+
+
+def held(into: Path, root: str) -> AbstractContextManager[None]:
+    """Make the sorted folder, if need be, and let no other sort or undo work there: from planning until the end.
+
+    Raises:
+        LabelerError: another one works there, ``into`` contains ``root`` or cannot be a folder.
+        OutputError: the folder cannot be made.
+    """
+    check(root, into)
+    return holding.held(into, making=True)
+
+
+def plan(
+    rows: Iterable[Row],
+    root: str,
+    into: Path,
+    mode: Mode = Mode.COPY,
+    *,
+    flat: bool = False,
+    class_names: Iterable[str] = (),
+    watched: Watched = unwatched,
+) -> Plan:
     """Return one move for each file, in the table's order; write nothing.
 
     A file with several faces (adjacent rows) goes where its largest face goes. ``into`` may lie below ``root``,
@@ -45,90 +79,106 @@ def plan(rows: Iterable[Row], root: str, into: Path, mode: Mode = Mode.COPY, *, 
 
     Raises:
         LabelerError: ``into`` contains ``root``, cannot be a folder, or holds these files sorted in another way.
+        OutputError: there is no room for the plan in the temporary folder.
     """
     check(root, into)
     root = os.path.abspath(root)
-    destinations = Destinations(root, into, mode, flat, _entries(into) or [])
-    moves: dict[str, Move] = {}
-    for file, faces in groupby(rows, key=lambda row: row.file):
-        source = os.path.abspath(os.path.join(root, file))
-        if source not in moves:
-            moves[source] = destinations.move(source, _folder(min(faces, key=lambda row: row.face or 0)))
-    return list(moves.values())
+    folders = Folders(class_names)
+    with ledger.stored():
+        destinations = Destinations(root, into, mode, flat, _announced(into, watched))
+        for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
+            row = min(faces, key=lambda row: row.face or 0)
+            destinations.add(os.path.abspath(os.path.join(root, file)), folders.of(row))
+    return destinations.plan
 
 
-def apply(moves: Sequence[Move], into: Path) -> Iterator[Move]:
+def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
     """Carry out a plan; yield each move with its outcome, in order. What is not consumed is not done.
 
     Raises:
         OutputError: something cannot be written. The sort can be repeated, and then continues.
-        LabelerError: a hard link is impossible here.
+        LabelerError: a link of this kind is impossible here.
     """
-    if any(move.outcome is Outcome.PLANNED for move in moves):
-        _begin(into)
-    for start in range(0, len(moves), BATCH):
-        batch = [_ready(move) for move in moves[start : start + BATCH]]
+    begun = False
+    moves = iter(moves)
+    while batch := [_ready(move) for move in islice(moves, BATCH)]:
         with placing.writing(into):
+            if not begun and any(move.outcome is Outcome.PLANNED for move in batch):
+                new = not into.is_dir()
+                into.mkdir(exist_ok=True)
+                holding.begin(into, new=new)
+                begun = True
             journal.append(_journal(into), _intents(batch, into))
         for move in batch:
             yield _carried_out(move, os.path.join(into, move.target))
 
 
-def undo(into: Path) -> Iterator[Move]:
-    """Play the journal back, newest first; yield each move that was undone, or why it had to be kept.
-
-    The journal goes when all is undone. Until then it holds what had to be kept, and `undo` can be repeated.
+@contextmanager
+def undo(into: Path, watched: Watched = unwatched) -> Iterator[Undo]:
+    """Read the journal of a sorted folder, which no other sort or undo may enter until the end of the block.
 
     Raises:
-        LabelerError: there is no journal in ``into``, or it is damaged.
-        OutputError: something cannot be removed or put back.
+        LabelerError: there is no journal in ``into``, it is damaged, or another sort or undo works there.
+        OutputError: nothing can be written there.
     """
-    entries = _entries(into)
-    if entries is None:
-        raise LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
-    kept: list[Entry] = []
-    for entry in reversed(entries):
-        outcome = restoring.undone(entry, into)
-        if outcome and outcome.notable:
-            kept.append(entry)
-        if outcome and entry.mode:
-            yield replace(entry.move, outcome=outcome)
-    complete = not any(entry.mode for entry in kept)
-    with placing.writing(into):
-        journal.keep(_journal(into), [] if complete else kept[::-1])
-    if complete and Entry("") in entries:
-        restoring.remove_if_empty(into)
+    if not any(os.path.lexists(into / name) for name in (journal.NAME, holding.NAME)):
+        raise _no_sort(into)
+    with holding.held(into, making=False):
+        if not os.path.lexists(_journal(into)):
+            raise _no_sort(into)
+        with ledger.stored():
+            entries = Entries(_announced(into, watched))
+        yield Undo(into, entries)
 
 
-def _folder(row: Row) -> str:
-    """Return the name of the folder for a row."""
-    if row.failed:
-        return "failed"
-    return Status.NO_FACE.value if row.status is Status.NO_FACE or not row.label else folder_name(row.label)
+class Undo:
+    """The moves to take back, newest first. The iteration does it, and says of each what came of it.
+
+    The journal goes when all is undone. Until then it holds what had to be kept, and an undo can be repeated.
+    """
+
+    def __init__(self, into: Path, entries: Entries) -> None:
+        self._into, self._entries = into, entries
+
+    def __len__(self) -> int:
+        return self._entries.files
+
+    def __iter__(self) -> Iterator[Move]:
+        """Play the journal back; yield each move that was undone, or why it had to be kept.
+
+        Raises:
+            OutputError: something cannot be removed or put back.
+        """
+        complete = True
+        with ledger.stored():
+            for entry in reversed(self._entries):
+                outcome = restoring.undone(entry, self._into)
+                if outcome and outcome.notable:
+                    self._entries.keep(entry)
+                    complete = complete and not entry.mode
+                if outcome and entry.mode:
+                    yield entry.move._replace(outcome=outcome)
+            left = [journal.MADE] if journal.MADE in self._entries else []
+            with placing.writing(self._into):
+                journal.keep(_journal(self._into), left if complete else self._entries.kept())
+
+
+def _no_sort(into: Path) -> LabelerError:
+    return LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
 
 
 def _journal(into: Path) -> str:
     return os.path.join(into, journal.NAME)
 
 
-def _entries(into: Path) -> list[Entry] | None:
-    """Return what the journal holds, None when there is no journal."""
+def _announced(into: Path, watched: Watched) -> Iterator[Entry]:
+    """Yield what the journal holds, nothing when there is no journal."""
     try:
-        return journal.read(_journal(into))
+        yield from watched(journal.read(_journal(into)), "reading the journal")
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return
     except OSError as exc:
         raise LabelerError(f"{_journal(into)} cannot be read: {exc.strerror}") from exc
-
-
-def _begin(into: Path) -> None:
-    """Make the sorted folder and its journal, or make ready what an earlier sort has left."""
-    new = not into.is_dir()
-    with placing.writing(into):
-        into.mkdir(exist_ok=True)
-        journal.begin(_journal(into))
-        journal.append(_journal(into), [Entry("")] if new else [])
-        placing.sync(str(into))
 
 
 def _ready(move: Move) -> Move:
@@ -136,11 +186,11 @@ def _ready(move: Move) -> Move:
     if move.outcome is not Outcome.PLANNED:
         return move
     if not os.path.isfile(move.source):
-        return replace(move, outcome=Outcome.MISSING)
+        return move._replace(outcome=Outcome.MISSING)
     try:
-        return replace(move, sha256=placing.digest(move.source) if move.mode is Mode.COPY else "")
+        return move._replace(sha256=placing.digest(move.source) if move.mode is Mode.COPY else "")
     except UnreadableError:
-        return replace(move, outcome=Outcome.UNREADABLE)
+        return move._replace(outcome=Outcome.UNREADABLE)
 
 
 def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
@@ -160,9 +210,9 @@ def _carried_out(move: Move, target: str) -> Move:
         return move
     try:
         with placing.writing(target):
-            return replace(move, outcome=_placed(move, target))
+            return move._replace(outcome=_placed(move, target))
     except UnreadableError:
-        return replace(move, outcome=Outcome.UNREADABLE)
+        return move._replace(outcome=Outcome.UNREADABLE)
 
 
 def _placed(move: Move, target: str) -> Outcome:
@@ -174,7 +224,7 @@ def _placed(move: Move, target: str) -> Outcome:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         _place(move, target)
     except OSError as exc:
-        if _in_the_way(exc, target):
+        if placing.is_refused(exc, move.source, target):
             return Outcome.BLOCKED
         raise
     return Outcome.SORTED
@@ -188,8 +238,3 @@ def _place(move: Move, target: str) -> None:
         if move.mode is not Mode.MOVE or not placing.spare(move.source, target):
             raise
         os.unlink(move.source)
-
-
-def _in_the_way(exc: OSError, target: str) -> bool:
-    """Say whether writing failed because of the file's place, and would fail there for ever."""
-    return exc.errno in REFUSED_NAME or (exc.errno == errno.EEXIST and not os.path.isdir(os.path.dirname(target)))

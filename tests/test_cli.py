@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -11,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Folder, make_bundle
+from conftest import CLASS_NAMES, Folder, make_bundle
 from typer.testing import Result
 
 import labeler
-from labeler import tables
+from labeler import formats, tables
+from labeler.records import Row
 
 Run = Callable[..., Result]
 
@@ -204,6 +207,40 @@ def test_undo_brings_moved_files_back(run: Run, photos: Folder, model: Path, tmp
 
     assert (gone, json.loads(result.stdout)) == (True, {"undone": 3})
     assert len(list(photos.path.iterdir())) == 3
+
+
+def on_a_terminal(*arguments: object) -> str:
+    """Run a command in a process whose stderr is a terminal; return what it shows there."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "labeler", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=os.environ | {"TERM": "xterm"}):
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # What reading gives when the other end is closed.
+            while block := os.read(ours, 4096):
+                shown += block
+    os.close(ours)
+    return shown.decode()
+
+
+def test_a_terminal_shows_what_a_sort_is_doing(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
+    labelled(run, photos, model, tmp_path / "t.csv")
+    assert "planning" in on_a_terminal("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted", "--dry-run")
+    shown = on_a_terminal("sort", tmp_path / "t.csv", "--into", tmp_path / "sorted")
+    assert ("planning" in shown, "sorting" in shown, "3/3" in shown) == (True, True, True)
+    shown = on_a_terminal("sort", "--undo", tmp_path / "sorted")
+    assert ("reading the journal" in shown, "undoing" in shown) == (True, True)
+
+
+def test_a_plan_is_printed_line_by_line_whatever_the_names_are(run: Run, photos: Folder, tmp_path: Path) -> None:
+    photos.file("line\nbreak \x1b[31m.jpg")
+    row = Row("line\nbreak \x1b[31m.jpg", 0, label="happy", probabilities=(0, 1, 0))
+    table = tmp_path / "t.csv"
+    table.write_bytes(formats.Csv().header(CLASS_NAMES) + formats.Csv().encode([row], CLASS_NAMES))
+    result = run("sort", table, "--root", photos.path, "--into", tmp_path / "sorted", "--dry-run")
+
+    place = rf"{photos.path}/line\nbreak \x1b[31m.jpg  ->  {tmp_path}/sorted/happy/line\nbreak \x1b[31m.jpg"
+    assert result.stdout == f"copy  {place}  (to be sorted)\n"
 
 
 def test_files_that_were_left_behind_are_named_and_give_exit_code_one(

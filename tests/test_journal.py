@@ -28,19 +28,19 @@ def tear(path: str) -> None:
 
 
 def test_entries_are_read_as_written(path: str) -> None:
-    assert journal.read(path) == ENTRIES
+    assert list(journal.read(path)) == ENTRIES
 
 
 def test_a_name_that_is_not_unicode_is_read_as_written(path: str) -> None:
     journal.append(path, [Entry("happy/\udcff.jpg")])
 
-    assert journal.read(path)[-1].target == "happy/\udcff.jpg"
+    assert list(journal.read(path))[-1].target == "happy/\udcff.jpg"
 
 
 def test_a_torn_last_line_is_passed_over(path: str) -> None:
     tear(path)
 
-    assert journal.read(path) == ENTRIES
+    assert list(journal.read(path)) == ENTRIES
 
 
 def test_what_is_written_after_a_torn_line_is_whole(path: str) -> None:
@@ -48,7 +48,7 @@ def test_what_is_written_after_a_torn_line_is_whole(path: str) -> None:
     journal.begin(path)
     journal.append(path, [Entry("sad")])
 
-    assert journal.read(path) == [*ENTRIES, Entry("sad")]
+    assert list(journal.read(path)) == [*ENTRIES, Entry("sad")]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_damaged_journal_is_refused(path: str, line: bytes) -> None:
         file.write(line + b"\n")
 
     with pytest.raises(LabelerError, match="damaged"):
-        journal.read(path)
+        list(journal.read(path))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_target_that_no_sort_has_chosen_is_refused(path: str, target: str) -> 
     journal.append(path, [Entry(target, "/photos/1.jpg", "move")])
 
     with pytest.raises(LabelerError, match="damaged"):
-        journal.read(path)
+        list(journal.read(path))
 
 
 @pytest.mark.parametrize("folder", ["../empty", "/tmp"])
@@ -81,7 +81,7 @@ def test_a_folder_that_no_sort_has_made_is_refused(path: str, folder: str) -> No
     journal.append(path, [Entry(folder)])
 
     with pytest.raises(LabelerError, match="damaged"):
-        journal.read(path)
+        list(journal.read(path))
 
 
 @pytest.mark.parametrize(("source", "mode"), [("1.jpg", "move"), ("", "copy"), ("/photos/1.jpg", "burn")])
@@ -89,7 +89,7 @@ def test_a_source_or_mode_that_no_sort_knows_is_refused(path: str, source: str, 
     journal.append(path, [Entry("happy/2.jpg", source, mode)])
 
     with pytest.raises(LabelerError, match="damaged"):
-        journal.read(path)
+        list(journal.read(path))
 
 
 def test_a_link_in_place_of_a_journal_is_refused(tmp_path: Path) -> None:
@@ -97,41 +97,34 @@ def test_a_link_in_place_of_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / journal.NAME).symlink_to("own")
 
     with pytest.raises(LabelerError, match="cannot be read"):
-        journal.read(str(tmp_path / journal.NAME))
+        list(journal.read(str(tmp_path / journal.NAME)))
 
 
 def test_a_pipe_in_place_of_a_journal_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / journal.NAME)
 
     with pytest.raises(LabelerError, match="cannot be read"):
-        journal.read(str(tmp_path / journal.NAME))
+        list(journal.read(str(tmp_path / journal.NAME)))
 
 
 def test_a_file_of_the_users_own_in_place_of_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / journal.NAME).write_text("no line end")
 
     with pytest.raises(LabelerError, match="damaged"):
-        journal.read(str(tmp_path / journal.NAME))
+        list(journal.read(str(tmp_path / journal.NAME)))
 
 
 def test_a_line_that_a_power_failure_has_left_empty_is_passed_over(path: str) -> None:
     with open(path, "ab") as file:
         file.write(bytes(4096))
 
-    assert journal.read(path) == ENTRIES
-
-
-def test_a_place_announced_twice_belongs_to_the_later_file(path: str) -> None:
-    later = Entry("happy/1.jpg", "/photos/b/1.jpg", "move")
-    journal.append(path, [later])
-
-    assert journal.read(path) == [ENTRIES[0], later]
+    assert list(journal.read(path)) == ENTRIES
 
 
 def test_what_is_not_kept_is_forgotten(path: str) -> None:
     journal.keep(path, ENTRIES[1:])
 
-    assert journal.read(path) == ENTRIES[1:]
+    assert list(journal.read(path)) == ENTRIES[1:]
 
 
 @pytest.mark.parametrize("kept", [0, 1])

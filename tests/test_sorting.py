@@ -18,10 +18,10 @@ import pytest
 from conftest import Folder
 from kills import killed
 
-from labeler import journal, sorting
+from labeler import holding, journal, sorting
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Row
-from labeler.sorting import Mode, Move, Outcome
+from labeler.sorting import Mode, Outcome, Plan
 
 NAMES = ("a/1.jpg", "b/1.jpg", "b/2.jpg")
 MTIME_NS = 1_234_567_890_123_456_789
@@ -36,15 +36,17 @@ class Album:
             path = Folder(photos).file(name, name.encode() * 3000)
             os.utime(path, ns=(MTIME_NS, MTIME_NS + number))
 
-    def plan(self, mode: Mode = Mode.COPY) -> list[Move]:
+    def plan(self, mode: Mode = Mode.COPY) -> Plan:
         rows = [Row(name, face=0, label="happy") for name in NAMES]
         return sorting.plan(rows, str(self.photos), self.into, mode, flat=True)
 
     def sort(self, mode: Mode = Mode.COPY) -> list[Outcome]:
-        return [move.outcome for move in sorting.apply(self.plan(mode), self.into)]
+        with sorting.held(self.into, str(self.photos)):
+            return [move.outcome for move in sorting.apply(self.plan(mode), self.into)]
 
     def undo(self) -> list[Outcome]:
-        return [move.outcome for move in sorting.undo(self.into)]
+        with sorting.undo(self.into) as moves:
+            return [move.outcome for move in moves]
 
     def state(self) -> dict[str, object]:
         """Return everything that stands in the two folders, but for the journal."""
@@ -52,12 +54,15 @@ class Album:
 
 
 def snapshot(folder: Path) -> dict[str, object]:
-    """Return the names of files with their bytes' hash and modification time, those of links with their aim."""
+    """Return the names of files with their bytes' hash and modification time, those of links with their aim.
+
+    The journal, and the lock that a kill leaves, are none of the user's.
+    """
     found: dict[str, object] = {}
     for path in folder.rglob("*"):
         if path.is_symlink():
             found[str(path)] = os.readlink(path)
-        elif path.is_file() and path.name != journal.NAME:
+        elif path.is_file() and path.name not in (journal.NAME, holding.NAME):
             found[str(path)] = (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
     return found
 
@@ -423,15 +428,15 @@ def test_undo_by_a_journal_that_leads_outside_touches_nothing(album: Album, mode
 
 
 def test_undo_without_a_sort_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LabelerError, match="no sort to undo"):
-        list(sorting.undo(tmp_path))
+    with pytest.raises(LabelerError, match="no sort to undo"), sorting.undo(tmp_path):
+        pass
 
 
 def test_undo_with_a_journal_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / journal.NAME).mkdir()
 
-    with pytest.raises(LabelerError, match="cannot be read"):
-        list(sorting.undo(tmp_path))
+    with pytest.raises(LabelerError, match="cannot be read"), sorting.undo(tmp_path):
+        pass
 
 
 def test_undo_works_after_the_sorted_folder_was_renamed(album: Album) -> None:
@@ -520,8 +525,9 @@ from labeler.records import Row
 
 photos, into = sys.argv[1:]
 rows = [Row(f"{n}.jpg", face=0, label=f"label{n % 7}") for n in range(300)]
-for move in sorting.apply(sorting.plan(rows, photos, Path(into), sorting.Mode.MOVE), Path(into)):
-    print(move.outcome, flush=True)
+with sorting.held(Path(into), photos):
+    for move in sorting.apply(sorting.plan(rows, photos, Path(into), sorting.Mode.MOVE), Path(into)):
+        print(move.outcome, flush=True)
 """
 
 
@@ -542,5 +548,6 @@ def test_no_photo_is_lost_by_a_process_killed_amid_a_move(folder: Folder) -> Non
     finished = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert (len(finished), set(finished)) == (300, {Outcome.SORTED, Outcome.THERE})
     assert snapshot(folder.path) == {}
-    assert {move.outcome for move in sorting.undo(into)} == {Outcome.UNDONE}
+    with sorting.undo(into) as moves:
+        assert {move.outcome for move in moves} == {Outcome.UNDONE}
     assert snapshot(folder.path) == before

@@ -1,0 +1,73 @@
+"""The names of the folders that files are sorted into: one for each label, and no two that some disk takes for one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from labeler.records import UNCERTAIN, Row, Status
+
+FAILED = "failed"
+OWN = (UNCERTAIN, Status.NO_FACE.value, FAILED)
+"""The folders that are no classes."""
+
+UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for itself."""
+LONGEST = 127
+"""Bytes of a folder's name: half of what common file systems allow."""
+DIGITS = 8
+"""How much of its label's hash a folder's name ends in, where another folder has the name."""
+
+
+class Folders:
+    """Gives each class a folder of its own. Which one depends on the names of the classes alone."""
+
+    def __init__(self, class_names: Iterable[str]) -> None:
+        self._names = {UNCERTAIN: UNCERTAIN}
+        self._taken = set(map(key, OWN))
+        for label in sorted(class_names, key=lambda label: (plain(label) != label, label)):
+            name = plain(label)
+            self._names[label] = self._other(label) if key(name) in self._taken else name
+            self._taken.add(key(self._names[label]))
+
+    def of(self, row: Row) -> str:
+        """Return the folder for a file with this row."""
+        if row.failed:
+            return FAILED
+        if row.status is Status.NO_FACE or not row.label:
+            return Status.NO_FACE.value
+        return self._names.get(row.label) or self._of_no_class(row.label)
+
+    def _of_no_class(self, label: str) -> str:
+        """Return the folder of a label that was put into the table by hand: one that no class has."""
+        return label if plain(label) == label and key(label) not in self._taken else self._other(label)
+
+    def _other(self, label: str) -> str:
+        """Return a free name that tells this label from all that have the same `plain` name."""
+        digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
+        endings = (f"-{digest[:size]}" for size in range(DIGITS, len(digest) + 1))
+        names = (clipped(plain(label), LONGEST - len(ending)).strip(" .") + ending for ending in endings)
+        return next(name for name in names if key(name) not in self._taken)
+
+
+def plain(label: str) -> str:
+    """Return a label as the name of one folder: never a path, hidden, empty, too long or reserved."""
+    text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
+    name = clipped(UNSAFE.sub("_", text).strip(" ."), LONGEST).strip(" .")
+    return f"_{name}" if not name or RESERVED.fullmatch(name) else name
+
+
+def key(name: str) -> str:
+    """Return what two names share when some file system takes them for one."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def clipped(name: str, size: int) -> str:
+    """Return as much of a name as fits into ``size`` bytes."""
+    return os.fsencode(name)[:size].decode("utf-8", "ignore")
