@@ -25,6 +25,9 @@ except ImportError:  # Windows.
 _ear: int | None = None
 """Where what native code writes to stderr can be read; None when nobody listens."""
 
+_waiting = array.array("i", [0])
+"""How many bytes can be read, as the system has said last."""
+
 _PIPE_BYTES = 1 << 16
 """What is read at once. A pipe holds no more by default, so that no file can fill the memory with warnings."""
 
@@ -84,9 +87,10 @@ def listens() -> bool:
 
 def heard() -> str:
     """Return what native code has written to stderr since it was last asked for; nothing when nobody listens."""
-    if _ear is None or not _waiting(_ear):
+    if _ear is None or not fcntl:
         return ""
-    return os.read(_ear, _PIPE_BYTES).decode("utf-8", "replace")
+    fcntl.ioctl(_ear, termios.FIONREAD, _waiting)  # Half a microsecond a picture; trying to read takes one.
+    return os.read(_ear, _PIPE_BYTES).decode("utf-8", "replace") if _waiting[0] else ""
 
 
 def _listening() -> int:
@@ -99,14 +103,6 @@ def _listening() -> int:
     os.dup2(mouth, 2)
     os.close(mouth)
     return ear
-
-
-def _waiting(ear: int) -> int:
-    """Return how many bytes can be read: 0.4 microseconds for each picture; a reader that may not wait takes 1."""
-    count = array.array("i", [0])
-    if fcntl:
-        fcntl.ioctl(ear, termios.FIONREAD, count)
-    return count[0]
 
 
 def _writes_to_2(stream: TextIO) -> bool:
