@@ -70,6 +70,11 @@ def files(folder: Path) -> Found:
     return found
 
 
+def finished(found: Found) -> Found:
+    """Return the files without what a kill has left half done: the next sort or undo removes that."""
+    return {path: file for path, file in found.items() if not _half_done(path)}
+
+
 def links(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): os.readlink(path) for path in folder.rglob("*") if path.is_symlink()}
 
@@ -208,7 +213,7 @@ class Sorting(RuleBasedStateMachine):
     @precondition(lambda self: (self.into / journal.NAME).exists())
     @rule()
     def undo(self) -> None:
-        photos = files(self.photos)
+        photos = finished(files(self.photos))
         moves = self._undo()
         self._check(photos, None)
         if self.before is not None:
@@ -219,7 +224,7 @@ class Sorting(RuleBasedStateMachine):
     @precondition(lambda self: (self.into / journal.NAME).exists())
     @rule(step=st.integers(0, 30))
     def undo_killed(self, step: int) -> None:
-        photos = files(self.photos)
+        photos = finished(files(self.photos))
         killed(step, lambda: self._attempt(self._undo))
         self._check(photos, None, ended=False)
 
@@ -292,8 +297,9 @@ class Sorting(RuleBasedStateMachine):
         """Remove a file as the user; what has become of its only copy is then his, until he replaces it."""
         stamp = path.stat().st_mtime_ns
         path.unlink()
-        elsewhere = any(file[0] == stamp for tree in (self.photos, self.into) for file in files(tree).values())
-        if not elsewhere or (replaced and not any(file[0] == stamp for file in files(self.photos).values())):
+        photos, placed = (finished(files(tree)) for tree in (self.photos, self.into))
+        elsewhere = any(file[0] == stamp for file in (*photos.values(), *placed.values()))
+        if not elsewhere or (replaced and not any(file[0] == stamp for file in photos.values())):
             life.needed = False
         elif path.is_relative_to(self.photos):
             self.orphans.setdefault(str(path.relative_to(self.photos)), []).append(life)
