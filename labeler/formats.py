@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import IO, Any, NamedTuple, Protocol
 
-from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, SCHEMA_VERSION, Row, Status, columns
+from labeler.records import (
+    COLUMNS_AFTER_BY_SCHEMA,
+    COLUMNS_BEFORE,
+    SCHEMA_VERSION,
+    Row,
+    Status,
+    columns,
+    unusable_class_names,
+)
 
 STRINGS = ("file", "label", "version", "status", "reason")
 INTEGERS = ("face", "image_width", "image_height")
@@ -18,6 +26,9 @@ INTEGERS = ("face", "image_width", "image_height")
 LONGEST_RECORD = 1 << 24
 """Bytes; a row with 10,000 classes has 500,000. What goes on for longer without an end of line is no table."""
 
+_ABSENT = frozenset({None, ""})
+_NO_IMAGE = ("", "", "")
+_STATUSES = {str(status): status for status in Status}
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _BEGIN_FORMULAS = frozenset("=+-@\t\r'")
 _needs_quotes = re.compile('[,"\r\n]').search
@@ -68,14 +79,19 @@ class Csv:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
         dialect, records = _csv_records(stream)
         header, _ = next(records, ([], 0))
-        texts = [name for name in STRINGS if name in header]
-        for cells, end in records:
-            try:
-                found = dict(zip(header, cells, strict=True))
-                row = row_of(dialect.numbers(found) | {name: alive(found[name]) for name in texts})
-            except (ValueError, KeyError):
-                return
-            yield row, end
+        try:
+            schema = schema_of(list(map(alive, header)))
+            texts = [at for at, name in enumerate(header) if name in STRINGS]
+            for cells, end in records:
+                if len(cells) != len(header):
+                    return
+                dialect.mend(cells)
+                for at in texts:
+                    if cells[at][:1] == "'":
+                        cells[at] = cells[at][1:]
+                yield row_of(cells, schema), end
+        except ValueError:
+            return
 
 
 class JsonLines:
@@ -101,16 +117,19 @@ class JsonLines:
     def decode(self, stream: IO[bytes]) -> Iterator[tuple[Row, int]]:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
         end = 0
-        keys: list[str] | None = None
+        keys: list[str] = []
+        schema = 0
         for line in _lines(stream):
             end += len(line)
             try:
                 found = json.loads(line)
-                row = row_of(found)
-            except (ValueError, RecursionError):
-                return
-            keys = keys or list(found)
-            if list(found) != keys:
+                if not keys:
+                    keys = list(found)
+                    schema = schema_of(keys)
+                if list(found) != keys:
+                    return
+                row = row_of(list(found.values()), schema)
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 return
             yield row, end
 
@@ -135,11 +154,12 @@ class Dialect(NamedTuple):
         """Say whether numbers certainly have a decimal point, and no comma."""
         return self.delimiter == ","
 
-    def numbers(self, found: dict[str, str]) -> dict[str, str]:
-        """Return the cells with decimal points."""
-        if self.decimal_point:
-            return found
-        return {name: cell if name in STRINGS else cell.replace(",", ".") for name, cell in found.items()}
+    def mend(self, cells: list[str]) -> None:
+        """Give the numbers of a record decimal points."""
+        if not self.decimal_point:
+            numbers = slice(1, COLUMNS_BEFORE.index("label")), slice(COLUMNS_BEFORE.index("score"), -2)
+            for some in numbers:
+                cells[some] = [cell.replace(",", ".") for cell in cells[some]]
 
 
 def cells(row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> dict[str, Any]:
@@ -198,56 +218,61 @@ def alive(text: str) -> str:
     return text.removeprefix("'")
 
 
-def row_of(found: dict[str, Any]) -> Row:
-    """Return the row of a mapping; an absent value is None or an empty string.
+def schema_of(names: Sequence[str]) -> int:
+    """Return the version of the schema whose columns these are.
 
     Raises:
-        ValueError: it is none: a column is missing, or a value is of another kind, not finite or out of place.
+        ValueError: they are no table's.
+    """
+    for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
+        class_names = names[len(COLUMNS_BEFORE) : -len(after)]
+        if class_names and tuple(names) == columns(class_names, schema) and not unusable_class_names(class_names):
+            return schema
+    raise ValueError("its columns are not those of a table")
+
+
+def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION) -> Row:
+    """Return the row of the values of all columns, in their order; an absent one is None or an empty string.
+
+    One function for all formats, without helpers: tables of millions of rows are read by it.
+
+    Raises:
+        ValueError: it is none: a value is missing, of another kind, not finite or out of place.
     """
     try:
-        values = list(found.values())
-        schema = SCHEMA_VERSION if "version" in found else 1
+        file, face, x, y, width, height, face_score, label, score = values[: len(COLUMNS_BEFORE)]
         probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
+        image_width, image_height, version, status, reason = values[-5:] if schema > 1 else (*_NO_IMAGE, *values[-2:])
+        cells = (x, y, width, height, face_score, score)
+        numbers = [None if cell is None or cell == "" else float(cell) for cell in cells]
+        shares = () if probabilities[0] in _ABSENT else tuple(map(float, probabilities))
         row = Row(
-            file=unescape(found["file"]),
-            face=_integer(found["face"]),
-            x=_float(found["x"]),
-            y=_float(found["y"]),
-            width=_float(found["width"]),
-            height=_float(found["height"]),
-            face_score=_float(found["face_score"]),
-            label=found["label"] or "",
-            score=_float(found["score"]),
-            probabilities=() if probabilities[0] in (None, "") else tuple(map(_finite, probabilities)),
-            status=Status(found["status"]),
-            reason=found["reason"] or "",
-            image_width=_integer(found["image_width"]) if schema > 1 else None,
-            image_height=_integer(found["image_height"]) if schema > 1 else None,
-            version=(found["version"] or "") if schema > 1 else "",
+            unescape(file),
+            None if face in _ABSENT else int(face),
+            numbers[0],
+            numbers[1],
+            numbers[2],
+            numbers[3],
+            numbers[4],
+            label or "",
+            numbers[5],
+            shares,
+            _STATUSES[status],
+            reason or "",
+            None if image_width in _ABSENT else int(image_width),
+            None if image_height in _ABSENT else int(image_height),
+            version or "",
         )
-        if not (row.file.isascii() and row.label.isascii() and row.reason.isascii() and row.version.isascii()):
+        texts = row.file + row.label + row.reason + row.version
+        if not texts.isascii():
             row.file.encode("utf-8", "surrogateescape")
             (row.label + row.reason + row.version).encode()
+        total = sum(filter(None, numbers), sum(shares))
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as exc:
         raise ValueError(f"no row of a table: {exc}") from exc
-    if "\0" in row.file or min(row.face or 0, row.image_width or 0, row.image_height or 0) < 0:
-        raise ValueError("no row of a table: no file is called so, or a negative face or size")
+    if total - total != 0 or "\0" in row.file or min(row.face or 0, row.image_width or 0, row.image_height or 0) < 0:
+        raise ValueError("no row of a table: no file is called so, a negative face or size, or a number without end")
     return row
-
-
-def _integer(cell: Any) -> int | None:
-    return None if cell is None or cell == "" else int(cell)
-
-
-def _float(cell: Any) -> float | None:
-    return None if cell is None or cell == "" else _finite(cell)
-
-
-def _finite(cell: Any) -> float:
-    number = float(cell)
-    if number - number != 0:  # Infinite, or not a number.
-        raise ValueError("not a finite number")
-    return number
 
 
 def _decimal(number: float | None) -> str:

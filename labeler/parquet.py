@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
-from labeler.formats import INTEGERS, STRINGS, cells, row_of
+from labeler.formats import INTEGERS, STRINGS, cells, row_of, schema_of
 from labeler.records import SCHEMA_VERSION, Row
 from labeler.records import columns as all_columns
 
@@ -30,8 +30,10 @@ def columns(path: Path) -> tuple[str, ...]:
 def read(path: Path) -> Iterator[Row]:
     """Yield the rows; raise ValueError where one is damaged."""
     with _readable(), pyarrow.parquet.ParquetFile(path) as file:
+        schema = schema_of(file.schema_arrow.names)
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield from map(row_of, batch.to_pylist())
+            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield row_of(values, schema)
 
 
 def write(path: Path, rows: Iterator[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> None:

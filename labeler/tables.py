@@ -11,14 +11,7 @@ from types import ModuleType, UnionType
 
 from labeler import files, formats
 from labeler.errors import LabelerError, one_line
-from labeler.records import (
-    COLUMNS_AFTER_BY_SCHEMA,
-    COLUMNS_BEFORE,
-    SCHEMA_VERSION,
-    Row,
-    RunRecord,
-    unusable_class_names,
-)
+from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, SCHEMA_VERSION, Row, RunRecord
 from labeler.records import columns as all_columns
 
 APPENDABLE: dict[str, formats.Appendable] = {".csv": formats.Csv(), ".jsonl": formats.JsonLines()}
@@ -103,11 +96,11 @@ def _layout(path: Path) -> tuple[tuple[str, ...], int]:
         found = _columns(path)
     except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
-    for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
-        names = found[len(COLUMNS_BEFORE) : -len(after)]
-        if names and found == all_columns(names, schema) and not unusable_class_names(names):
-            return names, schema
-    raise LabelerError(f"{path} is not a table made by labeler: its columns are not {', '.join(COLUMNS_BEFORE)}, ...")
+    try:
+        schema = formats.schema_of(found)
+    except ValueError as exc:
+        raise LabelerError(f"{path} is not a table made by labeler: {exc}: {', '.join(COLUMNS_BEFORE)}, ...") from exc
+    return found[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])], schema
 
 
 def unfinished(path: Path) -> RunRecord | None:

@@ -178,7 +178,7 @@ def mapping(**changed: object) -> dict[str, object]:
 )
 def test_what_is_no_row_is_a_value_error(changed: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r".*"):
-        formats.row_of(mapping(**changed))
+        formats.row_of(list(mapping(**changed).values()))
 
 
 @pytest.mark.parametrize("form", [formats.Csv(), formats.JsonLines()], ids=["csv", "jsonl"])
