@@ -29,24 +29,22 @@ class Destinations:
 
     def __init__(self, root: str, into: Path, mode: Mode, flat: bool, announced: Iterable[Entry]) -> None:
         self.into, self.mode, self.flat = into, mode, flat
-        self.plan = Plan()
         self._below_root, self._below_into = os.path.join(root, ""), os.path.join(into, "")
         folder = os.path.realpath(into)
         self._way_to = lru_cache(WAYS)(lambda path: _way(folder, path))
         self._leads_out = lru_cache(WAYS)(lambda target: _way(folder, self._path(target)) is None)
         self._is_folder = lru_cache(WAYS)(lambda target: os.path.isdir(self._path(target)))
-        self._earlier = Entries(map(self._noted, announced))
+        self._earlier = Entries(announced)
+        self.plan = Plan(self._given() if self._earlier.files else None)
 
     def add(self, source: str, folder: str) -> None:
         """Plan what is to be done with a file, unless it is planned already."""
         if self.plan.is_new(source):
             self.plan.add(self._move(source, folder))
 
-    def _noted(self, entry: Entry) -> Entry:
-        """Give the place away that a file of an earlier sort has."""
-        if entry.mode and os.path.exists(self._path(entry.target)):
-            self.plan.take(key(entry.target))
-        return entry
+    def _given(self) -> Iterator[str]:
+        """Yield the places where files of an earlier sort stand."""
+        return (key(target) for target in self._earlier.targets() if os.path.exists(self._path(target)))
 
     def _move(self, source: str, folder: str) -> Move:
         """Return what is to be done with one file: nothing more, nothing at all, or a planned move."""
@@ -55,7 +53,7 @@ class Destinations:
         wanted = self._wanted(source, folder)
         present = os.path.isfile(source)
         for placed in self._earlier.moves(source):
-            if self._done(placed) if present else os.path.exists(self._path(placed.target)):
+            if self._done(placed, made=True) if present else os.path.exists(self._path(placed.target)):
                 return self._again(placed, wanted, present)
         if left := self._left(source, wanted, present):
             return Move(source, wanted, self.mode, left)
@@ -89,12 +87,15 @@ class Destinations:
             name = f"_{name}"
         return f"{folder}/{path.replace(os.sep, '/')}{name}"
 
-    def _done(self, move: Move) -> bool:
-        """Say whether the file stands at its target already: the right link, or the same bytes."""
+    def _done(self, move: Move, *, made: bool = False) -> bool:
+        """Say whether the file stands at its target already: the right link, or the same bytes.
+
+        ``made`` says that a sort has made what stood there.
+        """
         target = self._path(move.target)
         if os.path.islink(target):
             return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
-        return placing.same_bytes(move.source, target)
+        return placing.is_copy(target, move.source) if made else placing.same_bytes(target, move.source)
 
     def _again(self, placed: Move, wanted: str, present: bool) -> Move:
         """Return the move of a file sorted before; one that a kill left in both places is still to be finished."""

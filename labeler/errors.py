@@ -60,6 +60,8 @@ def printable(text: str) -> str:
     """Return a text in one line, and with nothing that a terminal would obey: such characters as their escapes."""
     if text.isprintable():
         return text
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 

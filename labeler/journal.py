@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,6 +23,8 @@ BEGINNING = b'{"target": "'
 BLOCK = 1 << 16
 """Bytes that are read at a time to find the end of the last line."""
 MODES = frozenset(map(str, Mode))
+_PLAIN = re.compile(r"[\w-][\w .~+@=,()-]*(?:/[\w-][\w .~+@=,()-]*)+", re.ASCII)
+"""Targets that are relative and lead nowhere else on any system."""
 
 
 class Outcome(StrEnum):
@@ -121,6 +124,23 @@ def read(path: str) -> Iterator[Entry]:
                 )
 
 
+def last(path: str, count: int) -> list[Entry]:
+    """Return the last entries of files that were announced, at most so many.
+
+    Raises:
+        FileNotFoundError: there is no journal.
+    """
+    with open(path, "rb") as file:
+        size = start = file.seek(0, os.SEEK_END)
+        while True:
+            start = max(start - BLOCK, 0)
+            file.seek(start)
+            lines = file.read(size - start).splitlines(keepends=True)
+            found = [entry for entry in map(_entry, lines if start == 0 else lines[1:]) if entry and entry.mode]
+            if start == 0 or len(found) >= count:
+                return found[-count:]
+
+
 def keep(path: str, entries: Iterable[Entry]) -> None:
     """Forget all but these entries; without any, the journal goes."""
     beside = f"{path}.part"
@@ -163,6 +183,8 @@ def _sound(entry: Entry) -> bool:
     """
     if "\0" in "".join(entry):
         return False
+    if _PLAIN.fullmatch(entry.target) and entry.source[:1] == "/" and entry.mode in MODES and entry.source.isascii():
+        return True  # The usual one; what follows takes eight times as long.
     target = os.fsdecode(os.fsencode(entry.target)).replace(os.sep, "/")
     parts = [part for part in target.split("/") if part not in ("", ".")]
     if os.path.isabs(target) or os.path.splitdrive(target)[0] or ".." in parts:

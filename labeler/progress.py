@@ -22,6 +22,9 @@ Item = TypeVar("Item")
 FIRST_S, LOG_S, JSON_S = 0.5, 10.0, 1.0
 """Seconds until the first line at the latest, and from one line to the next: of a log, of JSON."""
 
+_NO_RATE_S = 0.2
+"""After less than so many seconds no rate is told."""
+
 _STYLES = {"ok": "green", "no_face": "yellow", "failed": "red"}
 
 
@@ -45,7 +48,8 @@ class Meter:
         if doing and doing != self.doing:
             self.began, self.doing = time.monotonic(), doing
         self.done, self.total, self.before, self.counts = done, total, before, counts
-        self.begun.set()
+        if not self.begun.is_set():  # Setting it takes a lock.
+            self.begun.set()
 
     def restart(self, doing: str, total: int, note: str = "") -> None:
         """Begin with something else."""
@@ -69,7 +73,7 @@ class Meter:
 
     def line(self) -> str:
         """Return a line for a log."""
-        if not self.done:
+        if not self.done or self.elapsed_s < _NO_RATE_S:
             return f"{self.doing} ..."
         total = "" if self.total is None else f"/{self.total:,}"
         left = f", {_clock(self.left_s)} left" if self.left_s else ""

@@ -19,7 +19,7 @@ def undone(entry: Entry, into: Path) -> Outcome | None:
     Raises:
         OutputError: something cannot be removed or put back.
     """
-    if not _is_below(into, entry.target):
+    if not is_below(into, entry.target):
         return Outcome.CHANGED
     if entry.mode:
         return _taken_back(entry.move, os.path.join(into, entry.target))
@@ -86,6 +86,6 @@ def _as_made(move: Move, target: str) -> bool:
     return placing.digest(target) == move.sha256
 
 
-def _is_below(into: Path, target: str) -> bool:
+def is_below(into: Path, target: str) -> bool:
     """Say whether a target's folder is in the sorted folder, and not behind a symbolic link that leads out of it."""
     return Path(os.path.realpath((into / target).parent)).is_relative_to(os.path.realpath(into))

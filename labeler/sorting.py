@@ -7,8 +7,9 @@ sorted folder before it is taken. After a kill at any moment, sorting again comp
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
@@ -34,6 +35,9 @@ PLACE: dict[Mode, Callable[[Move, str], None]] = {
     Mode.SYMLINK: lambda move, target: placing.symlink(move.source, target),
     Mode.HARDLINK: lambda move, target: placing.hardlink(move.source, target),
 }
+
+_is_plain = re.compile(r"(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*").fullmatch
+"""Names of files that `os.path.abspath`, which takes three times as long, would leave as they are."""
 
 Item = TypeVar("Item")
 
@@ -87,8 +91,9 @@ def plan(
     with ledger.stored():
         destinations = Destinations(root, into, mode, flat, _announced(into, watched))
         for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
-            row = min(faces, key=lambda row: row.face or 0)
-            destinations.add(os.path.abspath(os.path.join(root, file)), folders.of(row))
+            first, *others = faces
+            row = min(first, *others, key=lambda row: row.face or 0) if others else first
+            destinations.add(_absolute(root, file), folders.of(row))
     return destinations.plan
 
 
@@ -101,6 +106,7 @@ def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
     """
     begun = False
     moves = iter(moves)
+    _clear(into)
     while batch := [_ready(move) for move in islice(moves, BATCH)]:
         with placing.writing(into):
             if not begun and any(move.outcome is Outcome.PLANNED for move in batch):
@@ -167,6 +173,11 @@ def _no_sort(into: Path) -> LabelerError:
     return LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
 
 
+def _absolute(root: str, file: str) -> str:
+    path = os.path.join(root, file)
+    return path if _is_plain(file) else os.path.abspath(path)
+
+
 def _journal(into: Path) -> str:
     return os.path.join(into, journal.NAME)
 
@@ -193,6 +204,14 @@ def _ready(move: Move) -> Move:
         return move._replace(outcome=Outcome.UNREADABLE)
 
 
+def _clear(into: Path) -> None:
+    """Remove what a kill has left of the last files that were announced, where it can be removed."""
+    with suppress(OSError):
+        for entry in journal.last(_journal(into), BATCH):
+            if restoring.is_below(into, entry.target):
+                placing.discard(placing.unfinished(os.path.join(into, entry.target)))
+
+
 def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
     """Return the entries of the planned moves, after those of the folders they need."""
     planned = [move for move in batch if move.outcome is Outcome.PLANNED]
@@ -206,7 +225,7 @@ def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
 
 def _carried_out(move: Move, target: str) -> Move:
     """Do what the move says and return it with its outcome."""
-    if move.outcome not in (Outcome.PLANNED, Outcome.THERE):
+    if move.outcome is not Outcome.PLANNED:
         return move
     try:
         with placing.writing(target):
@@ -216,11 +235,9 @@ def _carried_out(move: Move, target: str) -> Move:
 
 
 def _placed(move: Move, target: str) -> Outcome:
-    """Place a planned file; of one that is there already, remove what a kill has left beside it."""
+    """Place a planned file."""
     try:
         placing.discard(placing.unfinished(target))
-        if move.outcome is Outcome.THERE:
-            return move.outcome
         os.makedirs(os.path.dirname(target), exist_ok=True)
         _place(move, target)
     except OSError as exc:

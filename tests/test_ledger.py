@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_a_plan_has_as_many_moves_as_were_added_and_can_be_read_twice() -> None:
 def test_a_temporary_folder_without_room_stops_the_plan_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     rows = (Row(f"{'x' * 200}{number}.jpg", label="happy") for number in range(40_000))
-    with full_disk(100_000), pytest.raises(OutputError, match=r"no room for the plan.*SQLITE_TMPDIR"):
+    with full_disk(100_000), pytest.raises(OutputError, match=r"no room for the plan.*TMPDIR"):
         sorting.plan(rows, str(tmp_path / "photos"), tmp_path / "sorted")
 
 
@@ -118,3 +119,32 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, deed: str
     many.mkdir()
 
     assert peak_kib(deed, count, many) - peak_kib(deed, count // 10, few) < 12_000
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_order_files_come_in_each_is_new_once_and_each_place_is_free_once(seed: int) -> None:
+    chance = random.Random(seed)
+    names = [f"/p/{chance.choice('abA')}/{chance.choice('xyX')}/{number}.jpg" for number in range(40)]
+    names = sorted(names, key=lambda name: name.split("/"))[: 1 + seed] + chance.sample(names, 30)
+    plan, seen = Plan(), []
+    for name in names:
+        if plan.is_new(name):
+            assert plan.take(f"happy{name}")
+            plan.add(Move(name, f"happy{name}"))
+            seen.append(name)
+
+    assert seen == list(dict.fromkeys(names))
+    assert [plan.take(f"happy{name}") for name in seen] == [False] * len(seen)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_order_files_are_asked_for_their_moves_are_found(seed: int) -> None:
+    chance = random.Random(seed)
+    files = [f"/p/{folder}/{number}.jpg" for folder in "abc" for number in range(9)]
+    announced = files if seed % 2 else chance.sample(files, len(files))
+    entries = Entries(Entry(f"happy{name}", name, "copy") for name in announced)
+    asked = [name for name in files if chance.random() < 0.7] + chance.sample([*files, "/p/b/5a.jpg"], 5)
+
+    assert [[move.source for move in entries.moves(name)] for name in asked] == [
+        [name] if name in files else [] for name in asked
+    ]
