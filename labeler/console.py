@@ -43,9 +43,15 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def labeling_progress(form: Progress = Progress.AUTO, *, quiet: bool) -> Iterator[Callable[[Tally, int | None], None]]:
-    """Show how far the labeling is: what `pipeline.classify` calls."""
-    with progress.shown("labeling", stderr(), form, quiet=quiet) as meter:
+def labeling_progress(
+    form: Progress = Progress.AUTO, *, quiet: bool
+) -> Iterator[Callable[[Tally, int | None], None] | None]:
+    """Show how far the labeling is: what `pipeline.classify` calls. None where nothing is shown, and so counted."""
+    console = stderr()
+    if progress.chosen(console, form, quiet=quiet) is Progress.NONE:
+        yield None
+        return
+    with progress.shown("labeling", console, form, quiet=quiet) as meter:
         yield partial(_show_tally, meter)
 
 
@@ -57,7 +63,8 @@ def followed(
     with labeling_progress(form, quiet=quiet) as show:
         for row in rows:
             tally.add(row)
-            show(tally, total)
+            if show:
+                show(tally, total)
             yield row
 
 

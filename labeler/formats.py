@@ -7,6 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -286,15 +287,15 @@ def _csv_record(row: Row, probabilities: str, image: str) -> str:
     """
     face = "" if row.face is None else row.face
     box = ",,," if row.x is None else f"{row.x},{row.y},{row.width},{row.height}"
-    scores = f"{_decimal(row.face_score)},{_text(row.label)},{_decimal(row.score)}"
-    return (
-        f"{_text(escape(row.file))},{face},{box},{scores},{probabilities},{image}{row.status},{_text(row.reason)}\r\n"
-    )
+    scores = f"{_decimal(row.face_score)},{_repeated(row.label)},{_decimal(row.score)}"
+    end = f"{row.status},{_repeated(row.reason)}\r\n"
+    return f"{_text(escape(row.file))},{face},{box},{scores},{probabilities},{image}{end}"
 
 
 def _csv_image(row: Row) -> str:
     size = "," if row.image_width is None else f"{row.image_width},{row.image_height}"
-    return f"{size},{_text(row.version)},"
+    version = row.version if row.version.replace("-", "", 1).isalnum() else _text(row.version)  # All local ones.
+    return f"{size},{version},"
 
 
 def _text(text: str) -> str:
@@ -307,6 +308,10 @@ def _csv_records(stream: IO[bytes]) -> tuple[Dialect, Iterator[tuple[list[str], 
     header = next(_lines(stream), b"")
     dialect = Dialect.of(header)
     return dialect, _cells(chain([header], _lines(stream)), dialect)
+
+
+_repeated = lru_cache(1 << 10)(_text)
+"""The same for labels and reasons, of which there are few: they are looked up."""
 
 
 def _cells(lines: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[list[str], int]]:

@@ -39,7 +39,7 @@ def _jpeg(content: bytes) -> Header | None:
             height, width = _uint16(content, at + 5), _uint16(content, at + 7)
             plain = content[at + 4] == 8 and content[at + 9] in (1, 3) and not _turned_by_xmp(content, at)
             return Header(width, height, reducible=True) if plain and width and height else None
-        at += 1 if marker == 0xFF else 2 + _uint16(content, at + 2)
+        at += 1 if marker == 0xFF else 2 + (content[at + 2] << 8 | content[at + 3])
     return None
 
 

@@ -68,11 +68,19 @@ def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
     found = _found(path)
     version = files.version_of(found)  # Of before it is read: what is written meanwhile is another version.
     try:
-        picture = _read_picture(path, found, shorter, longer, max_pixels)
+        content = _content(path, found, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
+        picture = _picture(content, shorter, longer, max_pixels)
+    except MemoryError as exc:
+        error = ImageError(Status.TOO_LARGE, "there is not enough memory to read it")
+        error.version = version
+        raise error from exc
     except ImageError as exc:
         exc.version = version
         raise
-    return picture._replace(version=version)
+    finally:
+        said = quiet.heard()  # Of this picture, whatever becomes of it; the next one begins in silence.
+    lost = one_line(damage.told(said, content)) if said else ""
+    return Picture._make((*picture[:3], version, lost))
 
 
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
@@ -154,21 +162,10 @@ def _found(path: str) -> os.stat_result:
         raise ImageError(Status.UNREADABLE, str(exc)) from exc
 
 
-def _read_picture(path: str, found: os.stat_result, shorter: int, longer: int, max_pixels: int) -> Picture:
-    try:
-        content = _content(path, found, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
-        picture = _picture(content, shorter, longer, max_pixels)
-    except MemoryError as exc:
-        raise ImageError(Status.TOO_LARGE, "there is not enough memory to read it") from exc
-    finally:
-        said = quiet.heard()  # Of this picture, whatever becomes of it; the next one begins in silence.
-    return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
-
-
 def _content(path: str, found: os.stat_result, max_bytes: int) -> bytes:
     _check(found, max_bytes)  # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
     try:
-        content = _read(path, max_bytes)
+        content = _read(path, found.st_size, max_bytes)
     except OSError as exc:
         raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
     if not content:
@@ -187,16 +184,15 @@ def _refuse_long(size: int, max_bytes: int) -> None:
         raise ImageError(Status.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,} (1.5 x --max-pixels)")
 
 
-def _read(path: str, max_bytes: int) -> bytes:
-    """Return a file's bytes; the plain system calls cost half of what `open` does."""
+def _read(path: str, size: int, max_bytes: int) -> bytes:
+    """Return a file's bytes, ``size`` if it is still the same; the plain system calls cost half of what `open` does."""
     descriptor = os.open(path, _READ)
     try:
-        found = os.fstat(descriptor)
-        _check(found, max_bytes)  # It may be another one by now.
-        content = os.read(descriptor, found.st_size + 1)
-        if len(content) == found.st_size:
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
             return content
-        with open(descriptor, "rb", buffering=0, closefd=False) as rest:  # It grew, or came in pieces.
+        _check(os.fstat(descriptor), max_bytes)  # It is another one by now, it grew, or came in pieces.
+        with open(descriptor, "rb", buffering=0, closefd=False) as rest:
             content += rest.read(max_bytes + 1 - len(content))
         _refuse_long(len(content), max_bytes)
         return content

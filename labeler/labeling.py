@@ -140,7 +140,7 @@ class Labeler:
         except images.ImageError as exc:
             row = Row(file, status=exc.status, reason=one_line(exc.reason), version=exc.version)
             return [(row, None)]
-        row = Row(file, image_width=seen.width, image_height=seen.height, version=seen.version)
+        row = Row.of_image(file, seen.width, seen.height, seen.version)
         if not seen.faces:
             none = "no face was found"
             damage = f"{none}; {seen.damage}"

@@ -73,13 +73,14 @@ class Meter:
 
     def line(self) -> str:
         """Return a line for a log."""
-        if not self.done or self.elapsed_s < _NO_RATE_S:
+        if not self.done:
             return f"{self.doing} ..."
         total = "" if self.total is None else f"/{self.total:,}"
         left = f", {_clock(self.left_s)} left" if self.left_s else ""
         counts = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in self.counts.items())
         note = f", {self.note}" if self.note else ""
-        return f"{self.doing}: {self.done:,}{total}, {self.per_second:,.0f}/s{left}{counts}{note}"
+        rate = f", {self.per_second:,.0f}/s" if self.elapsed_s > _NO_RATE_S else ""
+        return f"{self.doing}: {self.done:,}{total}{rate}{left}{counts}{note}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the object for a machine."""
@@ -94,11 +95,17 @@ class Meter:
         }
 
 
+def chosen(console: Console, form: Progress, *, quiet: bool) -> Progress:
+    """Return how progress is shown. The one place that decides between a bar, a log, JSON and nothing."""
+    if form is not Progress.AUTO:
+        return form
+    return Progress.NONE if quiet else Progress.BAR if console.is_terminal else Progress.LOG
+
+
 @contextmanager
 def shown(doing: str, console: Console, form: Progress = Progress.AUTO, *, quiet: bool = False) -> Iterator[Meter]:
-    """Show a meter inside the block. The one place that decides between a bar, a log, JSON and nothing."""
-    if form is Progress.AUTO:
-        form = Progress.NONE if quiet else Progress.BAR if console.is_terminal else Progress.LOG
+    """Show a meter inside the block."""
+    form = chosen(console, form, quiet=quiet)
     meter = Meter(doing)
     if form is Progress.BAR:
         with _Bars(*_columns(), console=console, transient=True) as bars:

@@ -6,30 +6,27 @@ are listened to: its workers and its command line. It is imported before TensorF
 
 from __future__ import annotations
 
-import array
+import mmap
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from typing import IO, TextIO
 
 from labeler import streams
 
 try:
     import fcntl
-    import termios
 except ImportError:  # Windows.
-    fcntl = termios = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]
 
-_ear: int | None = None
-"""Where what native code writes to stderr can be read; None when nobody listens."""
+_ear: mmap.mmap | None = None
+"""What native code writes to stderr, zeros where it wrote nothing; None when nobody listens. Looking into memory costs
+0.1 microseconds a picture, asking the system five times as much."""
 
-_waiting = array.array("i", [0])
-"""How many bytes can be read, as the system has said last."""
-
-_PIPE_BYTES = 1 << 16
-"""What is read at once. A pipe holds no more by default, so that no file can fill the memory with warnings."""
+_EAR_BYTES = 1 << 16
+"""So much is heard at once: no file can fill the memory with warnings."""
 
 
 @contextmanager
@@ -70,7 +67,7 @@ def decoders() -> Iterator[None]:
             sys.stderr, _ear = before, outer
             own.flush()
             os.dup2(own.fileno(), 2)
-            os.close(ear)
+            ear.close()
 
 
 def listen() -> None:
@@ -87,22 +84,28 @@ def listens() -> bool:
 
 def heard() -> str:
     """Return what native code has written to stderr since it was last asked for; nothing when nobody listens."""
-    if _ear is None or not fcntl:
+    if _ear is None or not _ear[0]:
         return ""
-    fcntl.ioctl(_ear, termios.FIONREAD, _waiting)  # Half a microsecond a picture; trying to read takes one.
-    return os.read(_ear, _PIPE_BYTES).decode("utf-8", "replace") if _waiting[0] else ""
+    end = _ear.find(b"\0")
+    said = _ear[: end if end > 0 else _EAR_BYTES]
+    _ear[: len(said)] = bytes(len(said))
+    os.lseek(2, 0, os.SEEK_SET)
+    return said.decode("utf-8", "replace")
 
 
-def _listening() -> int:
-    """Let a pipe take the place of stderr's descriptor; return its other end. Full, it takes nothing more."""
-    if fcntl:
-        ear, mouth = os.pipe()
-        os.set_blocking(mouth, False)
-    else:
-        ear, mouth = (os.open(os.devnull, access) for access in (os.O_RDONLY, os.O_WRONLY))
-    os.dup2(mouth, 2)
-    os.close(mouth)
-    return ear
+def _listening() -> mmap.mmap:
+    """Let a file in memory take the place of stderr's descriptor, and return its content."""
+    with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
+        os.ftruncate(file.fileno(), _EAR_BYTES)
+        if hasattr(fcntl, "F_SEAL_GROW"):
+            with suppress(OSError):  # It is no file in memory.
+                fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+        os.dup2(file.fileno(), 2)
+        return mmap.mmap(file.fileno(), _EAR_BYTES)
+
+
+def _memory() -> IO[bytes]:
+    return open(os.memfd_create("stderr", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b", buffering=0)
 
 
 def _writes_to_2(stream: TextIO) -> bool:

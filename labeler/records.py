@@ -154,6 +154,11 @@ class Row(NamedTuple):
     version: str = ""
     """What says that the file changed; empty where the file could not be reached, and in tables of schema version 1."""
 
+    @classmethod
+    def of_image(cls, file: str, width: int, height: int, version: str) -> Row:
+        """Return the row of a file whose image was decoded, for each of its faces, or to say that there is none."""
+        return cls._make((file, *_NOTHING, width, height, version))
+
     @property
     def failed(self) -> bool:
         """Say whether the file could not be looked at."""
@@ -161,13 +166,13 @@ class Row(NamedTuple):
 
     def located(self, index: int, face: Face) -> Row:
         """Return this row for the ``index``-th face of its file, largest first."""
-        return Row(self.file, index, face.x, face.y, face.width, face.height, face.score, *self[7:])
+        return Row._make((self.file, index, *face, *self[7:]))
 
     def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
         """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
         score = max(probabilities)
         label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
-        return Row(*self[:7], label, score, probabilities, *self[10:])
+        return Row._make((*self[:7], label, score, probabilities, *self[10:]))
 
     def without_label(self, status: Status, reason: str) -> Row:
         """Return this row as the one row of a file that gave no face."""
@@ -176,6 +181,9 @@ class Row(NamedTuple):
     def damaged(self, reason: str) -> Row:
         """Return this row as one of a file whose data is damaged; it may have a label all the same."""
         return self._replace(status=Status.DAMAGED, reason=reason)
+
+
+_NOTHING = Row("")[1:-3]
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:

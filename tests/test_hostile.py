@@ -160,14 +160,14 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_beyond_the_limit(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder.picture("a.bmp")
-    look = os.fstat
+    open_ = os.open
 
-    def fstat_then_grow(descriptor: int) -> os.stat_result:
-        found = look(descriptor)
+    def open_then_grow(name: str, flags: int) -> int:
+        descriptor = open_(name, flags)
         os.truncate(path, 50_000_000)
-        return found
+        return descriptor
 
-    monkeypatch.setattr(images.os, "fstat", fstat_then_grow)
+    monkeypatch.setattr(images.os, "open", open_then_grow)
     with pytest.raises(images.ImageError, match="the limit is 16,777,216"):
         images.read(str(path), 64, 64, 1_000_000)
 
