@@ -17,7 +17,7 @@ demo: .venv/demo
 	$(BIN)/labeler classify examples/photos --out labels.csv || test $$? -eq 1
 
 test: .venv/all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow

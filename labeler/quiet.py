@@ -67,7 +67,8 @@ def decoders() -> Iterator[None]:
             sys.stderr, _ear = before, outer
             own.flush()
             os.dup2(own.fileno(), 2)
-            ear.close()
+            if ear:
+                ear.close()
 
 
 def listen() -> None:
@@ -93,15 +94,21 @@ def heard() -> str:
     return said.decode("utf-8", "replace")
 
 
-def _listening() -> mmap.mmap:
-    """Let a file in memory take the place of stderr's descriptor, and return its content."""
-    with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
-        os.ftruncate(file.fileno(), _EAR_BYTES)
-        if hasattr(fcntl, "F_SEAL_GROW"):
-            with suppress(OSError):  # It is no file in memory.
-                fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
-        os.dup2(file.fileno(), 2)
-        return mmap.mmap(file.fileno(), _EAR_BYTES)
+def _listening() -> mmap.mmap | None:
+    """Let a file in memory take the place of stderr's descriptor; return its content, None where none can be made."""
+    try:
+        with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
+            os.ftruncate(file.fileno(), _EAR_BYTES)  # Fails where files may not be so large (ulimit -f).
+            if hasattr(fcntl, "F_SEAL_GROW"):
+                with suppress(OSError):  # It is no file in memory.
+                    fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+            ear = mmap.mmap(file.fileno(), _EAR_BYTES)
+            os.dup2(file.fileno(), 2)
+            return ear
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        return None
 
 
 def _memory() -> IO[bytes]:

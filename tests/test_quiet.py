@@ -83,3 +83,13 @@ def test_warnings_without_end_neither_block_nor_take_memory() -> None:
 
     assert 0 < first <= 1 << 16
     assert then == 0
+
+
+def test_where_no_file_may_be_large_nobody_listens_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    script = (
+        "import os, resource; from labeler import quiet\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with quiet.decoders():\n    os.write(2, b'native'); assert (quiet.listens(), quiet.heard()) == (False, '')"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+
+    assert capfd.readouterr().err == ""
