@@ -112,10 +112,11 @@ class Destinations:
         place, folder = key(wanted), wanted.rpartition("/")[0]
         for number in self._numbers(place):
             move = Move(source, _numbered(wanted, number), self.mode)
+            there = place if number == 1 else key(move.target)
             stands = self._is_folder(folder) and os.path.lexists(self._path(move.target))
-            if stands and (self.plan.is_taken(key(move.target)) or not self._done(move)):
+            if stands and (self.plan.is_taken(there) or not self._done(move)):
                 continue
-            if self.plan.take(key(move.target)):
+            if self.plan.take(there):
                 break
         if number > 1:
             self.plan.note_number(place, number)

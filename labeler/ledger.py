@@ -98,6 +98,8 @@ class Entries:
 
     def moves(self, source: str) -> list[Move]:
         """Return the moves of a file, the last one first."""
+        if not self.files:
+            return []
         if not (self._order.unbroken and self._asked.goes_on(source)):
             return self._looked_up(source)
         while self._next and self._asked.is_past(self._next.source):
