@@ -49,7 +49,6 @@ def begin(into: Path, *, new: bool) -> None:
     with placing.writing(into):
         journal.begin(path)
         journal.append(path, [journal.MADE] if new else [])
-        placing.sync(str(into))
 
 
 def _locked(into: Path, *, making: bool) -> tuple[Lock, bool]:

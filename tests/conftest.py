@@ -69,6 +69,15 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(path)
 
 
+def small_tmpfs(place: Path, size: str) -> Iterator[Path]:
+    """Mount a file system in memory that has so much room, until the iteration goes on."""
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place], capture_output=True).returncode:
+        pytest.skip("this user may not mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
 @pytest.fixture
 def exfat(tmp_path: Path) -> Iterator[Path]:
     """A mounted exFAT file system: no difference between `a.jpg` and `A.jpg`, no `:` in names, no links."""

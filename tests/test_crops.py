@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Folder
+from conftest import Folder, small_tmpfs
 
 from labeler import crops, tables
 from labeler.labeling import Looker
@@ -138,12 +138,7 @@ def test_the_crop_of_a_face_that_is_no_more_is_found_again_to_be_removed(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], capture_output=True).returncode:
-        pytest.skip("this user may not mount a tmpfs")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    yield from small_tmpfs(tmp_path / "small", "64k")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

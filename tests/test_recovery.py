@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Folder
+from conftest import Folder, small_tmpfs
 
 from labeler import drafts, pipeline, tables
 from labeler.agenda import Agenda
@@ -308,12 +308,7 @@ def test_a_table_that_was_exchanged_under_an_unfinished_run_is_refused(fresh: It
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 96 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", place], capture_output=True).returncode:
-        pytest.skip("this user may not mount a tmpfs")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    yield from small_tmpfs(tmp_path / "small", "96k")
 
 
 def classify(*arguments: object, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
