@@ -19,8 +19,9 @@ from pathlib import Path
 
 from processes import LABELER
 
-from labeler import evaluation
-from training import columns, dataset, labels
+from labeler.evaluation import metrics
+from labeler.tables import arrow, labels
+from training.data import dataset
 
 FLAGGED = ("label", "conflict")
 FIRST = (100, 500, 1000)
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--model", default="documented")
     parser.add_argument("--without-copies-of", type=Path)
     options = parser.parse_args()
-    learnt = evaluation.copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
+    learnt = metrics.copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
     truth = {
         file: name
         for file, name in truth_of(options.data, options.truth, options.classes).items()
@@ -62,7 +63,7 @@ def main() -> None:
             check=True,
             stderr=sys.stderr,
         )
-        rows = columns.read(out).to_pylist()
+        rows = arrow.read(out).to_pylist()
     flagged = [row for row in rows if row["issue"] in FLAGGED and row["file"] not in learnt]
     given = {file: file.partition("/")[0] for file in dataset.scan(options.data).files}
     print("| | wrong label | right suggestion |\n|---|---|---|")

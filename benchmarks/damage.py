@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeler import pipeline, quiet
+from labeler import native_output, pipeline
 from labeler.records import Faces, Row, Settings, Status, by_file
 
 ZEROED = 64
@@ -89,7 +89,7 @@ def first_scan(content: bytes) -> int:
 
 def first_rows(folder: Path, settings: Settings, workers: int) -> dict[str, Row]:
     """Label pictures as the command line does; return the row of each file's largest face by its path."""
-    with quiet.decoders():
+    with native_output.decoders():
         rows: Iterator[Row] = pipeline.label([folder], settings, workers)
         return {faces[0].file: faces[0] for faces in by_file(rows)}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from labeler import bundles, classifier, faces, images
+from labeler.images.decode import crop, read
+from labeler.inference import bundle, classifier, yunet
 from labeler.records import INPUT_SIDE, Settings
 
 
@@ -35,8 +36,8 @@ class Bench:
     def __init__(self, settings: Settings, example: Path) -> None:
         cv2.setNumThreads(1)
         self._settings = settings
-        self._finder = faces.Finder(bundles.detector(settings.detector))
-        self._classifier = classifier.Classifier(bundles.find(settings.model))
+        self._finder = yunet.Finder(bundle.detector(settings.detector))
+        self._classifier = classifier.Classifier(bundle.find(settings.model))
         self.measure([example])
 
     def measure(self, photographs: Sequence[Path]) -> Parts:
@@ -45,11 +46,11 @@ class Bench:
         crops = []
         for file in photographs:
             started = time.perf_counter()
-            picture = images.read(str(file), INPUT_SIDE, faces.DECODED_SIDE, self._settings.max_pixels)
+            picture = read(str(file), INPUT_SIDE, yunet.DECODED_SIDE, self._settings.max_pixels)
             decoded = time.perf_counter()
             found = self._finder.find(*picture, self._settings)
             looked = time.perf_counter()
-            crops += [images.crop(picture, face, INPUT_SIDE) for face in found]
+            crops += [crop(picture, face, INPUT_SIDE) for face in found]
             predict_s += time.perf_counter() - looked
             decode_s += decoded - started
             find_s += looked - decoded

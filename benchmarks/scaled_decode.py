@@ -53,7 +53,7 @@ def check_decoded_in_full(scaled_table: Path, full_table: Path) -> None:
     """Stop when two tables hold the same scores: other pixels give others, so nothing was decoded in full."""
     scaled, full = scores(scaled_table), scores(full_table)
     if sum(score == full[file] for file, score in scaled.items()) > len(scaled) / 2:
-        raise SystemExit("full_decode_script.py has no effect: fit it to labeler.images as it is now")
+        raise SystemExit("full_decode_script.py has no effect: fit it to labeler.images.decode as it is now")
 
 
 def scores(table: Path) -> dict[str, str]:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeler._version import __version__
 from labeler.errors import LabelerError
 from labeler.records import Row, Settings, Status
 
 if TYPE_CHECKING:
     import pandas
 
-__version__ = "0.1.0"
+
 __all__ = ["LabelerError", "Row", "Settings", "Status", "__version__", "label", "read"]
 
 
@@ -54,6 +55,6 @@ def read(path: str | Path) -> pandas.DataFrame:
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
     """
-    from labeler import frames
+    from labeler.tables import dataframe
 
-    return frames.read(path)
+    return dataframe.read(path)

@@ -19,13 +19,14 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where Ctrl-C is to be ignored.
         signal.signal(signal.SIGINT, _stop)  # Until a command runs, which has more to say; see `boundary`.
     if will_label_folders(sys.argv[1:]):
-        from labeler import executors, quiet  # Deferred, as all that takes time: Ctrl-C ends it at once.
+        from labeler import native_output  # Deferred, as all that takes time: Ctrl-C ends it at once.
+        from labeler.executors import processes
 
-        with quiet.decoders():  # A worker that cannot start may only say so to us.
-            executors.warm_up()
-    from labeler import cli  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
+        with native_output.decoders():  # A worker that cannot start may only say so to us.
+            processes.warm_up()
+    from labeler.cli import app  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
 
-    cli.main()
+    app.main()
 
 
 def use_utf8() -> None:

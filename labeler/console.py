@@ -22,11 +22,11 @@ from labeler.errors import Interrupted, printable
 from labeler.records import FAILURES, Progress, Row, Status, Tally
 
 if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
-    from labeler.annotation import Annotated
+    from labeler.drawing import Annotated
     from labeler.pipeline import Summary
-    from labeler.sorting import Move, Plan, Watched
+    from labeler.profile import Profile
+    from labeler.sorting.sort import Move, Plan, Watched
     from labeler.sources import Source
-    from labeler.timings import Profile
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
 

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labeler import bundles, classifier, faces, images, models, worker
-from labeler.crops import Crops
 from labeler.errors import one_line
+from labeler.executors import worker
+from labeler.images import decode as images
+from labeler.inference import bundle, classifier, session, yunet
+from labeler.profile import Spent
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
-from labeler.timings import Spent
+from labeler.storage.crops import Crops
 
 DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
@@ -58,10 +60,10 @@ class Looker:
         self.settings = settings
         self.spent = Spent()
         self.device = device
-        self._finder: faces.Finder | None = None
+        self._finder: yunet.Finder | None = None
         self._vary = vary
         self._prefix = "" if settings.absolute else os.path.join(settings.root, "")
-        self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else faces.DECODED_SIDE
+        self._longer = INPUT_SIDE if settings.faces is Faces.WHOLE else yunet.DECODED_SIDE
 
     def __call__(self, file: str) -> Seen:
         """Return what a picture shows.
@@ -93,10 +95,10 @@ class Looker:
         return images.resized(self._vary(images.cut(picture, face)), INPUT_SIDE)
 
     def _faces(self, picture: images.Picture) -> list[Face]:
-        if faces.is_crop(picture.width, picture.height, self.settings.faces):
+        if yunet.is_crop(picture.width, picture.height, self.settings.faces):
             return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
         if self._finder is None:
-            self._finder = faces.Finder(bundles.detector(self.settings.detector), self.device)
+            self._finder = yunet.Finder(bundle.detector(self.settings.detector), self.device)
         return self._finder.find(picture.pixels, picture.width, picture.height, self.settings)
 
 
@@ -128,8 +130,8 @@ class Labeler:
             OutputError: a crop cannot be kept, for the disk is full, or gone.
         """
         if self._classifier is None:
-            self.device = self._look_at.device = models.device(self.device)
-            self._classifier = classifier.Classifier(bundles.find(self.settings.model), self.device)
+            self.device = self._look_at.device = session.device(self.device)
+            self._classifier = classifier.Classifier(bundle.find(self.settings.model), self.device)
         looked = list(chain.from_iterable(map(self._look, names)))
         predicted = self._predict([crop for _, crop in looked if crop is not None])
         return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]

@@ -13,13 +13,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeler import __version__, bundles, drafts, executors, tables
-from labeler.agenda import Agenda
+from labeler._version import __version__
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
+from labeler.executors import processes
+from labeler.inference import bundle
+from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
-from labeler.timings import Profile, Spent
+from labeler.tables import reader, writer
+from labeler.tables.resume import Agenda
 
 if TYPE_CHECKING:
     from labeler.labeling import Timed, Vary
@@ -61,7 +64,7 @@ class Summary:
 
     out: Path
     tally: Tally
-    model: bundles.Card
+    model: bundle.Card
     profile: Profile
     complete_before: bool
     """Whether the table was complete already and nothing had to be done."""
@@ -124,7 +127,7 @@ def label(
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
-    for rows in _labelled(names, labeler, batch_size, Profile(workers or executors.cores())):
+    for rows in _labelled(names, labeler, batch_size, Profile(workers or processes.cores())):
         source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
@@ -138,8 +141,8 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     """
     if job.overwrite and job.redo:
         raise LabelerError("--overwrite labels every file again; leave out --retry-failed and --refresh")
-    tables.check(job.out)
-    begun = tables.unfinished(job.out) if job.redo else None
+    reader.check(job.out)
+    begun = reader.unfinished(job.out) if job.redo else None
     if begun and not job.redo.issubset(begun.redo or ()):
         _classify(replace(job, redo=frozenset()), progress)
     return _classify(job, progress)
@@ -151,14 +154,14 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files, selection=selection)
     names = _at_least_one(source)
     settings = _complete(settings, source)
-    card = bundles.card(Path(settings.model))
+    card = bundle.card(Path(settings.model))
     if settings.save_crops:
         _check_crops(settings.save_crops, source, job)
     tally = Tally()
-    profile = Profile(job.workers or executors.cores())
+    profile = Profile(job.workers or processes.cores())
     record = _record(source, settings, card)
     try:
-        with drafts.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
+        with writer.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
             total = _count_in_background(source) if progress else _Total()
             told = partial(_tell, progress, tally, total)
             told()
@@ -190,8 +193,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
 
 def _complete(settings: Settings, source: Source) -> Settings:
     """Return the settings with everything that was left to us filled in; models are checked to be there."""
-    model = str(bundles.find(settings.model))
-    detector = "" if settings.faces is Faces.WHOLE else str(bundles.detector(settings.detector))
+    model = str(bundle.find(settings.model))
+    detector = "" if settings.faces is Faces.WHOLE else str(bundle.detector(settings.detector))
     crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
     return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
 
@@ -199,7 +202,7 @@ def _complete(settings: Settings, source: Source) -> Settings:
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if source.contains(folder):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
-    records = (tables.read_record(job.out), tables.unfinished(job.out))
+    records = (reader.read_record(job.out), reader.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
@@ -222,7 +225,7 @@ def _labelled(
 ) -> Iterator[list[Row]]:
     batches = _Batches(names, batch_size or FIRST_BATCH, profile)
     started, files = time.perf_counter(), 0
-    for rows, spent in executors.in_order(labeler, batches, profile.workers, _unreadable):
+    for rows, spent in processes.in_order(labeler, batches, profile.workers, _unreadable):
         elapsed = time.perf_counter() - started
         profile.first_rows_s = profile.first_rows_s or elapsed
         profile.spent.add(spent)
@@ -233,7 +236,7 @@ def _labelled(
         yield rows
 
 
-def _write(rows: Sequence[Row], draft: drafts.Draft, tally: Tally, profile: Profile) -> None:
+def _write(rows: Sequence[Row], draft: writer.Draft, tally: Tally, profile: Profile) -> None:
     began = time.perf_counter()
     draft.write(rows)
     for row in rows:
@@ -278,9 +281,9 @@ def _at_least_one(source: Source) -> Iterator[str]:
     raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
 
 
-def _record(source: Source, settings: Settings, card: bundles.Card) -> RunRecord:
+def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
-    decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundles.sha256(Path(settings.detector))
+    decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

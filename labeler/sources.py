@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from labeler.errors import LabelerError
-from labeler.presence import Presence
 from labeler.selection import Selection
+from labeler.storage.presence import Presence
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"

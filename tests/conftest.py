@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from labeler.cli import app
+from labeler.cli.app import app
 
 CLASS_NAMES = ("angry", "happy", "sad")
 

@@ -29,9 +29,11 @@ import numpy as np
 from mutations import mutated
 from sound_files import File, bundle_files, pictures, table_files
 
-from labeler import bundles, images, tables
 from labeler.errors import LabelerError
+from labeler.images import decode as images
+from labeler.inference import bundle
 from labeler.records import Face, Status
+from labeler.tables import reader
 
 LARGEST_FILE = 300_000
 """Larger files are not damaged: in the same time more small ones are."""
@@ -85,17 +87,16 @@ def read_picture(path: Path) -> str:
 
 def read_table(path: Path) -> str:
     """Read a table in each way that there is: row for row, as a DataFrame, and as what pictures are said to show."""
-    from labeler import frames
-    from training import labels
+    from labeler.tables import dataframe, labels
 
-    ways: tuple[Callable[[Path], object], ...] = (_rows, frames.read, labels.Table, tables.read_record)
+    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, reader.read_record)
     answers = [_answer(way, path) for way in ways]
     return "read" if "read" in answers[:3] else answers[0]
 
 
 def read_bundle(path: Path) -> str:
     """Read what a bundle says about itself."""
-    return _answer(bundles.card, path)
+    return _answer(bundle.card, path)
 
 
 def _answer(way: Callable[[Path], object], path: Path) -> str:
@@ -107,7 +108,7 @@ def _answer(way: Callable[[Path], object], path: Path) -> str:
 
 
 def _rows(path: Path) -> None:
-    for row in tables.read(path):
+    for row in reader.read(path):
         assert isinstance(row.file + row.label + row.reason, str)
         assert isinstance(row.status, Status)
 

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 from PIL import Image
 
-from labeler import bundles, drafts, tables
+from labeler.inference import bundle
 from labeler.records import Face, Row, RunRecord, Status
+from labeler.tables import reader, writer
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("angry", "happy", "sad")
@@ -64,9 +65,9 @@ def table_files() -> Iterator[File]:
     rows.append(Row("bad.jpg").without_label(Status.UNREADABLE, "broken data stream"))
     record = RunRecord("0.1", 1, "mine", "0" * 64, NAMES, "/photos", ("/photos",), {"min_face": 24}, True, {"files": 7})
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in tables.SUFFIXES:
+        for suffix in reader.SUFFIXES:
             path = Path(folder, f"table{suffix}")
-            with drafts.Draft.begin(path, record) as draft:
+            with writer.Draft.begin(path, record) as draft:
                 draft.write(rows)
                 draft.finish({"files": 7})
             yield File(path.name, path.read_bytes())
@@ -79,7 +80,7 @@ def table_files() -> Iterator[File]:
 
 def bundle_files() -> Iterator[File]:
     """Yield bundles: the metadata of one that ships, and its graph without the weights."""
-    model = onnx.load(bundles.find(bundles.DEFAULT_MODEL))
+    model = onnx.load(bundle.find(bundle.DEFAULT_MODEL))
     for weights in model.graph.initializer:
         weights.ClearField("raw_data")
     yield File("model.onnx", model.SerializeToString())

@@ -13,9 +13,10 @@ import pytest
 from conftest import Folder
 from typer.testing import Result
 
-from labeler import drafts, pipeline, tables
-from labeler.agenda import Agenda
+from labeler import pipeline
 from labeler.records import Face, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.tables import reader, writer
+from labeler.tables.resume import Agenda
 
 Run = Callable[..., Result]
 
@@ -41,7 +42,7 @@ def touch(path: Path) -> None:
 
 
 def files(out: Path) -> list[str]:
-    return [row.file for row in tables.read(out)]
+    return [row.file for row in reader.read(out)]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
@@ -53,7 +54,7 @@ def test_a_file_that_failed_is_redone_in_its_place(mended: pipeline.Job, suffix:
     Folder(Path(job.inputs[0])).noise("d.jpg", seed=3)
     summary = pipeline.classify(replace(job, redo=FAILED))
 
-    assert list(tables.read(job.out)) == list(pipeline.label(job.inputs, job.settings))
+    assert list(reader.read(job.out)) == list(pipeline.label(job.inputs, job.settings))
     assert (summary.tally.files, summary.tally.resumed, summary.tally.failed) == (5, 3, 1)
 
 
@@ -68,21 +69,21 @@ def test_without_failures_a_retry_leaves_the_table_untouched(mended: pipeline.Jo
 
 
 def test_a_failed_file_that_has_gone_stays_as_it_was_and_is_reported(mended: pipeline.Job) -> None:
-    before = list(tables.read(mended.out))
+    before = list(reader.read(mended.out))
     for name in ("b.jpg", "d.jpg"):
         (Path(mended.inputs[0]) / name).unlink()
     summary = pipeline.classify(replace(mended, redo=FAILED | CHANGED))
 
-    assert [row for row in tables.read(mended.out) if row.failed] == [row for row in before if row.failed]
+    assert [row for row in reader.read(mended.out) if row.failed] == [row for row in before if row.failed]
     assert (summary.vanished, summary.vanished_files) == (2, ("b.jpg", "d.jpg"))
 
 
 def test_a_changed_file_is_redone_and_no_other(mended: pipeline.Job) -> None:
     pipeline.classify(replace(mended, redo=FAILED))
-    before = {row.file: row for row in tables.read(mended.out)}
+    before = {row.file: row for row in reader.read(mended.out)}
     touch(Folder(Path(mended.inputs[0])).noise("c.jpg", seed=99))
     summary = pipeline.classify(replace(mended, redo=CHANGED))
-    after = {row.file: row for row in tables.read(mended.out)}
+    after = {row.file: row for row in reader.read(mended.out)}
 
     assert summary.tally.resumed == 4
     assert [file for file in before if before[file] != after[file]] == ["c.jpg"]
@@ -94,7 +95,7 @@ def test_failed_and_changed_files_are_redone_in_one_run(mended: pipeline.Job) ->
     summary = pipeline.classify(replace(mended, redo=FAILED | CHANGED))
 
     assert (summary.tally.resumed, summary.tally.failed) == (2, 1)
-    assert list(tables.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
+    assert list(reader.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
 
 
 @pytest.mark.parametrize("ahead_s", [0, 2 * 24 * 3600, -2 * 24 * 3600])
@@ -107,7 +108,7 @@ def test_no_clock_is_believed_only_size_and_time_of_the_file_itself(mended: pipe
     again = pipeline.classify(replace(mended, redo=CHANGED))
 
     assert (changed.tally.resumed, again.tally.resumed) == (3, 5)  # d.jpg was mended since.
-    assert list(tables.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
+    assert list(reader.read(mended.out)) == list(pipeline.label(mended.inputs, mended.settings))
 
 
 def test_new_names_and_permissions_are_no_change(mended: pipeline.Job, tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_new_names_and_permissions_are_no_change(mended: pipeline.Job, tmp_path:
 
 def test_a_file_that_could_not_be_read_is_as_its_row_says_until_it_changes(mended: pipeline.Job) -> None:
     pipeline.classify(replace(mended, redo=CHANGED))
-    versions = {row.file: row.version for row in tables.read(mended.out)}
+    versions = {row.file: row.version for row in reader.read(mended.out)}
 
     assert versions["b.jpg"].startswith("13-")  # Its content is no picture.
     assert pipeline.classify(replace(mended, redo=CHANGED)).tally.resumed == 5
@@ -132,7 +133,7 @@ def test_new_pictures_come_after_those_that_are_redone(mended: pipeline.Job) -> 
     pipeline.classify(replace(mended, redo=FAILED))
 
     assert files(mended.out) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "0.jpg"]
-    assert {row.file for row in tables.read(mended.out) if row.failed} == {"b.jpg"}
+    assert {row.file for row in reader.read(mended.out) if row.failed} == {"b.jpg"}
 
 
 @pytest.mark.parametrize("option", ["--retry-failed", "--refresh"])
@@ -168,15 +169,15 @@ def test_of_many_files_that_have_gone_the_first_few_are_named(run: Run, mended: 
 
 def test_an_unfinished_table_is_completed_before_its_failures_are_retried(mended: pipeline.Job) -> None:
     expected = list(pipeline.label(mended.inputs, mended.settings))
-    record = tables.read_record(mended.out)
+    record = reader.read_record(mended.out)
     assert record
     mended.out.rename(mended.out.with_name("t.csv.part"))
     part = mended.out.with_name("t.csv.part")
     part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:4]))
-    tables.write_record(mended.out, replace(record, finished=False), "", tables.PART_RECORD)
+    reader.write_record(mended.out, replace(record, finished=False), "", reader.PART_RECORD)
     pipeline.classify(replace(mended, redo=FAILED))
 
-    assert list(tables.read(mended.out)) == expected
+    assert list(reader.read(mended.out)) == expected
 
 
 def labelled(file: str, faces: int = 1) -> list[Row]:
@@ -186,7 +187,7 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
     record = RunRecord("1", 2, "m", "a" * 64, NAMES, str(root), (str(root),), {})
-    with drafts.Draft.begin(out, record) as draft:
+    with writer.Draft.begin(out, record) as draft:
         draft.write(rows)
         draft.finish({})
     return replace(record, redo=(Redo.FAILED, Redo.CHANGED))

@@ -12,8 +12,8 @@ from conftest import CLASS_NAMES, Folder
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
-from labeler import annotation, pipeline
-from labeler.annotation import GRAY, PALETTE, Annotated
+from labeler import drawing, pipeline
+from labeler.drawing import GRAY, PALETTE, Annotated
 from labeler.errors import LabelerError, OutputError
 from labeler.records import UNCERTAIN, Face, Row, Settings, Status
 
@@ -28,7 +28,7 @@ def row(file: str, face: Face = FACE, label: str = "happy", index: int = 0) -> R
 
 def annotate(folder: Folder, *rows: Row, longer_side: int = 1600) -> list[Annotated]:
     out = folder.path.parent / "annotated"
-    return list(annotation.annotate(rows, CLASS_NAMES, Settings(root=str(folder.path)), out, longer_side))
+    return list(drawing.annotate(rows, CLASS_NAMES, Settings(root=str(folder.path)), out, longer_side))
 
 
 def pixels(folder: Folder, made: Annotated) -> NDArray[np.uint8]:
@@ -94,7 +94,7 @@ def test_a_class_beyond_the_palette_has_a_colour(folder: Folder) -> None:
     folder.picture("1.jpg", GREEN, side=480)
     classes = [f"class{number}" for number in range(len(PALETTE) + 1)]
     out = folder.path.parent / "annotated"
-    (made,) = annotation.annotate([row("1.jpg", label=classes[-1])], classes, Settings(root=str(folder.path)), out)
+    (made,) = drawing.annotate([row("1.jpg", label=classes[-1])], classes, Settings(root=str(folder.path)), out)
 
     assert framed(pixels(folder, made), FACE, PALETTE[0])
 
@@ -257,7 +257,7 @@ def test_a_file_that_has_gone_or_broken_since_is_reported(folder: Folder, conten
 def test_the_limit_on_pixels_holds(folder: Folder) -> None:
     folder.picture("1.jpg", side=100)
     settings = Settings(root=str(folder.path), max_pixels=9_999)
-    (made,) = annotation.annotate([row("1.jpg")], CLASS_NAMES, settings, folder.path.parent / "annotated")
+    (made,) = drawing.annotate([row("1.jpg")], CLASS_NAMES, settings, folder.path.parent / "annotated")
 
     assert made.reason.startswith(Status.TOO_LARGE)
 
@@ -266,7 +266,7 @@ def test_a_folder_that_is_not_empty_is_refused_at_once(folder: Folder) -> None:
     kept = folder.file("kept.txt", b"mine")
 
     with pytest.raises(LabelerError, match="not empty"):
-        annotation.annotate([row("1.jpg")], CLASS_NAMES, Settings(), folder.path)
+        drawing.annotate([row("1.jpg")], CLASS_NAMES, Settings(), folder.path)
     assert kept.read_bytes() == b"mine"
 
 
@@ -274,13 +274,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused(folder: Folder) -> None:
     path = folder.file("out", b"mine")
 
     with pytest.raises(OutputError, match="cannot use"):
-        annotation.annotate([], CLASS_NAMES, Settings(), path)
+        drawing.annotate([], CLASS_NAMES, Settings(), path)
 
 
 def test_a_file_that_has_come_since_is_not_overwritten(folder: Folder) -> None:
     folder.picture("1.jpg")
     out = folder.path.parent / "annotated"
-    pending = annotation.annotate([row("1.jpg")], CLASS_NAMES, Settings(root=str(folder.path)), out)
+    pending = drawing.annotate([row("1.jpg")], CLASS_NAMES, Settings(root=str(folder.path)), out)
     (out / "1.jpg.annotated.jpg").write_bytes(b"mine")
     (made,) = pending
 
@@ -366,7 +366,7 @@ def test_pictures_are_drawn_one_at_a_time(folder: Folder) -> None:
     folder.picture("1.jpg")
     folder.picture("2.jpg")
     rows: Iterable[Row] = (row(name) for name in ("1.jpg", "2.jpg"))
-    made = annotation.annotate(rows, CLASS_NAMES, Settings(root=str(folder.path)), folder.path.parent / "annotated")
+    made = drawing.annotate(rows, CLASS_NAMES, Settings(root=str(folder.path)), folder.path.parent / "annotated")
     next(made)
 
     assert names(folder.path.parent / "annotated") == {"1.jpg.annotated.jpg"}

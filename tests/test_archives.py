@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from labeler import archives, bundles, classifier
 from labeler.errors import ModelError
+from labeler.inference import bundle, classifier, keras_file
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}}
 CODE = {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}
@@ -31,7 +31,7 @@ def sequential(*layers: Any) -> dict[str, Any]:
 
 
 def test_a_network_of_keras_own_layers_passes(tmp_path: Path) -> None:
-    archives.check(archive(tmp_path / "m.keras"))
+    keras_file.check(archive(tmp_path / "m.keras"))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_could_run_code_or_read_files_is_refused(tmp_path: Path, part: dict
 def test_a_member_that_would_lie_outside_is_refused(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "m.keras", **{name: b"evil"})
     with pytest.raises(ModelError, match="would lie outside"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     content[at : at + 4] = (1 << 30).to_bytes(4, "little")
     path.write_bytes(content)
     with pytest.raises(ModelError, match="unpacked it has"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "labeler.json"])
@@ -81,14 +81,14 @@ def test_a_long_description_is_refused(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr(name, b" " * ((1 << 24) + 1))
     with pytest.raises(ModelError, match="too long"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
     path = archive(tmp_path / "m.keras", **{"config.json": b"{}"})
     with pytest.raises(ModelError, match="two of its members have one name"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"{", b"\xff", b""])
@@ -97,7 +97,7 @@ def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("config.json", content)
     with pytest.raises(ModelError, match=r"is not a \.keras file that can be loaded"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_a_file_of_the_old_kind_is_refused_whatever_it_is_called(tmp_path: Path) -> None:

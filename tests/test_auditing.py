@@ -15,7 +15,7 @@ from conftest import Folder
 from PIL import Image
 from typer.testing import Result
 
-from training import auditing
+from training.audit import audit
 
 Run = Callable[..., Result]
 Rows = list[dict[str, str]]
@@ -102,14 +102,14 @@ def test_copies_never_vouch_for_each_other() -> None:
     seen[np.arange(200), labels] += 6
     seen[copies, 4] = 20  # What they have in common, and nothing else has, while all else says that they are a 1.
     labels[copies], groups[copies] = 0, 0
-    probabilities = auditing.out_of_fold(seen, labels, groups, 5)
+    probabilities = audit.out_of_fold(seen, labels, groups, 5)
 
     assert probabilities[copies, 0].max() < 0.5
 
 
 def test_every_picture_is_judged() -> None:
     seen = np.random.default_rng(0).normal(0, 1, (100, 4)).astype(np.float32)
-    probabilities = auditing.out_of_fold(seen, np.arange(100) % 4, np.arange(100), 3)
+    probabilities = audit.out_of_fold(seen, np.arange(100) % 4, np.arange(100), 3)
 
     assert np.allclose(probabilities.sum(axis=1), 1)
 

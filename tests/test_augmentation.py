@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training import augmentation
-from training.augmentation import Augmentation, Maker
+from training.data import augmentation
+from training.data.augmentation import Augmentation, Maker
 
 PIXELS = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training import augmentation, batches, steps
-from training.augmentation import Augmentation
-from training.batches import Lessons
-from training.dataset import Dataset, Pictures
+from training.data import augmentation, batches
+from training.data.augmentation import Augmentation
+from training.data.batches import Lessons
+from training.data.dataset import Dataset, Pictures
+from training.networks import fast_steps
 
 Batch = tuple[NDArray[np.float32], ...]
 MILD = augmentation.Mild(0)
@@ -34,7 +35,7 @@ def training(pictures: Dataset, count: int, *, first_epoch: int = 0, **lessons: 
     endless = batches.training(pictures, Lessons(4, **{"seed": 0, **lessons}), first_epoch)
     batch_by_batch = endless if lessons.get("vary") else endless.unbatch()
     return [
-        (steps.scaled(pixels).numpy(), *(part.numpy() for part in parts))
+        (fast_steps.scaled(pixels).numpy(), *(part.numpy() for part in parts))
         for pixels, *parts in batch_by_batch.take(count)
     ]
 

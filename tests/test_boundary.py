@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import tables
+from labeler.tables import reader
 
 ROOT = Path(__file__).parent.parent
 LABELER = f"'{sys.executable}' -m labeler"
@@ -51,7 +51,7 @@ def test_closed_and_full_streams_change_nothing(model: Path, tmp_path: Path, clo
     done = shell(f"LABELER classify photos -o t.csv --model '{model}' --batch-size 1 {closed}", tmp_path)
 
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert len(list(tables.read(tmp_path / "t.csv"))) == 3
+    assert len(list(reader.read(tmp_path / "t.csv"))) == 3
 
 
 @pytest.mark.parametrize("command", ["models", "doctor", "annotate t.csv -o d", "sort t.csv --into s"])
@@ -77,7 +77,7 @@ def test_a_plan_or_summary_that_cannot_be_written_is_exit_code_5(model: Path, tm
 
     assert (classify.returncode, plan.returncode) == (5, 5)
     assert classify.stderr == plan.stderr == f"labeler: cannot write to stdout: {os.strerror(errno.ENOSPC)}\n"
-    assert len(list(tables.read(tmp_path / "t.csv"))) == 3
+    assert len(list(reader.read(tmp_path / "t.csv"))) == 3
 
 
 @pytest.mark.parametrize("command", ["models", "models --json", "--help", "--version", "doctor"])
@@ -121,7 +121,7 @@ def test_with_json_an_error_is_an_object_on_stdout(tmp_path: Path, command: str,
 
 
 def test_with_json_a_bug_is_an_object_too(tmp_path: Path) -> None:
-    script = "from labeler import cli, bundles; bundles.shipped = None; cli.main()"
+    script = "from labeler.cli import app; from labeler.inference import bundle; bundle.shipped = None; app.main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "models", "--json"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, cwd=tmp_path,
@@ -189,7 +189,7 @@ def test_completion_prints_a_script(tmp_path: Path, shell_name: str) -> None:
 
 
 def test_completion_knows_commands_and_options(tmp_path: Path) -> None:
-    script = "import sys; from labeler.cli import app; app(prog_name='labeler')"
+    script = "import sys; from labeler.cli.app import app; app(prog_name='labeler')"
     for words, wanted in [("labeler cl", "classify"), ("labeler classify --ref", "--refresh")]:
         asked = {"_LABELER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         done = subprocess.run(

@@ -13,100 +13,100 @@ import onnxruntime
 import pytest
 from conftest import CLASS_NAMES, make_bundle
 
-from labeler import bundles, protobuf
 from labeler.errors import ModelError
+from labeler.inference import bundle, onnx_metadata
 
 
 def test_what_ships_is_found_by_the_name_of_its_folder() -> None:
-    assert "documented" in bundles.shipped(bundles.CLASSIFIER)
-    assert list(bundles.shipped(bundles.DETECTOR)) == ["yunet"]
+    assert "documented" in bundle.shipped(bundle.CLASSIFIER)
+    assert list(bundle.shipped(bundle.DETECTOR)) == ["yunet"]
 
 
 def test_the_card_comes_from_the_file_itself(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "m.onnx", name="mine", temperature=1.5, validation={"accuracy": 0.5}, licence="CC0")
-    card = bundles.card(path)
+    card = bundle.card(path)
 
     assert (card.name, card.class_names, card.temperature) == ("mine", CLASS_NAMES, 1.5)
-    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", bundles.sha256(path))
+    assert (card.validation, card.licence, card.sha256) == ({"accuracy": 0.5}, "CC0", bundle.sha256(path))
 
 
 def test_a_model_without_class_names_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"does not say what its classes are.*labeler models convert"):
-        bundles.card(make_bundle(tmp_path / "m.onnx", None))
+        bundle.card(make_bundle(tmp_path / "m.onnx", None))
 
 
 @pytest.mark.parametrize("names", [("angry", "status", "sad"), ("a", "uncertain", "c"), ("a", "a", "b")])
 def test_class_names_that_would_be_columns_or_stand_twice_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(ModelError, match="reserved or stand there twice"):
-        bundles.card(make_bundle(tmp_path / "m.onnx", names))
+        bundle.card(make_bundle(tmp_path / "m.onnx", names))
 
 
 def test_a_keras_file_without_class_names_is_refused_without_loading_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         archive.writestr("config.json", "{}")
     with pytest.raises(ModelError, match="does not say what its classes are"):
-        bundles.card(tmp_path / "m.keras")
+        bundle.card(tmp_path / "m.keras")
 
 
 def test_a_model_is_found_by_name_by_file_and_by_run_directory(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "model.onnx")
 
-    shipped = bundles.shipped(bundles.CLASSIFIER)
-    assert (bundles.find("documented"), bundles.find("")) == (shipped["documented"], shipped["default"])
-    assert bundles.find(os.fspath(path)) == bundles.find(os.fspath(tmp_path)) == path
+    shipped = bundle.shipped(bundle.CLASSIFIER)
+    assert (bundle.find("documented"), bundle.find("")) == (shipped["documented"], shipped["default"])
+    assert bundle.find(os.fspath(path)) == bundle.find(os.fspath(tmp_path)) == path
 
 
 def test_a_missing_model_is_refused_with_the_names_of_those_that_ship() -> None:
     with pytest.raises(ModelError, match=r"no model 'nowhere'.*documented"):
-        bundles.find("nowhere")
+        bundle.find("nowhere")
 
 
 def test_the_card_says_what_onnx_runtime_reads_from_the_file() -> None:
-    path = bundles.find("documented")
+    path = bundle.find("documented")
     metadata = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_modelmeta()
 
-    assert protobuf.metadata(path) == metadata.custom_metadata_map
+    assert onnx_metadata.metadata(path) == metadata.custom_metadata_map
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -1])
 def test_a_bundle_that_is_cut_short_is_refused(tmp_path: Path, length: int) -> None:
     path = tmp_path / "m.onnx"
-    path.write_bytes(bundles.find("documented").read_bytes()[:length])
+    path.write_bytes(bundle.find("documented").read_bytes()[:length])
     with pytest.raises(ModelError, match="is not an ONNX model"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_what_ships_is_what_was_packed() -> None:
-    found = bundles.shipped(bundles.CLASSIFIER) | bundles.shipped(bundles.DETECTOR)
+    found = bundle.shipped(bundle.CLASSIFIER) | bundle.shipped(bundle.DETECTOR)
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
     lines = "".join(f'    "{name}": "{digest}",\n' for name, digest in sorted(hashes.items()))
 
-    assert hashes == bundles.SHIPPED_SHA256, f"in labeler/bundles.py SHIPPED_SHA256 has to be\n{lines}"
+    assert hashes == bundle.SHIPPED_SHA256, f"in labeler/inference/bundle.py SHIPPED_SHA256 has to be\n{lines}"
 
 
-@pytest.mark.parametrize(("name", "file"), [("documented", bundles.CLASSIFIER), ("yunet", bundles.DETECTOR)])
+@pytest.mark.parametrize(("name", "file"), [("documented", bundle.CLASSIFIER), ("yunet", bundle.DETECTOR)])
 def test_a_shipped_bundle_that_is_damaged_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
 ) -> None:
     damaged = tmp_path / "models" / name / file
     damaged.parent.mkdir(parents=True)
-    damaged.write_bytes(bundles.shipped(file)[name].read_bytes()[:-1] + b"\0")
-    monkeypatch.setattr(bundles, "folders", lambda: (tmp_path / "models",))
+    damaged.write_bytes(bundle.shipped(file)[name].read_bytes()[:-1] + b"\0")
+    monkeypatch.setattr(bundle, "folders", lambda: (tmp_path / "models",))
     with pytest.raises(ModelError, match=rf"is not the model {name} that was shipped. Install labeler again"):
-        bundles.card(bundles.find(name)) if file == bundles.CLASSIFIER else bundles.detector("")
+        bundle.card(bundle.find(name)) if file == bundle.CLASSIFIER else bundle.detector("")
 
 
 @pytest.mark.parametrize("temperature", [float("nan"), float("inf"), 0, -1, True, "1", None, [1]])
 def test_a_temperature_is_a_number_above_zero(tmp_path: Path, temperature: object) -> None:
     path = make_bundle(tmp_path / "m.onnx", temperature=json.dumps(temperature))
     with pytest.raises(ModelError, match="no temperature is"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "a/b", "a\\b", "..", ".", " ", "\x1b[2J", "nul\0", "\u2028", "x" * 101])
 def test_class_names_that_no_folder_can_have_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelError, match="that no folder can have"):
-        bundles.card(make_bundle(tmp_path / "m.onnx", (name, "happy", "sad")))
+        bundle.card(make_bundle(tmp_path / "m.onnx", (name, "happy", "sad")))
 
 
 def test_too_many_classes_are_refused(tmp_path: Path) -> None:
@@ -115,11 +115,11 @@ def test_too_many_classes_are_refused(tmp_path: Path) -> None:
     onnx.helper.set_model_props(model, {"class_names": json.dumps([f"class {number}" for number in range(10_001)])})
     onnx.save(model, path)
     with pytest.raises(ModelError, match="has 10,001 classes; the limit is 10,000"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_what_a_card_says_commands_no_terminal(tmp_path: Path) -> None:
-    card = bundles.card(make_bundle(tmp_path / "m.onnx", name="\x1b[2Jmine", licence="\x07free", training_data="a\nb"))
+    card = bundle.card(make_bundle(tmp_path / "m.onnx", name="\x1b[2Jmine", licence="\x07free", training_data="a\nb"))
 
     assert (card.name, card.licence, card.training_data) == ("\\x1b[2Jmine", "\\x07free", "a")
 
@@ -127,4 +127,4 @@ def test_what_a_card_says_commands_no_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("given", "meant"), [("documentd", "documented"), ("defualt", "default")])
 def test_a_name_that_is_nearly_right_is_corrected(given: str, meant: str) -> None:
     with pytest.raises(ModelError, match=f"did you mean {meant}"):
-        bundles.find(given)
+        bundle.find(given)

@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from training import callbacks, networks, state
-from training.history import Epoch, History
+from training.loop import callbacks
+from training.loop.checkpoint import load
+from training.loop.history import Epoch, History
+from training.networks import architectures
 
 
 def history(*losses: float) -> History:
@@ -19,7 +21,7 @@ def history(*losses: float) -> History:
 
 @pytest.fixture
 def network() -> keras.Model:
-    made = networks.compiled(networks.documented(2), 0.001)
+    made = architectures.compiled(architectures.documented(2), 0.001)
     made.optimizer.build(made.trainable_variables)
     return made
 
@@ -47,7 +49,7 @@ def test_a_finished_epoch_is_kept_with_its_figures(network: keras.Model, tmp_pat
     recorder.set_model(network)
     recorder.on_epoch_begin(0)
     recorder.on_epoch_end(0, {"loss": 1.5, "accuracy": 0.25, "val_loss": 1.25, "val_accuracy": 0.5})
-    kept = state.load(tmp_path, lambda _: None)
+    kept = load(tmp_path, lambda _: None)
 
     assert kept is not None
     assert kept.history.epochs == epochs.epochs

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labeler import charts, confidence, evaluation
 from labeler.errors import OutputError
-from labeler.evaluation import Figures
+from labeler.evaluation import calibration, charts, metrics
+from labeler.evaluation.metrics import Figures
 
 DRAWINGS = [charts.draw_confusion, charts.draw_reliability, charts.draw_coverage]
 
@@ -22,7 +22,7 @@ def figures(classes: int, n: int) -> Figures:
     random = np.random.default_rng(classes + n)
     probabilities = random.dirichlet(np.ones(classes) / 2, n)
     truth = [names[place] for place in random.integers(0, classes, n)]
-    return evaluation.compare(truth, [names[place] for place in probabilities.argmax(axis=1)], names, probabilities)
+    return metrics.compare(truth, [names[place] for place in probabilities.argmax(axis=1)], names, probabilities)
 
 
 @pytest.mark.parametrize(("classes", "n"), [(2, 1), (8, 300)])
@@ -39,7 +39,7 @@ def test_figures_are_drawn_for_any_number_of_classes_and_pictures(
 def test_the_suggested_threshold_is_marked(tmp_path: Path) -> None:
     found = figures(3, 300)
     charts.draw_coverage(found, tmp_path / "plain.png")
-    charts.draw_coverage(found, tmp_path / "marked.png", confidence.Kept(0.62, 150, 90))
+    charts.draw_coverage(found, tmp_path / "marked.png", calibration.Kept(0.62, 150, 90))
 
     assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "marked.png").read_bytes()
 

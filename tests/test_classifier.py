@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import make_bundle
 
-from labeler import bundles, classifier
 from labeler.errors import ModelError
+from labeler.inference import bundle, classifier
 
 
 def pictures(count: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def test_probabilities_are_those_of_the_network(model: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 32, 33, 100])
 def test_a_picture_gets_the_very_same_probabilities_in_every_batch(size: int) -> None:
-    network = classifier.Classifier(bundles.find(""))
+    network = classifier.Classifier(bundle.find(""))
     together = network.predict(pictures(100))
     apart = np.concatenate([network.predict(pictures(100)[at : at + size]) for at in range(0, 100, size)])
 

@@ -17,8 +17,9 @@ from conftest import CLASS_NAMES, Folder, make_bundle
 from typer.testing import Result
 
 import labeler
-from labeler import formats, tables
 from labeler.records import Row
+from labeler.tables import reader
+from labeler.tables.text import Csv
 
 Run = Callable[..., Result]
 
@@ -40,7 +41,7 @@ def test_classify_writes_the_table_and_exits_with_zero(run: Run, photos: Folder,
     result = run("classify", photos.path, "--out", tmp_path / "t.csv", "--model", model)
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert len(list(tables.read(tmp_path / "t.csv"))) == 3
+    assert len(list(reader.read(tmp_path / "t.csv"))) == 3
 
 
 def test_the_summary_reconciles_what_was_found(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_overwrite_starts_anew(run: Run, photos: Folder, model: Path, tmp_path: 
     run("classify", photos.path, "--out", out, "--model", model)
     run("classify", photos.path, "--out", out, "--model", model, "--threshold", "1", "--overwrite")
 
-    assert {row.label for row in tables.read(out)} == {"uncertain"}
+    assert {row.label for row in reader.read(out)} == {"uncertain"}
 
 
 def test_a_complete_table_is_summed_up_without_a_device(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_a_complete_table_is_summed_up_without_a_device(run: Run, photos: Folder
 
 
 def test_a_bug_is_never_taken_for_a_finished_run(tmp_path: Path) -> None:
-    script = "from labeler import cli\nimport labeler.pipeline\nlabeler.pipeline.classify = None\ncli.main()"
+    script = "from labeler.cli import app\nimport labeler.pipeline\nlabeler.pipeline.classify = None\napp.main()"
     (tmp_path / "photos").mkdir()
     command = [sys.executable, "-c", script, "classify", "photos", "--out", "t.csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -166,7 +167,7 @@ def test_the_version_is_printed(run: Run) -> None:
 def labelled(run: Run, photos: Folder, model: Path, out: Path) -> list[str]:
     """Classify and return the labels in the order of the files."""
     run("classify", photos.path, "--out", out, "--model", model)
-    return [row.label for row in tables.read(out)]
+    return [row.label for row in reader.read(out)]
 
 
 def test_sort_puts_every_file_below_its_label(run: Run, photos: Folder, model: Path, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_a_folder_is_classified_and_sorted_in_one_go(run: Run, photos: Folder, m
 
     assert result.exit_code == 0
     assert (
-        len(list((tmp_path / "sorted").rglob("*.jpg"))) == 3 == len(list(tables.read(tmp_path / "sorted/labels.csv")))
+        len(list((tmp_path / "sorted").rglob("*.jpg"))) == 3 == len(list(reader.read(tmp_path / "sorted/labels.csv")))
     )
 
 
@@ -236,7 +237,7 @@ def test_a_plan_is_printed_line_by_line_whatever_the_names_are(run: Run, photos:
     photos.file("line\nbreak \x1b[31m.jpg")
     row = Row("line\nbreak \x1b[31m.jpg", 0, label="happy", probabilities=(0, 1, 0))
     table = tmp_path / "t.csv"
-    table.write_bytes(formats.Csv().header(CLASS_NAMES) + formats.Csv().encode([row], CLASS_NAMES))
+    table.write_bytes(Csv().header(CLASS_NAMES) + Csv().encode([row], CLASS_NAMES))
     result = run("sort", table, "--root", photos.path, "--into", tmp_path / "sorted", "--dry-run")
 
     place = rf"{photos.path}/line\nbreak \x1b[31m.jpg  ->  {tmp_path}/sorted/happy/line\nbreak \x1b[31m.jpg"
@@ -300,14 +301,14 @@ def test_what_was_trained_classifies(run: Run, trained: Path, tmp_path: Path, mo
     result = run("classify", trained.parent / "faces", "--out", tmp_path / "t.csv", "--model", trained / model)
 
     assert result.exit_code == 0
-    assert tables.class_names(tmp_path / "t.csv") == ("bright", "dark")
+    assert reader.class_names(tmp_path / "t.csv") == ("bright", "dark")
 
 
 def test_the_keras_file_and_the_bundle_say_the_same(run: Run, trained: Path, tmp_path: Path) -> None:
     found = []
     for model in ("model.onnx", "best_model.keras"):
         run("classify", trained.parent / "faces", "--out", tmp_path / f"{model}.csv", "--model", trained / model)
-        found.append([row.probabilities for row in tables.read(tmp_path / f"{model}.csv")])
+        found.append([row.probabilities for row in reader.read(tmp_path / f"{model}.csv")])
 
     assert len(found[0]) == 24
     assert [one for row in found[0] for one in row] == pytest.approx([one for row in found[1] for one in row], abs=1e-5)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from training import copies
-from training.copies import Issue, Kin
+from training.audit import copies
+from training.audit.copies import Issue, Kin
 
 
 def kin(prints: str, labels: list[int], groups: list[int]) -> list[Kin]:

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from conftest import Folder, small_tmpfs
 
-from labeler import crops, tables
 from labeler.labeling import Looker
 from labeler.records import Row, Settings
+from labeler.storage import crops
+from labeler.tables import reader
 
 LONG = "x" * 251 + ".jpg"
 """As long as a name can be: with `.face0.png` it is too long."""
@@ -67,7 +68,7 @@ def test_every_face_keeps_its_own_crop_whatever_its_file_is_called(
     settings = Settings(str(model), str(photos.path), save_crops=str(place))
     command = (photos.path, "--out", out, "--model", model, "--save-crops", place, "--workers", workers)
     done = classify(*command, "--batch-size", 1)
-    rows = list(tables.read(out))
+    rows = list(reader.read(out))
     found = kept(place, settings, rows)
 
     assert "not kept" not in done.stderr
@@ -116,7 +117,7 @@ def test_a_name_that_is_refused_all_the_same_costs_its_crop_only(folder: Folder,
 
     assert "not kept: 1 crop, the first of b.jpg: Is a directory" in done.stderr
     assert json.loads(done.stdout)["lost_crops"] == 1
-    assert [row.label != "" for row in tables.read(out)] == [True, True, True]
+    assert [row.label != "" for row in reader.read(out)] == [True, True, True]
     assert sorted(os.listdir(place)) == ["a.jpg.face0.png", "b.jpg.face0.png", "c.jpg.face0.png"]
 
 

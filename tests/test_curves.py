@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training import curves
-from training.history import Epoch, History
+from training.bundle import curves
+from training.loop.history import Epoch, History
 
 
 @pytest.mark.parametrize("losses", [(2.0,), (2.0, 1.5, 1.7), (2.0, math.nan)], ids=["one", "several", "diverged"])

@@ -18,10 +18,15 @@ from PIL import Image
 from typer.testing import Result
 
 import labeler
-from labeler import damage, evaluation, formats, images, pipeline, quiet, tables
+from labeler import native_output, pipeline
+from labeler.evaluation import metrics
+from labeler.images import damage
+from labeler.images.decode import ImageError, read
 from labeler.records import Faces, Row, Settings, Status
-from training import dataset
-from training.labels import Table
+from labeler.tables import reader
+from labeler.tables.labels import Table
+from labeler.tables.text import Csv
+from training.data import dataset
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -50,7 +55,7 @@ def test_each_damaged_picture_is_labelled_and_says_so(folder: Folder, model: Pat
     expected = alternating(folder)
     out = folder.path.parent / "t.csv"
     done = command("classify", folder.path, "-o", out, "--model", model, "--workers", workers, "--batch-size", "2")
-    rows = list(tables.read(out))
+    rows = list(reader.read(out))
 
     assert (done.returncode, "8 files = 4 ok + 4 damaged\n" in done.stderr) == (0, True), done.stderr
     assert {row.file: str(row.status) for row in rows} == expected
@@ -69,8 +74,8 @@ def test_each_damaged_picture_is_labelled_and_says_so(folder: Folder, model: Pat
 
 
 def seen(path: Path, longer: int = 64) -> str:
-    with quiet.decoders():
-        return images.read(str(path), 64, longer, 10**8).damage
+    with native_output.decoders():
+        return read(str(path), 64, longer, 10**8).damage
 
 
 @pytest.mark.parametrize(
@@ -84,8 +89,8 @@ def test_every_kind_of_jpeg_tells(folder: Folder, options: dict[str, object]) ->
 
 def test_a_photo_that_is_decoded_at_a_smaller_scale_tells(folder: Folder) -> None:
     path = folder.damaged("a.jpg", side=1600)
-    with quiet.decoders():
-        picture = images.read(str(path), 64, 64, 10**8)
+    with native_output.decoders():
+        picture = read(str(path), 64, 64, 10**8)
 
     assert (picture.pixels.shape, picture.damage) == ((200, 200, 3), LOST)
 
@@ -99,20 +104,20 @@ def test_a_picture_that_xmp_turns_tells(folder: Folder) -> None:
 def test_a_picture_that_is_refused_says_nothing_of_the_next(folder: Folder) -> None:
     good = folder.noise("good.jpg", seed=1)
     cut = folder.file("cut.jpg", folder.damaged("a.jpg").read_bytes()[:-2])
-    with quiet.decoders():
-        with pytest.raises(images.ImageError):
-            images.read(str(cut), 64, 64, 10**8)
+    with native_output.decoders():
+        with pytest.raises(ImageError):
+            read(str(cut), 64, 64, 10**8)
         os.write(2, f"{LOST}\n".encode())  # As a decoder that gives up after it.
-        with pytest.raises(images.ImageError):
-            images.read(str(folder.file("b.jpg", b"")), 64, 64, 10**8)
-        found = images.read(str(good), 64, 64, 10**8).damage
+        with pytest.raises(ImageError):
+            read(str(folder.file("b.jpg", b"")), 64, 64, 10**8)
+        found = read(str(good), 64, 64, 10**8).damage
 
     assert found == ""
 
 
 def test_a_damaged_photo_without_a_face_says_both(folder: Folder, model: Path) -> None:
     folder.damaged("a.jpg", side=300)
-    with quiet.decoders():
+    with native_output.decoders():
         (row,) = labeler.label(folder.path, Settings(str(model)))
 
     assert (row.label, row.status, row.reason) == ("", Status.DAMAGED, f"no face was found; {LOST}")
@@ -126,7 +131,7 @@ def test_every_face_of_a_damaged_photo_is_damaged(folder: Folder, model: Path) -
     sheet.save(folder.path / "a.jpg", quality=95)
     content = (folder.path / "a.jpg").read_bytes()
     folder.file("a.jpg", content[:-20] + b"\xff\xd9")
-    with quiet.decoders():
+    with native_output.decoders():
         rows = list(labeler.label(folder.path, Settings(str(model))))
 
     assert [(row.face, str(row.status), bool(row.label)) for row in rows] == [
@@ -136,7 +141,7 @@ def test_every_face_of_a_damaged_photo_is_damaged(folder: Folder, model: Path) -
 
 def test_below_the_threshold_the_label_is_uncertain(folder: Folder, model: Path) -> None:
     folder.damaged("a.jpg")
-    with quiet.decoders():
+    with native_output.decoders():
         (row,) = labeler.label(folder.path, Settings(str(model), threshold=1.0))
 
     assert (row.label, row.status, row.reason) == ("uncertain", Status.DAMAGED, LOST)
@@ -185,7 +190,7 @@ def test_what_is_damaged_is_no_failure_to_retry(folder: Folder, table: Path, mod
         path.unlink()
     folder.noise("new.jpg", seed=9)
     done = run("classify", folder.path, "-o", table, "--model", model, "--retry-failed", "--workers", 1)
-    rows = {row.file: row.status for row in tables.read(table)}
+    rows = {row.file: row.status for row in reader.read(table)}
 
     assert (done.exit_code, rows["damaged.jpg"], rows["large.jpg"]) == (0, "damaged", "damaged"), done.stderr
 
@@ -193,7 +198,7 @@ def test_what_is_damaged_is_no_failure_to_retry(folder: Folder, table: Path, mod
 def test_it_is_sorted_by_its_label(table: Path, run: Run) -> None:
     into = table.parent / "sorted"
     done = run("sort", table, "--into", into, "-q")
-    label = next(row.label for row in tables.read(table) if row.file == "damaged.jpg")
+    label = next(row.label for row in reader.read(table) if row.file == "damaged.jpg")
 
     assert (done.exit_code, (into / label / "damaged.jpg").exists(), (into / "no_face" / "large.jpg").exists()) == (
         0, True, True,
@@ -207,9 +212,9 @@ def test_it_is_drawn(table: Path, run: Run) -> None:
 
 
 def test_training_passes_over_the_rows_of_a_table_that_are_damaged(folder: Folder, table: Path) -> None:
-    rows = [row._replace(label="happy" if row.file == "0.jpg" else "sad") for row in tables.read(table)]
+    rows = [row._replace(label="happy" if row.file == "0.jpg" else "sad") for row in reader.read(table)]
     corrected = folder.path / "corrected.csv"
-    corrected.write_bytes(formats.Csv().header(CLASS_NAMES) + formats.Csv().encode(rows, CLASS_NAMES))
+    corrected.write_bytes(Csv().header(CLASS_NAMES) + Csv().encode(rows, CLASS_NAMES))
     found = Table(corrected).below(folder.path)
 
     assert (found.files, found.passed_over) == (("0.jpg", "1.jpg", "2.jpg"), ("2 rows of corrected.csv: damaged",))
@@ -240,7 +245,7 @@ def test_a_damaged_photo_with_several_faces_is_left_out_once() -> None:
     sound = Row("happy/1.jpg", 0).labelled((0.1, 0.8, 0.1), CLASS_NAMES, 0)
     rows = [sound, *(sound._replace(file="sad/2.jpg", face=face).damaged(LOST) for face in range(3))]
 
-    assert evaluation.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
+    assert metrics.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
 
 
 def jpeg(**options: object) -> bytes:
@@ -267,8 +272,8 @@ def test_oddities_that_lose_no_pixel_are_no_damage(folder: Folder, harm: str) ->
     first, second = folder.file("a.jpg", content), folder.file("b.jpg", odd)
 
     assert odd != content
-    assert (seen(second), images.read(str(second), 64, 64, 10**8).pixels.tobytes()) == (
-        "", images.read(str(first), 64, 64, 10**8).pixels.tobytes(),
+    assert (seen(second), read(str(second), 64, 64, 10**8).pixels.tobytes()) == (
+        "", read(str(first), 64, 64, 10**8).pixels.tobytes(),
     )  # fmt: skip
 
 
@@ -338,7 +343,7 @@ def test_most_damage_that_changes_a_label_is_noticed_and_nothing_sound_is_called
 def test_no_sound_picture_is_called_damaged(folder: str, model: Path) -> None:
     if not (DATA / folder).exists():
         pytest.skip(f"../shared/data/{folder} is not here; it holds sound pictures")
-    with quiet.decoders():
+    with native_output.decoders():
         rows = list(pipeline.label([DATA / folder], Settings(str(model), faces=Faces.WHOLE)))
 
     assert [row.file for row in rows if row.status is Status.DAMAGED] == []

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from conftest import Folder
 
-from labeler import images, labeling
+from labeler import labeling
 from labeler.errors import LabelerError
+from labeler.images.decode import fingerprint
 from labeler.records import Settings
-from training import dataset, reading
-from training.dataset import Dataset
+from training.data import dataset, decode
+from training.data.dataset import Dataset
 
 CLASSES = ("calm", "cross")
 
@@ -119,7 +120,7 @@ def test_other_classes_to_validate_with_are_an_error_that_lists_both(faces: Fold
 
 def test_training_sees_the_pixels_that_classify_sees(faces: Folder) -> None:
     with opened(faces.path) as pictures:
-        seen = {images.fingerprint(pixels) for pixels in pictures.pixels}
+        seen = {fingerprint(pixels) for pixels in pictures.pixels}
     root = str(faces.path)
     looked = [
         labeling.Looker(Settings(root=root))(f"{name}/{index}.png").faces[0][1]
@@ -127,7 +128,7 @@ def test_training_sees_the_pixels_that_classify_sees(faces: Folder) -> None:
         for index in range(10)
     ]
 
-    assert seen == {images.fingerprint(crop) for crop in looked}
+    assert seen == {fingerprint(crop) for crop in looked}
 
 
 def test_pictures_keep_their_class(faces: Folder) -> None:
@@ -138,13 +139,13 @@ def test_pictures_keep_their_class(faces: Folder) -> None:
             print_: label for subset in both for print_, label in zip(subset.fingerprints, subset.labels, strict=True)
         }
 
-    assert labels[images.fingerprint(crop)] == CLASSES.index("cross")
+    assert labels[fingerprint(crop)] == CLASSES.index("cross")
 
 
 def test_places_lead_to_the_pixels(faces: Folder) -> None:
     with opened(faces.path) as pictures:
         subset = pictures.validation
-        found = tuple(images.fingerprint(pictures.pixels[place]) for place in subset.places)
+        found = tuple(fingerprint(pictures.pixels[place]) for place in subset.places)
 
     assert found == subset.fingerprints
 
@@ -317,7 +318,7 @@ def test_the_digest_is_of_the_pixels_not_of_the_place(faces: Folder, tmp_path: P
 def test_several_processes_give_the_same_dataset(faces: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(faces.path) as pictures:
         alone = pictures.digest
-    monkeypatch.setattr(reading, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(reading, "_FILES_PER_BATCH", 4)
+    monkeypatch.setattr(decode, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(decode, "_FILES_PER_BATCH", 4)
     with opened(faces.path, workers=2) as pictures:
         assert pictures.digest == alone

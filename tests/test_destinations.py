@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import placing, sorting
 from labeler.errors import LabelerError
 from labeler.records import Row, Status
-from labeler.sorting import Mode, Outcome
+from labeler.sorting.sort import Mode, Outcome, apply, plan
+from labeler.storage import transfer
 
 
 def targets(folder: Folder, rows: list[Row], *, flat: bool = False, classes: Sequence[str] = ()) -> list[str]:
     into = folder.path.parent / "sorted"
-    return [move.target for move in sorting.plan(rows, str(folder.path), into, flat=flat, class_names=classes)]
+    return [move.target for move in plan(rows, str(folder.path), into, flat=flat, class_names=classes)]
 
 
 def row(folder: Folder, name: str, label: str = "happy", content: bytes | None = None) -> Row:
@@ -90,7 +90,7 @@ def test_what_is_long_after_a_dot_is_no_suffix_to_be_kept_whole(folder: Folder) 
 
 
 def test_a_name_that_looks_like_a_half_done_copy_is_changed(folder: Folder) -> None:
-    name = os.path.basename(placing.unfinished("1.jpg"))
+    name = os.path.basename(transfer.unfinished("1.jpg"))
 
     assert targets(folder, [row(folder, name)]) == [f"happy/_{name}"]
 
@@ -103,13 +103,13 @@ def test_a_different_file_that_stands_there_is_left_alone(folder: Folder) -> Non
 
 def test_the_same_picture_that_stands_there_is_taken_for_sorted(folder: Folder) -> None:
     Folder(folder.path.parent).file("sorted/happy/1.jpg", b"the same")
-    [move] = sorting.plan([row(folder, "1.jpg", content=b"the same")], str(folder.path), folder.path.parent / "sorted")
+    [move] = plan([row(folder, "1.jpg", content=b"the same")], str(folder.path), folder.path.parent / "sorted")
 
     assert (move.target, move.outcome) == ("happy/1.jpg", Outcome.THERE)
 
 
 def test_a_vanished_file_is_reported(folder: Folder) -> None:
-    moves = sorting.plan([Row("gone.jpg", label="happy")], str(folder.path), folder.path.parent / "sorted")
+    moves = plan([Row("gone.jpg", label="happy")], str(folder.path), folder.path.parent / "sorted")
 
     assert [move.outcome for move in moves] == [Outcome.MISSING]
 
@@ -119,7 +119,7 @@ def test_a_vanished_file_is_reported(folder: Folder) -> None:
 )
 def test_a_name_that_no_disk_can_hold_is_reported_as_missing(folder: Folder, name: str) -> None:
     into = folder.path.parent / "sorted"
-    moves = sorting.apply(sorting.plan([Row(name, label="happy")], str(folder.path), into), into)
+    moves = apply(plan([Row(name, label="happy")], str(folder.path), into), into)
 
     assert [move.outcome for move in moves] == [Outcome.MISSING]
 
@@ -133,8 +133,8 @@ def test_a_name_that_no_disk_can_hold_is_reported_as_missing(folder: Folder, nam
 )
 def test_a_label_is_one_visible_folder_whatever_it_says(folder: Folder, label: str) -> None:
     into = folder.path.parent / "sorted"
-    moves = sorting.plan([row(folder, "1.jpg", label)], str(folder.path), into)
-    assert [move.outcome for move in sorting.apply(moves, into)] == [Outcome.SORTED]
+    moves = plan([row(folder, "1.jpg", label)], str(folder.path), into)
+    assert [move.outcome for move in apply(moves, into)] == [Outcome.SORTED]
 
     assert [path.parent.parent for path in into.rglob("[!.]*.jpg")] == [into]
 
@@ -172,7 +172,7 @@ def test_absolute_names_outside_the_root_give_their_last_part(folder: Folder) ->
 def test_a_file_from_outside_the_root_is_never_moved(folder: Folder, name: str) -> None:
     Folder(folder.path.parent).file("elsewhere/1.jpg")
     rows = [Row(name.format(parent=folder.path.parent), label="happy")]
-    moves = sorting.plan(rows, str(folder.path), folder.path.parent / "sorted", Mode.MOVE)
+    moves = plan(rows, str(folder.path), folder.path.parent / "sorted", Mode.MOVE)
 
     assert [move.outcome for move in moves] == [Outcome.OUTSIDE]
 
@@ -189,7 +189,7 @@ def test_a_file_behind_a_link_that_leads_out_of_the_sorted_folder_is_left(folder
     parent.file("elsewhere/own.txt")
     parent.file("sorted/own.txt")
     (parent.path / "sorted" / "happy").symlink_to(parent.path / "elsewhere")
-    moves = sorting.plan([row(folder, "1.jpg")], str(folder.path), parent.path / "sorted")
+    moves = plan([row(folder, "1.jpg")], str(folder.path), parent.path / "sorted")
 
     assert [move.outcome for move in moves] == [Outcome.BLOCKED]
 
@@ -197,7 +197,7 @@ def test_a_file_behind_a_link_that_leads_out_of_the_sorted_folder_is_left(folder
 @pytest.mark.parametrize("into", [".", "..", "../.", "../photos"])
 def test_a_folder_that_contains_the_photos_is_refused(folder: Folder, into: str) -> None:
     with pytest.raises(LabelerError, match="contains the photos"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), folder.path / into)
+        plan([row(folder, "1.jpg")], str(folder.path), folder.path / into)
 
 
 def test_a_link_to_the_photos_is_refused(folder: Folder) -> None:
@@ -205,14 +205,14 @@ def test_a_link_to_the_photos_is_refused(folder: Folder) -> None:
     link.symlink_to(folder.path)
 
     with pytest.raises(LabelerError, match="contains the photos"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), link)
+        plan([row(folder, "1.jpg")], str(folder.path), link)
 
 
 def test_files_in_a_sorted_folder_reached_by_a_link_are_not_sorted_again(folder: Folder) -> None:
     link = folder.path.parent / "link"
     there = row(folder, "below/2.jpg")
     link.symlink_to("photos/below")
-    moves = sorting.plan([row(folder, "1.jpg"), there], str(folder.path), link)
+    moves = plan([row(folder, "1.jpg"), there], str(folder.path), link)
 
     assert [move.outcome for move in moves] == [Outcome.PLANNED, Outcome.THERE]
 
@@ -222,7 +222,7 @@ def test_a_link_to_itself_is_refused(folder: Folder) -> None:
     link.symlink_to("link")
 
     with pytest.raises(LabelerError, match="symbolic links"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), link)
+        plan([row(folder, "1.jpg")], str(folder.path), link)
 
 
 @pytest.fixture
@@ -239,14 +239,14 @@ def mounted(folder: Folder) -> Iterator[Path]:
 
 def test_the_photos_mounted_elsewhere_are_refused(folder: Folder, mounted: Path) -> None:
     with pytest.raises(LabelerError, match="contains the photos"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), mounted)
+        plan([row(folder, "1.jpg")], str(folder.path), mounted)
 
 
 def test_a_sorted_folder_mounted_elsewhere_is_not_sorted_again(folder: Folder, mounted: Path) -> None:
     into = mounted / "sorted"
-    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into), into))
+    list(apply(plan([row(folder, "1.jpg")], str(folder.path), into), into))
 
-    [again] = sorting.plan([Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into)
+    [again] = plan([Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into)
     assert again.outcome is Outcome.THERE
 
 
@@ -254,21 +254,21 @@ def test_a_file_in_place_of_the_folder_is_refused(folder: Folder) -> None:
     path = Folder(folder.path.parent).file("sorted")
 
     with pytest.raises(LabelerError, match="is a file"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), path)
+        plan([row(folder, "1.jpg")], str(folder.path), path)
 
 
 def test_a_missing_parent_folder_is_refused(folder: Folder) -> None:
     with pytest.raises(LabelerError, match="does not exist"):
-        sorting.plan([row(folder, "1.jpg")], str(folder.path), folder.path.parent / "no" / "sorted")
+        plan([row(folder, "1.jpg")], str(folder.path), folder.path.parent / "no" / "sorted")
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_sorted_files_that_a_second_classify_finds_are_not_sorted_again(folder: Folder, mode: Mode) -> None:
     into = folder.path / "sorted"
     rows = [row(folder, "1.jpg")]
-    list(sorting.apply(sorting.plan(rows, str(folder.path), into, mode), into))
+    list(apply(plan(rows, str(folder.path), into, mode), into))
 
-    moves = sorting.plan([*rows, Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into, mode)
+    moves = plan([*rows, Row("sorted/happy/1.jpg", label="happy")], str(folder.path), into, mode)
     assert {move.outcome for move in moves} == {Outcome.THERE}
 
 
@@ -281,24 +281,24 @@ def test_planning_writes_nothing(folder: Folder) -> None:
 @pytest.mark.parametrize(("label", "mode"), [("sad", Mode.COPY), ("happy", Mode.SYMLINK)])
 def test_a_folder_sorted_in_another_way_is_refused(folder: Folder, label: str, mode: Mode) -> None:
     into = folder.path.parent / "sorted"
-    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into), into))
+    list(apply(plan([row(folder, "1.jpg")], str(folder.path), into), into))
 
     with pytest.raises(LabelerError, match="sort --undo"):
-        sorting.plan([Row("1.jpg", label=label)], str(folder.path), into, mode)
+        plan([Row("1.jpg", label=label)], str(folder.path), into, mode)
 
 
 def test_a_picture_that_was_edited_and_restored_is_sorted_once(folder: Folder) -> None:
     into = folder.path.parent / "sorted"
     for content in (b"first", b"edited"):
-        list(sorting.apply(sorting.plan([row(folder, "1.jpg", content=content)], str(folder.path), into), into))
+        list(apply(plan([row(folder, "1.jpg", content=content)], str(folder.path), into), into))
 
-    [move] = sorting.plan([row(folder, "1.jpg", content=b"first")], str(folder.path), into)
+    [move] = plan([row(folder, "1.jpg", content=b"first")], str(folder.path), into)
     assert (move.target, move.outcome) == ("happy/1.jpg", Outcome.THERE)
 
 
 def test_a_new_picture_under_the_name_of_a_moved_one_is_sorted_too(folder: Folder) -> None:
     into = folder.path.parent / "sorted"
-    list(sorting.apply(sorting.plan([row(folder, "1.jpg")], str(folder.path), into, Mode.MOVE), into))
+    list(apply(plan([row(folder, "1.jpg")], str(folder.path), into, Mode.MOVE), into))
 
-    again = sorting.plan([row(folder, "1.jpg", content=b"new")], str(folder.path), into, Mode.MOVE)
+    again = plan([row(folder, "1.jpg", content=b"new")], str(folder.path), into, Mode.MOVE)
     assert [(move.target, move.outcome) for move in again] == [("happy/1-2.jpg", Outcome.PLANNED)]

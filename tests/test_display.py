@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from labeler.records import Progress
-from training.display import Display
-from training.history import Epoch, History
+from training.loop.history import Epoch, History
+from training.loop.progress import Display
 
 
 def shown(*, terminal: bool, losses: tuple[float, ...] = (2.0, 2.5)) -> str:

@@ -16,8 +16,10 @@ from conftest import Folder
 from onnx import TensorProto, helper, numpy_helper
 from typer.main import get_command
 
-from labeler import boundary, bundles, errors, pipeline
-from labeler.cli import app
+from labeler import errors, pipeline
+from labeler.cli import error_handler
+from labeler.cli.app import app
+from labeler.inference import bundle
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +69,7 @@ def test_every_column_and_status_is_documented(name: str) -> None:
 def test_every_exit_code_is_documented() -> None:
     classes = [errors.LabelerError, *errors.LabelerError.__subclasses__()]
 
-    assert {0, 1, 70, boundary.TERMINATED, *(one.exit_code for one in classes)} == {
+    assert {0, 1, 70, error_handler.TERMINATED, *(one.exit_code for one in classes)} == {
         int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)
     }
 
@@ -110,13 +112,13 @@ def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path
     (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bundle.md").read_text("utf-8"), re.S)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
     (row,) = pipeline.label([folder.path], Settings(str(tmp_path / "mine.onnx")))
-    card = bundles.card(tmp_path / "mine.onnx")
+    card = bundle.card(tmp_path / "mine.onnx")
 
     assert (card.name, card.class_names) == ("mine", ("angry", "happy", "sad"))
     assert row.label in card.class_names
     assert sum(row.probabilities) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("key", sorted({*bundles._JSON_KEYS, "name", "training_data", "licence", "created_with"}))
+@pytest.mark.parametrize("key", sorted({*bundle._JSON_KEYS, "name", "training_data", "licence", "created_with"}))
 def test_every_key_of_a_bundle_is_documented(key: str) -> None:
     assert f"`{key}`" in (ROOT / "docs" / "bundle.md").read_text("utf-8")

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from conftest import make_bundle
 
-from labeler import bundles, doctor, pillow
+from labeler.cli import doctor
+from labeler.images import pillow
+from labeler.inference import bundle
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,7 +66,7 @@ def test_a_damaged_and_a_missing_model_are_named_without_their_folder(checkout: 
 
 
 def test_a_temporary_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
-    script = "import tempfile, sys; tempfile.tempdir = '/nowhere/of a user'; from labeler.cli import app; app()"
+    script = "import tempfile, sys; tempfile.tempdir = '/nowhere/of a user'; from labeler.cli.app import app; app()"
     done = subprocess.run(
         [sys.executable, "-c", script, "doctor", "--json"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
@@ -104,4 +106,4 @@ def test_what_the_extras_install_is_what_the_package_says() -> None:
 def test_every_model_that_ships_is_looked_at() -> None:
     found = doctor.examine().found
 
-    assert {f"model {name}" for name in bundles.shipped(bundles.CLASSIFIER)} <= found.keys()
+    assert {f"model {name}" for name in bundle.shipped(bundle.CLASSIFIER)} <= found.keys()

@@ -25,8 +25,8 @@ def noted_replace(source, target, **options):
     print("placed", os.path.basename(source), size, os.path.basename(target), file=log, flush=True)
 
 os.fsync, os.replace = noted_fsync, noted_replace
-from labeler import cli
-cli.main()
+from labeler.cli import app
+app.main()
 """
 """Runs a command; each call into the system that orders what is on the disk is made, and then noted."""
 

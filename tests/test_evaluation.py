@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import Folder
 
-from labeler import evaluation
 from labeler.errors import LabelerError, NoPicturesError
+from labeler.evaluation import metrics
 from labeler.records import UNCERTAIN, Row, Status
 
 NAMES = ("angry", "happy", "sad")
@@ -22,32 +22,32 @@ def row(file: str, label: str = "happy", probabilities: tuple[float, ...] = (0.1
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
-    assert evaluation.compare(TRUTH, PREDICTED, NAMES).accuracy == 3 / 6
+    assert metrics.compare(TRUTH, PREDICTED, NAMES).accuracy == 3 / 6
 
 
 def test_the_baseline_always_answers_the_most_frequent_class() -> None:
-    assert evaluation.compare(TRUTH, PREDICTED, NAMES).majority_baseline == 3 / 6
+    assert metrics.compare(TRUTH, PREDICTED, NAMES).majority_baseline == 3 / 6
 
 
 def test_each_class_has_precision_recall_f1_and_support() -> None:
-    happy = evaluation.compare(TRUTH, PREDICTED, NAMES).per_class["happy"]
+    happy = metrics.compare(TRUTH, PREDICTED, NAMES).per_class["happy"]
 
-    assert happy == evaluation.ClassFigures(precision=2 / 4, recall=2 / 3, f1=pytest.approx(4 / 7), support=3)
+    assert happy == metrics.ClassFigures(precision=2 / 4, recall=2 / 3, f1=pytest.approx(4 / 7), support=3)
 
 
 def test_confusion_has_a_row_for_each_true_class() -> None:
-    assert evaluation.compare(TRUTH, PREDICTED, NAMES).confusion == ((1, 1, 0), (0, 2, 1), (0, 1, 0))
+    assert metrics.compare(TRUTH, PREDICTED, NAMES).confusion == ((1, 1, 0), (0, 2, 1), (0, 1, 0))
 
 
 def test_macro_f1_is_the_mean_over_the_classes_that_the_truth_holds() -> None:
-    figures = evaluation.compare(["angry", "happy"], ["angry", "sad"], NAMES)
+    figures = metrics.compare(["angry", "happy"], ["angry", "sad"], NAMES)
 
     assert figures.macro_f1 == (1 + 0) / 2
 
 
 def test_the_order_of_the_class_names_changes_no_figure() -> None:
-    one = evaluation.compare(TRUTH, PREDICTED, NAMES)
-    other = evaluation.compare(TRUTH, PREDICTED, ("sad", "angry", "happy"))
+    one = metrics.compare(TRUTH, PREDICTED, NAMES)
+    other = metrics.compare(TRUTH, PREDICTED, ("sad", "angry", "happy"))
 
     assert (one.accuracy, one.macro_f1, one.per_class) == (
         other.accuracy,
@@ -57,7 +57,7 @@ def test_the_order_of_the_class_names_changes_no_figure() -> None:
 
 
 def test_accuracy_and_macro_f1_have_intervals() -> None:
-    figures = evaluation.compare(TRUTH, PREDICTED, NAMES)
+    figures = metrics.compare(TRUTH, PREDICTED, NAMES)
 
     assert figures.accuracy_interval == pytest.approx((0.188, 0.812), abs=1e-3)
     assert figures.macro_f1_interval[0] < figures.macro_f1 < figures.macro_f1_interval[1]
@@ -65,7 +65,7 @@ def test_accuracy_and_macro_f1_have_intervals() -> None:
 
 def test_probabilities_are_judged_where_they_are_known() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]])
-    judged = evaluation.compare(["angry", "sad"], ["angry", "happy"], NAMES, probabilities).confidence
+    judged = metrics.compare(["angry", "sad"], ["angry", "happy"], NAMES, probabilities).confidence
 
     assert judged
     assert judged.ece == pytest.approx((0.2 + 0.7) / 2)
@@ -73,28 +73,28 @@ def test_probabilities_are_judged_where_they_are_known() -> None:
 
 def test_an_unknown_name_lists_both_sets() -> None:
     with pytest.raises(LabelerError, match=r"happiness - not known to the model\. It knows angry, happy, sad"):
-        evaluation.compare(["happiness", "sad"], ["happy", "sad"], NAMES)
+        metrics.compare(["happiness", "sad"], ["happy", "sad"], NAMES)
 
 
 def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(NoPicturesError):
-        evaluation.compare([], [], NAMES)
+        metrics.compare([], [], NAMES)
 
 
 def test_figures_are_json() -> None:
-    figures = json.loads(json.dumps(evaluation.compare(TRUTH, PREDICTED, NAMES).as_json()))
+    figures = json.loads(json.dumps(metrics.compare(TRUTH, PREDICTED, NAMES).as_json()))
 
     assert (figures["n"], figures["per_class"]["sad"]["support"], figures["confusion"][0]) == (6, 1, [1, 1, 0])
 
 
 def test_the_truth_of_a_row_is_its_first_folder() -> None:
-    figures = evaluation.of_folders([row("happy/deep/down/1.jpg"), row("sad/2.jpg")], NAMES)
+    figures = metrics.of_folders([row("happy/deep/down/1.jpg"), row("sad/2.jpg")], NAMES)
 
     assert (figures.n, figures.accuracy) == (2, 0.5)
 
 
 def test_an_uncertain_row_counts_as_its_most_probable_class() -> None:
-    figures = evaluation.of_folders([row("sad/1.jpg", UNCERTAIN, (0.3, 0.3, 0.4))], NAMES)
+    figures = metrics.of_folders([row("sad/1.jpg", UNCERTAIN, (0.3, 0.3, 0.4))], NAMES)
 
     assert figures.accuracy == 1
 
@@ -108,7 +108,7 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
         Row("sad/4.jpg").without_label(Status.UNREADABLE, "broken"),
         row("sad/5.jpg"),
     ]
-    figures = evaluation.of_folders(rows, NAMES, copies={"sad/5.jpg"})
+    figures = metrics.of_folders(rows, NAMES, copies={"sad/5.jpg"})
 
     assert (figures.n, figures.left_out) == (1, {"further_face": 1, "no_face": 1, "unreadable": 2, "copy": 1})
 
@@ -117,12 +117,12 @@ def test_a_folder_the_model_does_not_know_is_an_error_even_when_none_of_it_was_l
     rows = [row("happy/1.jpg"), Row("joy/2.jpg").without_label(Status.UNREADABLE, "broken")]
 
     with pytest.raises(LabelerError, match="class folders: joy - not known"):
-        evaluation.of_folders(rows, NAMES)
+        metrics.of_folders(rows, NAMES)
 
 
 def test_a_file_outside_the_class_folders_is_an_error() -> None:
     with pytest.raises(LabelerError, match=r"^1.jpg stands in no class folder"):
-        evaluation.of_folders([row("1.jpg")], NAMES)
+        metrics.of_folders([row("1.jpg")], NAMES)
 
 
 def test_copies_are_found_by_their_pixels_whatever_their_names(folder: Folder) -> None:
@@ -131,16 +131,16 @@ def test_copies_are_found_by_their_pixels_whatever_their_names(folder: Folder) -
     folder.noise("valid/sad/a.png", seed=2)
     folder.file("valid/sad/broken.png")
 
-    assert evaluation.copies_of(folder.path / "train", folder.path / "valid") == {"sad/b.bmp"}
+    assert metrics.copies_of(folder.path / "train", folder.path / "valid") == {"sad/b.bmp"}
 
 
 def test_hidden_folders_are_no_classes(folder: Folder) -> None:
     folder.noise("happy/a.png", seed=1)
     folder.noise(".cache/a.png", seed=1)
 
-    assert evaluation.class_folders(folder.path) == ("happy",)
+    assert metrics.class_folders(folder.path) == ("happy",)
 
 
 def test_a_missing_directory_is_named(folder: Folder) -> None:
     with pytest.raises(LabelerError, match="nowhere cannot be read: No such file"):
-        evaluation.class_folders(folder.path / "nowhere")
+        metrics.class_folders(folder.path / "nowhere")

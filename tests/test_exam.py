@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import CLASS_NAMES, Folder
 
-from labeler import exam
 from labeler.errors import LabelerError, NoPicturesError
-from labeler.evaluation import Truth
-from labeler.exam import Exam
-from labeler.variations import VARIATIONS
+from labeler.evaluation import evaluate
+from labeler.evaluation.evaluate import Exam
+from labeler.evaluation.metrics import Truth
+from labeler.evaluation.perturbations import VARIATIONS
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def asked(folder: Folder, model: Path) -> Exam:
 
 
 def test_the_truth_is_the_class_folders(asked: Exam) -> None:
-    figures = exam.take(asked).figures
+    figures = evaluate.take(asked).figures
 
     assert (figures.n, figures.against, figures.per_class["sad"].support) == (12, "class folders", 4)
 
 
 def test_the_truth_may_be_a_table(asked: Exam) -> None:
     truth = Truth({"sad/2.png": "happy", "happy/1.png": "angry"}, ("angry", "happy"), "the labels in t.csv", ties=3)
-    figures = exam.take(replace(asked, truth=truth)).figures
+    figures = evaluate.take(replace(asked, truth=truth)).figures
 
     assert (figures.n, figures.against, figures.left_out) == (2, "the labels in t.csv", {"tie": 3})
     assert [figures.per_class[name].support for name in CLASS_NAMES] == [1, 1, 0]
@@ -41,7 +41,7 @@ def test_the_truth_may_be_a_table(asked: Exam) -> None:
 @pytest.mark.parametrize("robustness", [False, True])
 def test_files_of_the_table_that_are_missing_are_counted_and_named(asked: Exam, robustness: bool) -> None:
     truth = Truth({"sad/2.png": "happy", "sad/gone.png": "sad", "gone/2.png": "sad"}, ("happy", "sad"), "the labels")
-    verdict = exam.take(replace(asked, truth=truth, robustness=robustness))
+    verdict = evaluate.take(replace(asked, truth=truth, robustness=robustness))
 
     assert (verdict.figures.n, verdict.figures.left_out) == (1, {"missing": 2})
     assert verdict.as_json()["missing"] == ("sad/gone.png", "gone/2.png")
@@ -49,12 +49,12 @@ def test_files_of_the_table_that_are_missing_are_counted_and_named(asked: Exam, 
 
 def test_a_table_whose_files_are_all_missing_is_an_error(asked: Exam) -> None:
     with pytest.raises(NoPicturesError, match=r"none of the 1 pictures .* gone/2.png"):
-        exam.take(replace(asked, truth=Truth({"gone/2.png": "sad"}, ("happy", "sad"), "the labels")))
+        evaluate.take(replace(asked, truth=Truth({"gone/2.png": "sad"}, ("happy", "sad"), "the labels")))
 
 
 def test_copies_are_left_out_of_a_table_too(asked: Exam) -> None:
     truth = Truth({"sad/2.png": "happy", "happy/1.png": "angry"}, ("angry", "happy"), "the labels in t.csv")
-    figures = exam.take(replace(asked, truth=truth, copies=frozenset({"sad/2.png"}))).figures
+    figures = evaluate.take(replace(asked, truth=truth, copies=frozenset({"sad/2.png"}))).figures
 
     assert (figures.n, figures.left_out) == (1, {"copy": 1})
 
@@ -62,11 +62,11 @@ def test_copies_are_left_out_of_a_table_too(asked: Exam) -> None:
 def test_a_class_of_the_table_that_the_model_does_not_know_is_an_error(asked: Exam) -> None:
     truth = Truth({"sad/2.png": "joy"}, ("angry", "joy"), "the labels in t.csv")
     with pytest.raises(LabelerError, match=r"the table's classes: joy - not known .* --classes"):
-        exam.take(replace(asked, truth=truth))
+        evaluate.take(replace(asked, truth=truth))
 
 
 def test_every_variation_is_tried_on_the_same_pictures(asked: Exam) -> None:
-    verdict = exam.take(replace(asked, robustness=True))
+    verdict = evaluate.take(replace(asked, robustness=True))
 
     assert [trial.variation for trial in verdict.trials] == list(VARIATIONS)
     assert all(
@@ -77,19 +77,19 @@ def test_every_variation_is_tried_on_the_same_pictures(asked: Exam) -> None:
 def test_workers_change_no_trial(asked: Exam) -> None:
     asked = replace(asked, robustness=True)
 
-    assert exam.take(asked) == exam.take(replace(asked, workers=2))
+    assert evaluate.take(asked) == evaluate.take(replace(asked, workers=2))
 
 
 def test_a_threshold_is_suggested_for_a_wanted_accuracy(asked: Exam) -> None:
-    verdict = exam.take(replace(asked, wanted_accuracy=0.0))
+    verdict = evaluate.take(replace(asked, wanted_accuracy=0.0))
 
     assert verdict.suggestion
     assert (verdict.suggestion.threshold, verdict.as_json()["suggestion"]["coverage"]) == (0, 1)
 
 
 def test_what_comes_out_is_written_and_drawn(asked: Exam, tmp_path: Path) -> None:
-    verdict = exam.take(replace(asked, wanted_accuracy=0.99))
-    exam.write(verdict, tmp_path / "out")
+    verdict = evaluate.take(replace(asked, wanted_accuracy=0.99))
+    evaluate.write(verdict, tmp_path / "out")
     written = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
 
     assert (written["n"], written["wanted_accuracy"], written["against"]) == (12, 0.99, "class folders")
@@ -105,6 +105,6 @@ def test_what_comes_out_is_written_and_drawn(asked: Exam, tmp_path: Path) -> Non
 def test_nothing_is_written_over(asked: Exam, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"mine")
     with pytest.raises(LabelerError, match=f"{name} exists already"):
-        exam.write(exam.take(asked), tmp_path)
+        evaluate.write(evaluate.take(asked), tmp_path)
 
     assert [path.name for path in tmp_path.iterdir() if path.suffix] == [name]

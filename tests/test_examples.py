@@ -13,7 +13,8 @@ import pytest
 from conftest import CLASS_NAMES, Folder, make_bundle
 from typer.testing import Result
 
-from labeler import images, labeling
+from labeler import labeling
+from labeler.images.decode import ImageError, Pixels, fingerprint
 from labeler.records import Settings, Status
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -140,11 +141,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def outcome(path: Path) -> tuple[Status, str]:
     """Return the status of a picture and its pixels, or the reason why there are none."""
     try:
-        return Status.OK, images.fingerprint(crop(path)).hex()
-    except images.ImageError as exc:
+        return Status.OK, fingerprint(crop(path)).hex()
+    except ImageError as exc:
         return exc.status, exc.reason
 
 
-def crop(path: Path) -> images.Pixels:
+def crop(path: Path) -> Pixels:
     [(_, pixels)] = labeling.Looker(Settings(root=str(path.parent)))(path.name).faces
     return pixels

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from labeler import executors
 from labeler.errors import OutputError
+from labeler.executors import processes
 
 
 def slow_first(batch: Sequence[str]) -> tuple[str, int]:
@@ -48,20 +48,20 @@ def batches(count: int) -> list[list[str]]:
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_results_come_in_the_order_of_the_batches(workers: int) -> None:
-    results = executors.in_order(partial(make, slow_first), batches(20), workers)
+    results = processes.in_order(partial(make, slow_first), batches(20), workers)
 
     assert [name for name, _ in results] == [str(index) for index in range(20)]
 
 
 def test_one_worker_and_one_batch_run_in_this_process() -> None:
-    here = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(3), 1)}
-    single = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(1), 4)}
+    here = {pid for _, pid in processes.in_order(partial(make, slow_first), batches(3), 1)}
+    single = {pid for _, pid in processes.in_order(partial(make, slow_first), batches(1), 4)}
 
     assert here == single == {os.getpid()}
 
 
 def test_several_workers_are_processes_of_their_own() -> None:
-    pids = {pid for _, pid in executors.in_order(partial(make, slow_first), batches(20), 2)}
+    pids = {pid for _, pid in processes.in_order(partial(make, slow_first), batches(20), 2)}
 
     assert os.getpid() not in pids
 
@@ -75,7 +75,7 @@ def test_batches_are_taken_only_as_they_are_needed() -> None:
             taken += 1
             yield batch
 
-    results = executors.in_order(partial(make, slow_first), counted(), 2)
+    results = processes.in_order(partial(make, slow_first), counted(), 2)
     next(results)
 
     assert taken <= 10
@@ -84,12 +84,12 @@ def test_batches_are_taken_only_as_they_are_needed() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_task_raises_reaches_the_caller(workers: int) -> None:
     with pytest.raises(ValueError, match="batch 3 is refused"):
-        list(executors.in_order(partial(make, refuse), batches(6), workers))
+        list(processes.in_order(partial(make, refuse), batches(6), workers))
 
 
 def test_a_worker_that_dies_stops_the_run_with_a_clear_error_when_nothing_can_stand_for_its_item() -> None:
     with pytest.raises(OutputError, match="a worker process died"):
-        list(executors.in_order(partial(make, die), batches(6), 2))
+        list(processes.in_order(partial(make, die), batches(6), 2))
 
 
 def die_at_three(batch: Sequence[str]) -> list[str]:
@@ -111,7 +111,7 @@ def stand_in(item: str, reason: str) -> list[str]:
 def test_a_crash_costs_the_one_item_that_caused_it(size: int) -> None:
     names = [str(number) for number in range(60)]
     given = [names[at : at + size] for at in range(0, 60, size)]
-    results = executors.in_order(partial(make, die_at_three), given, 2, stand_in)
+    results = processes.in_order(partial(make, die_at_three), given, 2, stand_in)
 
     assert [name for result in results for name in result] == [
         *names[:3], "3: SIGSEGV", *names[4:],
@@ -128,14 +128,14 @@ def die_and_tell(told: str, batch: Sequence[str]) -> list[str]:
 def test_finding_it_costs_three_processes_however_large_its_batch_is(tmp_path: Path) -> None:
     told = tmp_path / "told"
     given = [[str(number) for number in range(64)], ["64"]]
-    list(executors.in_order(partial(make, partial(die_and_tell, str(told))), given, 2, stand_in))
+    list(processes.in_order(partial(make, partial(die_and_tell, str(told))), given, 2, stand_in))
 
     assert told.read_text() == "died\n" * 3
 
 
 def test_when_processes_die_whatever_they_are_given_the_run_stops() -> None:
     with pytest.raises(OutputError, match="worker processes keep dying"):
-        list(executors.in_order(partial(make, die_at_all), batches(60), 2, stand_in))
+        list(processes.in_order(partial(make, die_at_all), batches(60), 2, stand_in))
 
 
 def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def members(session: int) -> list[str]:
 
 
 def test_the_cores_are_at_most_those_of_the_affinity() -> None:
-    assert 1 <= executors.cores() <= len(os.sched_getaffinity(0))
+    assert 1 <= processes.cores() <= len(os.sched_getaffinity(0))
 
 
 def groups(folder: Path, **limits: str) -> tuple[Path, Path]:
@@ -185,11 +185,11 @@ def groups(folder: Path, **limits: str) -> tuple[Path, Path]:
 
 
 def test_the_smallest_quota_of_a_group_and_those_around_it_counts(tmp_path: Path) -> None:
-    assert executors.quota(*groups(tmp_path, outer="150000 100000", outer_inner="400000 100000")) == 1.5
+    assert processes.quota(*groups(tmp_path, outer="150000 100000", outer_inner="400000 100000")) == 1.5
 
 
 def test_without_a_limit_the_quota_is_infinite(tmp_path: Path) -> None:
-    assert executors.quota(*groups(tmp_path, outer_inner="max 100000")) == math.inf
+    assert processes.quota(*groups(tmp_path, outer_inner="max 100000")) == math.inf
 
 
 def test_the_quota_of_version_1_counts_too(tmp_path: Path) -> None:
@@ -197,4 +197,4 @@ def test_the_quota_of_version_1_counts_too(tmp_path: Path) -> None:
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("50000")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
 
-    assert executors.quota(tmp_path / "missing", tmp_path) == 0.5
+    assert processes.quota(tmp_path / "missing", tmp_path) == 0.5

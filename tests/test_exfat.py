@@ -11,10 +11,11 @@ from conftest import Folder
 from kills import killed
 from test_sorting import snapshot
 
-from labeler import placing, sorting
 from labeler.errors import LabelerError
 from labeler.records import Row
-from labeler.sorting import Mode, Outcome
+from labeler.sorting import sort as sorting
+from labeler.sorting.sort import Mode, Outcome
+from labeler.storage import transfer
 
 REFUSED = ("a:b.jpg", "who?.jpg", "star*.jpg", 'quote".jpg', "a|b.jpg", "<1>.jpg", "c:d/1.jpg", "sub/e:f/1.jpg")
 TAKEN = ("1.jpg", "sub/2.jpg", "été.jpg")
@@ -48,7 +49,7 @@ def test_a_name_that_the_disk_refuses_costs_one_file(folder: Folder, exfat: Path
     outcomes = sort(folder.path, exfat / "sorted", rows, mode)
 
     assert outcomes == dict.fromkeys(REFUSED, Outcome.BLOCKED) | dict.fromkeys(TAKEN, Outcome.SORTED)
-    assert not [path for path in exfat.rglob("*") if placing.UNFINISHED.fullmatch(path.name)]
+    assert not [path for path in exfat.rglob("*") if transfer.UNFINISHED.fullmatch(path.name)]
     assert sort(folder.path, exfat / "sorted", rows, mode) == outcomes | dict.fromkeys(TAKEN, Outcome.THERE)
     assert undo(exfat / "sorted") == [Outcome.UNDONE] * len(TAKEN)
     assert (names(snapshot(folder.path)), os.listdir(exfat)) == (names(before), [])

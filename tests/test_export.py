@@ -11,9 +11,10 @@ import numpy as np
 import onnx
 import pytest
 
-from labeler.classifier import Classifier
 from labeler.errors import LabelerError, ModelError
-from training import export, networks
+from labeler.inference.classifier import Classifier
+from training.bundle import export
+from training.networks import architectures
 
 NAMES = ("angry", "happy", "sad")
 SAMPLES = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.uint8)
@@ -22,7 +23,7 @@ SAMPLES = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.ui
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return networks.documented(3)
+    return architectures.documented(3)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_the_bundle_carries_its_card(bundle: Path) -> None:
 
 
 def test_a_convolutional_network_is_shown_one_picture_at_a_time(bundle: Path, tmp_path: Path) -> None:
-    export.export(networks.default(3), NAMES, tmp_path / "model.onnx", samples=SAMPLES[:2], card={})
+    export.export(architectures.default(3), NAMES, tmp_path / "model.onnx", samples=SAMPLES[:2], card={})
 
     assert (Classifier(bundle).block, Classifier(tmp_path / "model.onnx").block) == (8, 1)
 

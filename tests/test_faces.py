@@ -12,10 +12,12 @@ import pytest
 from conftest import Folder
 from PIL import Image
 
-from labeler import bundles, faces, pipeline, tables
+from labeler import pipeline
 from labeler.errors import LabelerError, ModelError
+from labeler.inference import bundle, yunet
 from labeler.labeling import Labeler, Looker
 from labeler.records import Face, Faces, Row, Settings, Status
+from labeler.tables import reader
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 ANNOTATED = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"
@@ -166,14 +168,14 @@ def test_a_missing_detector_is_refused() -> None:
 
 def test_a_model_that_is_no_detector_is_refused(model: Path) -> None:
     with pytest.raises(ModelError, match="not a face detector in YuNet's format"):
-        faces.Finder(model)
+        yunet.Finder(model)
 
 
 def test_another_detector_is_another_table(folder: Folder, model: Path, tmp_path: Path) -> None:
     folder.picture("a.png")
     pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model))))
     other = tmp_path / "other.onnx"
-    other.write_bytes(bundles.detector("").read_bytes() + b"\x00")
+    other.write_bytes(bundle.detector("").read_bytes() + b"\x00")
     with pytest.raises(LabelerError, match="--detector was"):
         pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model), detector=str(other))))
 
@@ -190,7 +192,7 @@ def test_crops_are_kept_as_the_network_saw_them(model: Path, tmp_path: Path) -> 
 def test_there_is_a_crop_for_every_row_with_a_face(model: Path, tmp_path: Path) -> None:
     settings = Settings(str(model), save_crops=str(tmp_path / "crops"))
     pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings, workers=2, batch_size=3))
-    labelled = [f"{row.file}.face{row.face}.png" for row in tables.read(tmp_path / "t.csv") if row.label]
+    labelled = [f"{row.file}.face{row.face}.png" for row in reader.read(tmp_path / "t.csv") if row.label]
 
     assert sorted(
         path.relative_to(tmp_path / "crops").as_posix() for path in (tmp_path / "crops").rglob("*.*")

@@ -12,14 +12,16 @@ from conftest import make_bundle
 from onnx import TensorProto, helper
 
 from labeler.errors import ModelError
-from training import export, features, precision
-from training.features import Features
+from labeler.inference import embeddings
+from labeler.inference.embeddings import Features
+from training.bundle import export
+from training.networks import mixed_precision
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 64, 64, 3), dtype=np.uint8)
 
 
 def seen(path: Path, workers: int = 1) -> Features:
-    return features.seen(path, PIXELS, workers, lambda *_: None)
+    return embeddings.seen(path, PIXELS, workers, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_a_file_of_an_unfinished_fast_training_can_be_used(
     network: keras.Model, keras_file: Path, tmp_path: Path
 ) -> None:
     fast = tmp_path / "best_model.keras"
-    precision.fast(network, precision.FLOAT32).save(fast)
+    mixed_precision.fast(network, mixed_precision.FLOAT32).save(fast)
 
     assert np.array_equal(seen(fast), seen(keras_file))
 

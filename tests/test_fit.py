@@ -20,11 +20,14 @@ import pytest
 from conftest import Folder
 from PIL import Image
 
-from labeler import evaluation, pipeline
-from labeler.classifier import Classifier
+from labeler import pipeline
 from labeler.errors import Interrupted, LabelerError
+from labeler.evaluation.metrics import compare, of_folders
+from labeler.inference.classifier import Classifier
 from labeler.records import Progress, Settings
-from training import calibration, callbacks, export, fit, recipes
+from training import fit, recipes
+from training.bundle import export, temperature
+from training.loop import callbacks
 from training.settings import TrainSettings, recipe_of
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +70,7 @@ def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Traine
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after training, where a test is not about it."""
-    figures = evaluation.compare(CLASSES, CLASSES, CLASSES)
+    figures = compare(CLASSES, CLASSES, CLASSES)
     monkeypatch.setattr(fit.conclusion, "conclude", lambda _, settings, history, __: fit.Trained(
         settings.out, figures, len(history.epochs), history.best.number, ()
     ))  # fmt: skip
@@ -135,7 +138,7 @@ def test_the_bundle_gives_what_the_best_network_gives(trained: fit.Trained) -> N
 def test_the_bundle_is_calibrated_and_the_checkpoint_is_not(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "_FEWEST", 1)
+    monkeypatch.setattr(temperature, "_FEWEST", 1)
     fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
     pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
     bundle, best = (Classifier(tmp_path / "run" / name) for name in ("model.onnx", "best_model.keras"))
@@ -143,7 +146,7 @@ def test_the_bundle_is_calibrated_and_the_checkpoint_is_not(
 
     assert (bundle.card.temperature, best.card.temperature) == (told["temperature"], 1)
     assert told["temperature"] != 1
-    expected = calibration.tempered(best.predict(pixels), told["temperature"])
+    expected = temperature.tempered(best.predict(pixels), told["temperature"])
     assert np.abs(bundle.predict(pixels) - expected).max() <= 1e-5
 
 
@@ -164,7 +167,7 @@ def test_the_metrics_are_those_that_evaluate_gives(faces: Path, tmp_path: Path) 
     trained = fit.train(TrainSettings(faces, tmp_path / "run", judged.path, arch="small", epochs=1))
     rows = pipeline.label([judged.path], Settings(model=str(tmp_path / "run")))
 
-    assert evaluation.of_folders(rows, CLASSES) == replace(trained.figures, left_out={})
+    assert of_folders(rows, CLASSES) == replace(trained.figures, left_out={})
 
 
 def test_a_table_may_say_what_the_pictures_show(faces: Path, tmp_path: Path) -> None:
@@ -519,7 +522,8 @@ DEADLY = """
 import json, os, signal, sys
 from pathlib import Path
 from test_fit import QUICK, SMALL
-from training import callbacks, fit, recipes
+from training import fit, recipes
+from training.loop import callbacks
 
 def die(recorder, epoch, logs=None):
     if epoch == 2:

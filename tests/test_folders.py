@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.folders import Folders, key, plain
 from labeler.records import Row, Status, unusable_class_names
+from labeler.sorting.folders import Folders, key, plain
 
 ALIKE = ["a:b", "a?b", "a_b", "A_B", "a_b.", "_a_b"]
 

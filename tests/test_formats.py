@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeler import formats, parquet
 from labeler.records import Face, Row, Status, columns
+from labeler.tables import parquet
+from labeler.tables import text as formats
 
 NAMES = ("angry", "happy")
 ODD_NAMES = [

@@ -10,9 +10,10 @@ import pandas
 import pytest
 
 import labeler
-from labeler import drafts, tables
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, RunRecord, Status, columns
+from labeler.tables import reader
+from labeler.tables.writer import Draft
 
 NAMES = ("angry", "happy")
 FILES = ["plain.jpg", "NA", "007", "nan", "two\nlines.jpg", os.fsdecode(b"not utf-8 \xff.jpg")]
@@ -29,7 +30,7 @@ def rows() -> list[Row]:
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
     record = RunRecord("1", 2, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with drafts.Draft.begin(out, record) as begun:
+    with Draft.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})
     return out
@@ -66,7 +67,7 @@ def test_what_a_spreadsheet_saves_is_read_as_before(table: Path, tmp_path: Path,
     saved_by_a_spreadsheet(table, saved, delimiter)
 
     pandas.testing.assert_frame_equal(labeler.read(saved), before)
-    assert list(tables.read(saved)) == list(tables.read(table))
+    assert list(reader.read(saved)) == list(reader.read(table))
 
 
 def saved_by_a_spreadsheet(table: Path, saved: Path, delimiter: str) -> None:

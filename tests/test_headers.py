@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from labeler import headers
+from labeler.images import headers
 
 
 def png(**options: object) -> bytes:

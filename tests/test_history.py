@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.history import Epoch, History
+from training.loop.history import Epoch, History
 
 
 def history(*losses: float) -> History:

@@ -16,10 +16,12 @@ from conftest import CLASS_NAMES, Folder
 from test_sorting import snapshot
 from typer.testing import Result
 
-from labeler import formats, holding, journal, sorting, tables
 from labeler.errors import LabelerError
 from labeler.records import SCHEMA_VERSION, Row, RunRecord
-from labeler.sorting import Mode, Outcome
+from labeler.sorting import holding, journal
+from labeler.sorting.sort import Mode, Outcome, apply, held, plan, undo
+from labeler.tables import reader
+from labeler.tables.text import Csv
 
 COUNT = 2000
 BUSY = "another sort or undo is at work in"
@@ -32,9 +34,9 @@ def album(path: Path, count: int = COUNT) -> Path:
     for row in rows:
         photos.file(row.file, f"{path.name} {row.file}".encode())
     table = path / "t.csv"
-    table.write_bytes(formats.Csv().header(CLASS_NAMES) + formats.Csv().encode(rows, CLASS_NAMES))
+    table.write_bytes(Csv().header(CLASS_NAMES) + Csv().encode(rows, CLASS_NAMES))
     root = str(photos.path)
-    tables.write_record(
+    reader.write_record(
         table, RunRecord("0", SCHEMA_VERSION, "m", "", CLASS_NAMES, root, (root,), {}, finished=True), ""
     )
     return table
@@ -78,7 +80,7 @@ def refused(*arguments: object) -> bool:
 
 
 def undone(into: Path) -> list[Outcome]:
-    with sorting.undo(into) as moves:
+    with undo(into) as moves:
         return [move.outcome for move in moves]
 
 
@@ -170,7 +172,7 @@ def test_a_folder_that_is_being_classified_into_is_held(
 
 def test_a_dry_run_beside_a_running_sort_prints_its_plan(tmp_path: Path, run: Callable[..., Result]) -> None:
     table, into = album(tmp_path, 3), tmp_path / "sorted"
-    with sorting.held(into, str(tmp_path / "photos")):
+    with held(into, str(tmp_path / "photos")):
         before = os.listdir(into)
         result = run("sort", table, "--into", into, "--dry-run")
         assert (result.exit_code, result.stdout.count("\n"), os.listdir(into)) == (0, 3, before)
@@ -198,7 +200,7 @@ def test_a_sort_killed_while_it_plans_is_taken_back(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     pid = os.fork()
     if not pid:
-        with sorting.held(into, str(tmp_path / "photos")):
+        with held(into, str(tmp_path / "photos")):
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
     assert sorted(os.listdir(into)) == [journal.NAME, holding.NAME]
@@ -218,7 +220,7 @@ def test_a_refused_plan_leaves_the_sorted_folder_as_it_was(tmp_path: Path) -> No
 
 def test_an_undo_of_a_folder_without_a_sort_writes_nothing(tmp_path: Path) -> None:
     when = tmp_path.stat().st_mtime_ns
-    with pytest.raises(LabelerError, match="holds no sort"), sorting.undo(tmp_path):
+    with pytest.raises(LabelerError, match="holds no sort"), undo(tmp_path):
         pass
 
     assert tmp_path.stat().st_mtime_ns == when
@@ -252,9 +254,9 @@ def sort_and_undo(photos: Path, into: Path, times: int) -> None:
     for _ in range(times):
         while True:
             try:
-                with sorting.held(into, str(photos)):
-                    list(sorting.apply(sorting.plan(rows, str(photos), into, Mode.MOVE), into))
-                with sorting.undo(into) as moves:
+                with held(into, str(photos)):
+                    list(apply(plan(rows, str(photos), into, Mode.MOVE), into))
+                with undo(into) as moves:
                     list(moves)
                 break
             except LabelerError as exc:

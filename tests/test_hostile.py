@@ -22,8 +22,12 @@ import pytest
 from conftest import Folder
 from PIL import Image, ImageOps
 
-from labeler import executors, images, labeling, pillow, tables, worker
+from labeler import labeling
+from labeler.executors import processes, worker
+from labeler.images import decode as images
+from labeler.images import pillow
 from labeler.records import Row, Settings, Status
+from labeler.tables import reader
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = ROOT.parent / "shared" / "data" / "hostile"
@@ -46,7 +50,7 @@ def rows_of(folder: Folder, model: Path, *options: str, status: int, table: str 
     """Classify a folder into a table beside it, without a word on stderr; return the rows by file."""
     out = folder.path.parent / table
     said = classify(folder.path, "--out", out, "--model", model, "--quiet", "--faces", "whole", *options, status=status)
-    rows = list(tables.read(out))
+    rows = list(reader.read(out))
 
     assert said == b""
     assert len({row.file for row in rows}) == len(rows)
@@ -208,7 +212,7 @@ def test_a_picture_that_would_take_for_ever_costs_its_own_row(folder: Folder, mo
     settings = Settings(str(model), root=str(folder.path))
     expected = [row for row in labeling.Labeler(settings)(names) if row.file != bomb]
     folder.file(bomb, scan_bomb())
-    batches = executors.in_order(partial(impatient, settings), [names[:6], names[6:]], 2, stand_in)
+    batches = processes.in_order(partial(impatient, settings), [names[:6], names[6:]], 2, stand_in)
     rows = {row.file: row for row in chain.from_iterable(batches)}
 
     assert list(rows) == names
@@ -283,7 +287,7 @@ def test_all_hostile_files_have_one_row_and_the_status_that_pillow_gives(
     out = tmp_path / "t.csv"
     options = ("--all-files", "--faces", "whole", "--workers", workers, "--quiet")
     said = classify(HOSTILE, "--out", out, "--model", model, *options, status=1)
-    rows = {row.file: row for row in tables.read(out)}
+    rows = {row.file: row for row in reader.read(out)}
     damaged = {row.file: row.reason for row in rows.values() if row.status is Status.DAMAGED}
     rows |= {name: rows[name]._replace(status=Status.OK) for name in damaged}
     with warnings.catch_warnings():

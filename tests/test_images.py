@@ -12,7 +12,7 @@ import pytest
 from conftest import Folder
 from PIL import Image, ImageOps
 
-from labeler import images
+from labeler.images import decode as images
 from labeler.records import Face, Status
 
 LIMIT = 1_000_000

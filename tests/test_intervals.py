@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeler import intervals
+from labeler.evaluation import intervals
 
 CONFUSION = ((40, 10), (5, 45))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from labeler import journal
 from labeler.errors import LabelerError
-from labeler.journal import Entry
+from labeler.sorting import journal
+from labeler.sorting.journal import Entry
 
 ENTRIES = [Entry("happy"), Entry("happy/1.jpg", "/photos/1.jpg", "move")]
 

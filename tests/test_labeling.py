@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import CLASS_NAMES, Folder
 
-from labeler import variations
+from labeler.evaluation import perturbations
 from labeler.labeling import Labeler, Looker
 from labeler.records import Settings, Status
 
@@ -86,7 +86,7 @@ def test_a_look_may_vary_the_face_before_it_is_scaled(folder: Folder, settings: 
 
 def test_varying_changes_labels_and_not_where_faces_are(folder: Folder, settings: Settings) -> None:
     folder.noise("a.png", seed=1)
-    rows = [Labeler(settings, vary=vary)(["a.png"])[0] for vary in (None, variations.rotated)]
+    rows = [Labeler(settings, vary=vary)(["a.png"])[0] for vary in (None, perturbations.rotated)]
 
     assert rows[0].probabilities != rows[1].probabilities
     assert rows[0][:7] == rows[1][:7]

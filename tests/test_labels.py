@@ -16,8 +16,8 @@ from conftest import Folder
 from labeler import pipeline
 from labeler.errors import LabelerError
 from labeler.records import Settings
-from training import labels
-from training.labels import Table
+from labeler.tables import labels
+from labeler.tables.labels import Table
 
 VOTES: dict[str, Sequence[object]] = {
     "file": ["1.png", "2.png", "3.png", "4.png", "5.png"],

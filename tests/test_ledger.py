@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from test_sorting import full_disk
 
-from labeler import sorting
 from labeler.errors import OutputError
-from labeler.journal import Entry, Move, Outcome
-from labeler.ledger import Entries, Plan
 from labeler.records import Mode, Row
+from labeler.sorting import sort as sorting
+from labeler.sorting.journal import Entry, Move, Outcome
+from labeler.sorting.ledger import Entries, Plan
 
 ENTRIES = [
     Entry("happy"),
@@ -86,7 +86,8 @@ def test_a_temporary_folder_without_room_stops_the_plan_with_one_line(tmp_path: 
 PEAK = """
 import resource, sys
 from pathlib import Path
-from labeler import journal, sorting
+from labeler.sorting import journal
+from labeler.sorting import sort as sorting
 from labeler.records import Row
 
 deed, count, into = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])

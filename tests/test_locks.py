@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler.locks import Lock
+from labeler.storage.lock import Lock
 
 
 def test_a_lock_that_is_held_is_refused_and_gone_when_it_is_let_go(tmp_path: Path) -> None:

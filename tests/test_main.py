@@ -74,7 +74,7 @@ sys.meta_path.insert(0, Stop())
 @pytest.mark.parametrize(
     "module",
     [
-        pytest.param("labeler.executors", id="before anything"),
+        pytest.param("labeler.executors.processes", id="before anything"),
         pytest.param("labeler.labeling", id="while the workers' server loads its modules"),
         pytest.param("typer", id="before the command line is parsed"),
         pytest.param("labeler.console", id="in the command"),

@@ -7,42 +7,43 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training import networks, recipes
+from training import recipes
+from training.networks import architectures
 
 
 def test_the_documented_layers() -> None:
-    layers = networks.documented(7).layers
+    layers = architectures.documented(7).layers
 
     assert [type(layer) for layer in layers] == [keras.layers.Flatten, keras.layers.Dense, keras.layers.Dense]
     assert [(layer.units, layer.activation.__name__) for layer in layers[1:]] == [(128, "relu"), (7, "softmax")]
 
 
 def test_the_documented_network_is_a_plain_sequence() -> None:
-    assert type(networks.documented(7)) is keras.Sequential
+    assert type(architectures.documented(7)) is keras.Sequential
 
 
 def test_the_documented_shapes() -> None:
-    network = networks.documented(7)
+    network = architectures.documented(7)
 
     assert (network.input_shape, network.output_shape) == ((None, 64, 64, 3), (None, 7))
 
 
 def test_the_documented_network_has_1_573_895_parameters_for_seven_classes() -> None:
-    assert networks.documented(7).count_params() == 1_573_895
+    assert architectures.documented(7).count_params() == 1_573_895
 
 
 def test_the_number_of_classes_is_that_of_the_folders() -> None:
-    assert networks.documented(3).output_shape == (None, 3)
+    assert architectures.documented(3).output_shape == (None, 3)
 
 
 def test_it_gives_probabilities() -> None:
     pixels = np.random.default_rng(0).random((5, 64, 64, 3), np.float32)
 
-    assert np.allclose(networks.documented(7).predict_on_batch(pixels).sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(architectures.documented(7).predict_on_batch(pixels).sum(axis=1), 1, atol=1e-6)
 
 
 def test_the_documented_loss_and_optimizer() -> None:
-    network = networks.compiled(networks.documented(7), 0.001)
+    network = architectures.compiled(architectures.documented(7), 0.001)
     given, default = (optimizer.get_config() for optimizer in (network.optimizer, keras.optimizers.Adam()))
 
     assert network.loss == "categorical_crossentropy"
@@ -52,20 +53,20 @@ def test_the_documented_loss_and_optimizer() -> None:
 
 
 def test_the_documented_metric() -> None:
-    network = networks.compiled(networks.documented(2), 0.001)
+    network = architectures.compiled(architectures.documented(2), 0.001)
     logs = network.test_on_batch(np.zeros((1, 64, 64, 3)), np.array([[1.0, 0.0]]), return_dict=True)
 
     assert set(logs) == {"loss", "accuracy"}
 
 
 def test_the_command_line_offers_the_documented_network() -> None:
-    assert recipes.RECIPES["documented"].network is networks.documented
+    assert recipes.RECIPES["documented"].network is architectures.documented
 
 
 @pytest.fixture(scope="module")
 def default() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return networks.default(3)
+    return architectures.default(3)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def pixels() -> NDArray[np.float32]:
 
 
 def test_the_default_network_fits_into_8_megabytes() -> None:
-    assert networks.default(7).count_params() * 4 < 7_800_000
+    assert architectures.default(7).count_params() * 4 < 7_800_000
 
 
 def test_the_default_shapes(default: keras.Model) -> None:
@@ -86,7 +87,7 @@ def test_the_default_network_is_made_of_layers_that_any_keras_has(default: keras
 
 
 def test_the_default_network_sees_no_colour(default: keras.Model, pixels: NDArray[np.float32]) -> None:
-    gray = np.repeat(pixels @ np.array(networks.LUMA, np.float32)[:, None], 3, axis=-1)
+    gray = np.repeat(pixels @ np.array(architectures.LUMA, np.float32)[:, None], 3, axis=-1)
 
     assert np.allclose(default.predict_on_batch(gray), default.predict_on_batch(pixels), atol=1e-5)
 

@@ -23,17 +23,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from kills import killed
 from typer.testing import Result
 
-from labeler import formats, holding, journal, placing, sorting
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Row
-from labeler.sorting import Mode, Move, Outcome
+from labeler.sorting import holding, journal
+from labeler.sorting import sort as sorting
+from labeler.sorting.sort import Mode, Move, Outcome
+from labeler.storage import transfer
+from labeler.tables.text import Csv, cells
 
 NAMES = (
     *("1.jpg", "a/1.jpg", "b/1.jpg", "a/b/1.jpg", "1-2.jpg", "a/1-2.jpg", "1-3.jpg", "1-2.jpg.d/1-2.jpg"),
     *("A/1.JPG", "B/1.jpg", "a/\u00e9.jpg", "b/e\u0301.jpg", "b/\u00c9.JPG", "b/stra\u00dfe.jpg", "a/STRASSE.jpg"),
     *(f"a/{'x' * 251}.jpg", f"b/{'x' * 251}.jpg", f"{'x' * 249}-2.jpg", f"a/y.{'z' * 253}", f"b/y.{'z' * 253}"),
     *("a/\udcff\udcfe.jpg", "b/\udcff\udcfe.jpg", "-rf .jpg", '=1,"\n.jpg', "back\\slash.jpg", "a/no suffix"),
-    *(".hidden.jpg", os.path.basename(placing.unfinished("another.jpg")), "a/.labeler-sort.jsonl"),
+    *(".hidden.jpg", os.path.basename(transfer.unfinished("another.jpg")), "a/.labeler-sort.jsonl"),
 )
 LABELS = (
     *("happy", "Happy", "sad", "../../etc", "/etc", "..", ".", "", "con", "a/b", "a\0b", "x" * 300, "\u00e9"),
@@ -315,7 +318,7 @@ class Sorting(RuleBasedStateMachine):
 
 
 def _half_done(path: str) -> bool:
-    return bool(placing.UNFINISHED.fullmatch(os.path.basename(path))) and not path.endswith(NAMES[-2])
+    return bool(transfer.UNFINISHED.fullmatch(os.path.basename(path))) and not path.endswith(NAMES[-2])
 
 
 HOSTILE = (
@@ -348,8 +351,8 @@ def hostile_table(base: Path, suffix: str) -> bytes:
     classes = ("a", "b")  # A class named like a path is refused with the whole table; a label is only text.
     rows = [Row(name, face=0, label="../../etc", probabilities=(1, 0)) for name in names]
     if suffix == ".csv":
-        return formats.Csv().header(classes) + formats.Csv().encode(rows, classes)
-    return "".join(json.dumps(formats.cells(row, classes)) + "\n" for row in rows).encode()
+        return Csv().header(classes) + Csv().encode(rows, classes)
+    return "".join(json.dumps(cells(row, classes)) + "\n" for row in rows).encode()
 
 
 class SortingToAnotherFileSystem(Sorting):

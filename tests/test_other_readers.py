@@ -11,8 +11,8 @@ import pandas
 import polars
 import pytest
 
-from labeler import drafts
 from labeler.records import SCHEMA_VERSION, Face, Row, RunRecord, Status
+from labeler.tables import writer
 
 NAMES = ("angry", "happy")
 CROPS, PHOTOS = 25_000, 50
@@ -37,7 +37,7 @@ def rows() -> list[Row]:
 def table(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     out = tmp_path_factory.mktemp("tables") / f"t{request.param}"
     record = RunRecord("1", SCHEMA_VERSION, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with drafts.Draft.begin(out, record) as draft:
+    with writer.Draft.begin(out, record) as draft:
         draft.write(rows())
         draft.finish({})
     return out

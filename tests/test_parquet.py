@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 from test_formats import NAMES, rows
 
-from labeler import parquet
+from labeler.tables import parquet
 
 
 def test_every_row_comes_back_from_parquet(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, ImageSequence, PngImagePlugin
 
-from labeler import images, pillow, sources
+from labeler import sources
+from labeler.images import decode as images
+from labeler.images import pillow
 from labeler.records import Status
 
 LIMIT = 1_000_000
@@ -307,7 +309,7 @@ def test_a_large_cmyk_jpeg_is_reduced_once(tmp_path: Path) -> None:
 
 STARVED = """
 import resource, sys
-from labeler import images
+from labeler.images import decode as images
 images.read(sys.argv[2], 64, 64, 10**8)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000,) * 2)

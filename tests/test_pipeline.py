@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import agenda, pipeline, tables
+from labeler import pipeline
 from labeler.errors import NoPicturesError
 from labeler.records import Faces, Redo, Row, Settings, Status
+from labeler.tables import reader, resume
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_the_table_does_not_depend_on_batch_size_or_workers(
     out = tmp_path / "t.csv"
     pipeline.classify(job(mixed, out, model, workers=workers, batch_size=batch_size))
 
-    assert list(tables.read(out)) == expected
+    assert list(reader.read(out)) == expected
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -95,7 +96,7 @@ def test_pictures_that_come_later_are_added_to_a_complete_table(
     mixed.noise("0/000.jpg", seed=1000)
     summary = pipeline.classify(job(mixed, out, model))
 
-    assert [row.file for row in tables.read(out)] == [*(row.file for row in expected), "0/000.jpg"]
+    assert [row.file for row in reader.read(out)] == [*(row.file for row in expected), "0/000.jpg"]
     assert (summary.tally.files, summary.tally.resumed) == (41, 40)
 
 
@@ -107,7 +108,7 @@ def test_pictures_that_have_gone_stay_in_the_table(
     (mixed.path / "0" / "00.jpg").unlink()
     pipeline.classify(job(mixed, out, model))
 
-    assert list(tables.read(out)) == expected
+    assert list(reader.read(out)) == expected
 
 
 def kill_again_and_again(command: Sequence[object], part: Path, step: int, times: int, seed: str) -> int:
@@ -150,7 +151,7 @@ def outlast(folder: Folder, model: Path, out: Path, workers: int, kills: int) ->
         finished = subprocess.run(list(map(str, given)), capture_output=True, check=False)
 
         assert (finished.returncode, finished.stderr) == (1, b"")
-        assert list(tables.read(out)) == list(tables.read(whole))
+        assert list(reader.read(out)) == list(reader.read(whole))
         assert out.suffix == ".parquet" or out.read_bytes() == whole.read_bytes()
     return done
 
@@ -206,7 +207,7 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
     assert b"run the same command to continue" in stderr
     assert b"Traceback" not in stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-    assert len(list(tables.read(out))) == 120
+    assert len(list(reader.read(out))) == 120
 
 
 def test_no_pictures_is_an_error_of_its_own(folder: Folder, model: Path, tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_progress_hears_of_every_batch(mixed: Folder, model: Path, tmp_path: Pat
 def test_progress_hears_of_a_finished_table_while_it_is_taken_over(
     folder: Folder, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    monkeypatch.setattr(agenda, "_TOLD_EVERY", 2)
+    monkeypatch.setattr(resume, "_TOLD_EVERY", 2)
     heard: list[tuple[int, int]] = []
     for number in range(7):
         folder.picture(f"{number}.png")
@@ -271,4 +272,4 @@ def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_pa
     expected = pipeline.label([folder.path], Settings(str(model), faces=Faces.WHOLE))
 
     assert killed >= 2
-    assert list(tables.read(out)) == list(expected)
+    assert list(reader.read(out)) == list(expected)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import placing
 from labeler.errors import OutputError
+from labeler.storage import transfer
 
 
 @pytest.fixture(params=["with hard links", "without hard links"])
@@ -31,7 +31,7 @@ def source(request: pytest.FixtureRequest, folder: Folder, monkeypatch: pytest.M
 
 
 def test_a_moved_file_has_its_new_name_only(source: str, folder: Folder) -> None:
-    placing.move(source, str(folder.path / "2.jpg"))
+    transfer.move(source, str(folder.path / "2.jpg"))
 
     assert os.listdir(folder.path) == ["2.jpg"]
 
@@ -40,7 +40,7 @@ def test_a_move_does_not_overwrite(source: str, folder: Folder) -> None:
     other = folder.file("2.jpg", b"other")
 
     with pytest.raises(FileExistsError):
-        placing.move(source, str(other))
+        transfer.move(source, str(other))
     assert (Path(source).read_bytes(), other.read_bytes()) == (b"picture", b"other")
 
 
@@ -49,7 +49,7 @@ def test_a_move_does_not_overwrite_a_broken_link(source: str, folder: Folder) ->
     link.symlink_to("nowhere")
 
     with pytest.raises(FileExistsError):
-        placing.move(source, str(link))
+        transfer.move(source, str(link))
     assert link.is_symlink()
 
 
@@ -57,19 +57,19 @@ def test_a_copy_does_not_overwrite(source: str, folder: Folder) -> None:
     other = folder.file("2.jpg", b"other")
 
     with pytest.raises(FileExistsError):
-        placing.copy(source, str(other), placing.digest(source))
+        transfer.copy(source, str(other), transfer.digest(source))
     assert other.read_bytes() == b"other"
 
 
 def test_a_copy_leaves_nothing_else_behind(source: str, folder: Folder) -> None:
-    placing.copy(source, str(folder.path / "2.jpg"), placing.digest(source))
+    transfer.copy(source, str(folder.path / "2.jpg"), transfer.digest(source))
 
     assert sorted(os.listdir(folder.path)) == ["1.jpg", "2.jpg"]
 
 
 def test_a_copy_with_other_bytes_does_not_appear(source: str, folder: Folder) -> None:
     with pytest.raises(OutputError, match="changed while it was copied"):
-        placing.copy(source, str(folder.path / "2.jpg"), "another hash")
+        transfer.copy(source, str(folder.path / "2.jpg"), "another hash")
     assert os.listdir(folder.path) == ["1.jpg"]
 
 
@@ -77,7 +77,7 @@ def test_one_file_reached_on_two_ways_is_not_spare(folder: Folder) -> None:
     path = folder.file("a/1.jpg")
     (folder.path / "b").symlink_to("a")
 
-    assert not placing.spare(str(path), str(folder.path / "b" / "1.jpg"))
+    assert not transfer.spare(str(path), str(folder.path / "b" / "1.jpg"))
 
 
 def test_one_file_reached_on_two_ways_is_not_spare_even_with_a_third_name(folder: Folder) -> None:
@@ -85,14 +85,14 @@ def test_one_file_reached_on_two_ways_is_not_spare_even_with_a_third_name(folder
     os.link(path, folder.path / "third.jpg")
     (folder.path / "b").symlink_to("a")
 
-    assert not placing.spare(str(path), str(folder.path / "b" / "1.jpg"))
+    assert not transfer.spare(str(path), str(folder.path / "b" / "1.jpg"))
 
 
 def test_a_second_name_of_a_file_is_spare(folder: Folder) -> None:
     path = folder.file("1.jpg")
     os.link(path, folder.path / "2.jpg")
 
-    assert placing.spare(str(path), str(folder.path / "2.jpg"))
+    assert transfer.spare(str(path), str(folder.path / "2.jpg"))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_move_across_file_systems_keeps_permissions_and_time(folder: Folder, a
     path = folder.file("1.jpg")
     path.chmod(0o604)
     os.utime(path, ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
-    placing.move(str(path), across("1.jpg"))
+    transfer.move(str(path), across("1.jpg"))
 
     status = os.stat(across("1.jpg"))
     assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o604, 1_234_567_890_123_456_789)
@@ -119,7 +119,7 @@ def test_a_move_across_file_systems_keeps_permissions_and_time(folder: Folder, a
 def test_a_move_across_file_systems_keeps_the_owner(folder: Folder, across: Callable[[str], str]) -> None:
     path = folder.file("1.jpg")
     os.chown(path, 1234, 4321)
-    placing.move(str(path), across("1.jpg"))
+    transfer.move(str(path), across("1.jpg"))
 
     assert (os.stat(across("1.jpg")).st_uid, os.stat(across("1.jpg")).st_gid) == (1234, 4321)
 
@@ -133,7 +133,7 @@ def test_attributes_that_the_other_file_system_has_no_room_for_stop_no_move(
         os.setxattr(across("1.jpg"), "user.comment", b"x" * 6000)
     except OSError as exc:
         pytest.skip(f"needs a file system with large attributes: {exc}")
-    placing.move(across("1.jpg"), str(folder.path / "1.jpg"))
+    transfer.move(across("1.jpg"), str(folder.path / "1.jpg"))
 
     assert (folder.path / "1.jpg").stat().st_mode & 0o777 == 0o604
 
@@ -142,10 +142,10 @@ def test_a_file_that_changes_while_it_moves_across_file_systems_stays(
     folder: Folder, across: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = folder.file("1.jpg", b"picture")
-    monkeypatch.setattr(placing, "sync", lambda _: path.write_bytes(b"edited"))
+    monkeypatch.setattr(transfer, "sync", lambda _: path.write_bytes(b"edited"))
 
     with pytest.raises(OutputError, match="changed while it was moved"):
-        placing.move(str(path), across("1.jpg"))
+        transfer.move(str(path), across("1.jpg"))
     assert (path.read_bytes(), os.path.lexists(across("1.jpg"))) == (b"edited", False)
 
 
@@ -156,7 +156,7 @@ def test_bytes_that_went_wrong_on_the_way_leave_the_file_where_it_is(
     monkeypatch.setattr(shutil, "copyfile", lambda _, part: Path(part).write_bytes(b"pict\0re"))
 
     with pytest.raises(OutputError, match="changed while it was copied"):
-        placing.move(str(path), across("1.jpg"))
+        transfer.move(str(path), across("1.jpg"))
     assert (path.read_bytes(), os.listdir(across(""))) == (b"picture", [])
 
 
@@ -176,7 +176,7 @@ def test_a_disk_that_is_full_leaves_the_file_where_it_is(folder: Folder, small: 
     path = folder.file("1.jpg", b"x" * 100_000)
 
     with pytest.raises(OSError, match="No space"):
-        placing.move(str(path), str(small / "1.jpg"))
+        transfer.move(str(path), str(small / "1.jpg"))
     assert (path.stat().st_size, os.listdir(small)) == (100_000, [])
 
 
@@ -188,6 +188,6 @@ def test_one_file_in_a_folder_that_is_mounted_twice_is_not_spare(folder: Folder)
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs the right to mount a folder twice")
     try:
-        assert not placing.spare(str(path), str(folder.path / "b" / "1.jpg"))
+        assert not transfer.spare(str(path), str(folder.path / "b" / "1.jpg"))
     finally:
         subprocess.run(["umount", str(folder.path / "b")], check=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from training import networks, precision
+from training.networks import architectures, mixed_precision
 
 PIXELS = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
 ANSWERS = np.eye(2, dtype=np.float32)[[0, 1] * 4]
@@ -17,13 +17,13 @@ ANSWERS = np.eye(2, dtype=np.float32)[[0, 1] * 4]
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return networks.default(2)
+    return architectures.default(2)
 
 
 @pytest.fixture(scope="module")
 def trained(network: keras.Model) -> keras.Model:
     """A fast copy that has learnt for three steps."""
-    fast = precision.fast(network, precision.BFLOAT16)
+    fast = mixed_precision.fast(network, mixed_precision.BFLOAT16)
     fast.compile(keras.optimizers.SGD(0.01), "categorical_crossentropy", jit_compile=False)
     for _ in range(3):
         fast.train_on_batch(PIXELS, ANSWERS)
@@ -32,7 +32,7 @@ def trained(network: keras.Model) -> keras.Model:
 
 def test_a_fast_copy_starts_with_the_same_weights(network: keras.Model) -> None:
     assert np.allclose(
-        precision.fast(network, precision.BFLOAT16).predict_on_batch(PIXELS),
+        mixed_precision.fast(network, mixed_precision.BFLOAT16).predict_on_batch(PIXELS),
         network.predict_on_batch(PIXELS),
         atol=0.02,
     )
@@ -50,7 +50,7 @@ def test_weights_are_kept_in_float32(trained: keras.Model) -> None:
 
 def test_fused_normalisation_learns_what_keras_normalisation_learns() -> None:
     features = np.random.default_rng(1).normal(3, 2, (16, 8, 8, 4)).astype(np.float32)
-    layers = [precision.FusedNormalization(), keras.layers.BatchNormalization()]
+    layers = [mixed_precision.FusedNormalization(), keras.layers.BatchNormalization()]
     outputs = [layer(features, training=True) for layer in layers]
 
     assert np.allclose(*outputs, atol=1e-4)
@@ -59,7 +59,7 @@ def test_fused_normalisation_learns_what_keras_normalisation_learns() -> None:
 
 
 def test_what_was_trained_fast_is_the_same_in_float32(trained: keras.Model) -> None:
-    plain = precision.plain(trained)
+    plain = mixed_precision.plain(trained)
 
     assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
     assert all(map(np.array_equal, plain.get_weights(), trained.get_weights()))
@@ -67,7 +67,7 @@ def test_what_was_trained_fast_is_the_same_in_float32(trained: keras.Model) -> N
 
 
 def test_a_plain_network_is_left_alone(network: keras.Model) -> None:
-    assert precision.plain(network) is network
+    assert mixed_precision.plain(network) is network
 
 
 def test_a_fast_network_can_be_saved_and_loaded_safely(trained: keras.Model, tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from conftest import Folder
 
-from labeler import pipeline, tables
+from labeler import pipeline
 from labeler.errors import InputGoneError
 from labeler.records import Faces, Row, Settings
 from labeler.selection import Selection
 from labeler.sources import Source
+from labeler.tables import reader
 
 COUNT = 120
 
@@ -101,7 +102,7 @@ def test_a_disk_that_goes_stops_the_run_and_the_same_command_continues_when_it_i
     assert (stopped.returncode, stopped.stderr) == (6, said)
     assert kept < COUNT
     assert (finished.returncode, finished.stderr) == (1, "")
-    assert list(tables.read(out)) == expected(originals, model)
+    assert list(reader.read(out)) == expected(originals, model)
 
 
 @pytest.mark.parametrize(("renamed", "rows"), [(".", 10), ("1", 70)])
@@ -117,7 +118,7 @@ def test_a_folder_that_is_renamed_stops_the_run_too(
 
     assert (stopped.returncode, f"the folder {folder} went away" in stopped.stderr) == (6, True), stopped.stderr
     assert finished.returncode == 1
-    assert list(tables.read(out)) == expected(originals, model)
+    assert list(reader.read(out)) == expected(originals, model)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -147,7 +148,7 @@ def test_files_that_are_deleted_meanwhile_cost_their_rows_and_not_the_run(
             (originals / "0" / f"{index:03}.png").unlink()
 
     done = interrupted(command(originals, out, model, workers), out, delete)
-    rows = list(tables.read(out))
+    rows = list(reader.read(out))
 
     assert (done.returncode, len(rows)) == (1, COUNT)
     assert sum(row.reason == "No such file or directory" for row in rows) > COUNT // 8
@@ -163,10 +164,12 @@ def test_no_row_of_a_retry_is_lost_when_the_disk_goes_while_it_looks(
     for index in range(0, COUNT, 10):
         Folder(originals).noise(f"{index * 2 // COUNT}/{index:03}.png", seed=index, side=300)
     shutil.copytree(originals, place, dirs_exist_ok=True)
-    code = "import os, sys\nfrom labeler import agenda, cli\nfrom subprocess import run\n"
-    code += "redo = agenda.Agenda._is_to_redo\ndef look(self, rows):\n"
+    code = (
+        "import os, sys\nfrom labeler.cli import app\nfrom labeler.tables import resume\nfrom subprocess import run\n"
+    )
+    code += "redo = resume.Agenda._is_to_redo\ndef look(self, rows):\n"
     code += f"    if rows[0].file == '0/030.png': run(['umount', '--lazy', {str(place)!r}])\n"
-    code += "    return redo(self, rows)\nagenda.Agenda._is_to_redo = look\ncli.main()"
+    code += "    return redo(self, rows)\nresume.Agenda._is_to_redo = look\napp.main()"
     stopped = subprocess.run(
         [sys.executable, "-c", code, *run[3:], "--retry-failed"], capture_output=True, text=True, check=False
     )
@@ -175,7 +178,7 @@ def test_no_row_of_a_retry_is_lost_when_the_disk_goes_while_it_looks(
     assert out.read_bytes() == before
     mounted(".")
     assert subprocess.run([*run, "--retry-failed"], check=False).returncode == 0
-    assert list(tables.read(out)) == expected(originals, model)
+    assert list(reader.read(out)) == expected(originals, model)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from conftest import make_bundle
 from onnx import TensorProto, helper
 
-from labeler import bundles, faces, models, protobuf
 from labeler.errors import ModelError
+from labeler.inference import bundle, onnx_metadata, session, yunet
 
 OUTSIDE = r"keeps a part of its network in other files \(external data\)"
 PLACES = ["/etc/passwd", "../../secret.bin", "weights.bin", "*/_ORT_MEM_ADDR_/*"]
@@ -34,7 +34,7 @@ def test_weights_in_another_file_are_refused_before_the_model_is_loaded(path: Pa
     move_out(model.graph.initializer[1], place)
     path.write_bytes(model.SerializeToString())
 
-    for read in (bundles.card, protobuf.check_self_contained, models.load, faces.Finder):
+    for read in (bundle.card, onnx_metadata.check_self_contained, session.load, yunet.Finder):
         with pytest.raises(ModelError, match=OUTSIDE):
             read(path)
 
@@ -47,7 +47,7 @@ def test_constants_in_graphs_within_graphs_are_looked_at_too(path: Path) -> None
     move_out(model.graph.node[-1].attribute[1].g.node[0].attribute[0].t, "/etc/passwd")
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match=OUTSIDE):
-        bundles.card(path)
+        bundle.card(path)
 
 
 @pytest.mark.parametrize(
@@ -56,32 +56,32 @@ def test_constants_in_graphs_within_graphs_are_looked_at_too(path: Path) -> None
 def test_numbers_that_are_written_longer_than_need_be_hide_nothing(path: Path, key: bytes) -> None:
     path.write_bytes(path.read_bytes() + b"\xba\x3e" + bytes([len(key)]) + key)  # In a field that nobody knows.
     with pytest.raises(ModelError, match=OUTSIDE):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_the_word_by_itself_is_no_reason_to_refuse(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "m.onnx", ("location", "other"), training_data="location unknown")
 
-    assert bundles.card(path).class_names == ("location", "other")
+    assert bundle.card(path).class_names == ("location", "other")
 
 
 @pytest.mark.parametrize("content", [b"\0" * 100_000, b"\x08\x00" * 100_000, b"\x72\x03\x0a\x01a" * 100_000])
 def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"no protobuf message|more than 10,000 parts"):
-        protobuf.metadata(tmp_path / "m.onnx")
+        onnx_metadata.metadata(tmp_path / "m.onnx")
 
 
 def test_too_much_metadata_is_refused(tmp_path: Path) -> None:
     path = make_bundle(tmp_path / "m.onnx", licence="x" * (1 << 24))
     with pytest.raises(ModelError, match="more than 16,777,216 bytes of metadata"):
-        bundles.card(path)
+        bundle.card(path)
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "m.onnx").open("wb") as file:
-        file.truncate(protobuf.MAX_BYTES + 1)
+        file.truncate(onnx_metadata.MAX_BYTES + 1)
 
-    for read in (bundles.card, protobuf.metadata, models.load):
+    for read in (bundle.card, onnx_metadata.metadata, session.load):
         with pytest.raises(ModelError, match=r"too large for a model|the limit is"):
             read(tmp_path / "m.onnx")

@@ -8,13 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from training import augmentation, networks, recipes
+from training import recipes
+from training.data import augmentation
+from training.networks import architectures
 from training.settings import TrainSettings, recipe_of
 
 
 @pytest.fixture(scope="module")
 def ready() -> keras.Model:
-    network = recipes.RECIPES["default"].ready(networks.default(2), 0.1, 200)
+    network = recipes.RECIPES["default"].ready(architectures.default(2), 0.1, 200)
     network.optimizer.build(network.trainable_variables)
     return network
 

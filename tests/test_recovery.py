@@ -20,10 +20,11 @@ from typing import Any
 import pytest
 from conftest import Folder, small_tmpfs
 
-from labeler import drafts, pipeline, tables
-from labeler.agenda import Agenda
+from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
 from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.tables import reader, writer
+from labeler.tables.resume import Agenda
 
 NAMES = ("angry", "happy")
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
@@ -51,7 +52,7 @@ def run(
     root = str(out.parent / "photos")
     record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
     tally = Tally()
-    with drafts.Draft.begin(out, record, redo) as draft:
+    with writer.Draft.begin(out, record, redo) as draft:
         agenda = Agenda(names, Settings(root=root), draft.record, tally)
         batch: list[Row] = []
         for count, name in enumerate(agenda.names(draft.done(), draft.earlier()), 1):
@@ -128,7 +129,7 @@ def killed_before(step: int, action: Callable[[], object]) -> int:
 
 def content(out: Path) -> object:
     """Return a table's bytes, or of Parquet, which names its version, the rows."""
-    return list(tables.read(out)) if out.suffix == ".parquet" else out.read_bytes()
+    return list(reader.read(out)) if out.suffix == ".parquet" else out.read_bytes()
 
 
 def expected(tmp_path: Path, suffix: str, action: Action) -> object:
@@ -189,11 +190,11 @@ def test_a_killed_retry_is_completed_without_its_option_too(fresh: Iterator[Path
         out = folder / "t.csv"
         first(out)
         ended = killed_before(step, partial(retrying, out))
-        begun = tables.unfinished(out) is not None
+        begun = reader.unfinished(out) is not None
         run(out, [*ADDED, *FIRST], mended=True)
         if begun:
             assert content(out) == wanted, f"killed before step {step}"
-        assert list(dict.fromkeys(row.file for row in tables.read(out))) == [*FIRST, *ADDED]
+        assert list(dict.fromkeys(row.file for row in reader.read(out))) == [*FIRST, *ADDED]
         if ended != -signal.SIGKILL:
             break
 
@@ -287,12 +288,12 @@ def test_a_run_that_began_before_another_finished_adds_nothing_twice(fresh: Iter
     out = next(fresh) / "t.csv"
     first(out)
     record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, str(out.parent / "photos"), (), {})
-    with drafts.Draft.begin(out, record), pytest.raises(LabelerError, match="another run is writing"):
+    with writer.Draft.begin(out, record), pytest.raises(LabelerError, match="another run is writing"):
         adding(out)
     adding(out)
     adding(out)
 
-    files = [row.file for row in tables.read(out) if not row.face]
+    files = [row.file for row in reader.read(out) if not row.face]
     assert files == [*FIRST, *ADDED]
 
 
@@ -334,7 +335,7 @@ def test_a_full_disk_stops_the_command_with_one_line_and_it_continues_when_there
     assert (stopped.returncode, stopped.stderr.count("\n")) == (5, 1)
     assert "No space left on device. Make room, then run the same command to continue" in stopped.stderr
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert list(tables.read(out)) == list(pipeline.label([folder.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([folder.path], Settings(str(model))))
 
 
 def test_crops_that_do_not_fit_stop_the_command_with_one_line_and_it_continues(
@@ -352,4 +353,4 @@ def test_crops_that_do_not_fit_stop_the_command_with_one_line_and_it_continues(
     assert "20.png.face0.png: File too large. Make room" in stopped.stderr
     assert (finished.returncode, finished.stderr) == (0, "")
     assert sorted(os.listdir(crops)) == [f"{index:02}.png.face0.png" for index in range(40)]
-    assert len(list(tables.read(tmp_path / "t.csv"))) == 40
+    assert len(list(reader.read(tmp_path / "t.csv"))) == 40

@@ -10,8 +10,10 @@ import onnxruntime
 import pytest
 from PIL import Image, ImageOps
 
-from labeler import bundles, pipeline, tables
+from labeler import pipeline
+from labeler.inference import bundle
 from labeler.records import Faces, Settings, Status
+from labeler.tables import reader
 
 FURTHEST = 0.01
 """How far a probability may be from the reference's. Decoders and ways to resize differ a little: most of these
@@ -75,7 +77,7 @@ def reference(path: Path) -> np.ndarray:
     for size in ((min(rgb.width, 64), rgb.height), (min(rgb.width, 64), min(rgb.height, 64))):
         rgb = rgb.resize(size, Image.Resampling.BOX)
     pixels = np.asarray(rgb.resize((64, 64), Image.Resampling.BILINEAR))
-    session = onnxruntime.InferenceSession(bundles.find("documented"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(bundle.find("documented"), providers=["CPUExecutionProvider"])
     found: np.ndarray = session.run(None, {session.get_inputs()[0].name: pixels[None]})[0][0]
     return found
 
@@ -84,7 +86,7 @@ def reference(path: Path) -> np.ndarray:
 def test_the_fast_path_gives_the_probabilities_of_the_simplest_one(photos: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "t.csv"
     pipeline.classify(pipeline.Job((photos,), out, Settings("documented", faces=Faces.WHOLE), workers, batch_size=5))
-    rows = {row.file: row for row in tables.read(out)}
+    rows = {row.file: row for row in reader.read(out)}
     differences = {
         name: float(np.abs(np.array(row.probabilities) - reference(photos / name)).max())
         for name, row in rows.items()

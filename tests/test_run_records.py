@@ -15,11 +15,12 @@ import pytest
 from conftest import Folder, make_bundle
 from test_recovery import killed_before
 
-from labeler import annotation, drafts, sorting, tables
-from labeler.agenda import Agenda
+from labeler import drawing
 from labeler.errors import LabelerError
 from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
-from training import labels
+from labeler.sorting.sort import plan
+from labeler.tables import labels, reader, writer
+from labeler.tables.resume import Agenda
 
 CLASSES = tuple(f"{made_of}:{kind}" for made_of in ("a:m1", "a:m2", "b:m1") for kind in "xy")
 """The label of a row says which folder and which model it was made of."""
@@ -44,7 +45,7 @@ class Place:
         """Do what `pipeline.classify` does; the first file cannot be read, unless it is tried again."""
         folder = str(self.roots[root])
         record = RunRecord("1", SCHEMA_VERSION, model, model * 32, CLASSES, folder, (folder,), {})
-        with drafts.Draft.begin(self.out, record, redo, overwrite=overwrite) as draft:
+        with writer.Draft.begin(self.out, record, redo, overwrite=overwrite) as draft:
             agenda = Agenda(FILES, Settings(root=folder), draft.record, Tally())
             for name in agenda.names(draft.done(), draft.earlier()):
                 draft.write(agenda.settled([_row(name, f"{root}:{model}", mended=bool(redo))]))
@@ -52,7 +53,7 @@ class Place:
 
     def truth(self) -> tuple[str, str]:
         """Return the root and the model that the rows of the finished table were made of."""
-        ((root, model),) = {tuple(row.label.split(":")[:2]) for row in tables.read(self.out) if row.label}
+        ((root, model),) = {tuple(row.label.split(":")[:2]) for row in reader.read(self.out) if row.label}
         return str(self.roots[root]), model
 
 
@@ -95,11 +96,11 @@ def test_killed_before_any_step_the_record_is_true_of_the_table(
 ) -> None:
     for step, place in enumerate(places(suffix)):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        record = tables.read_record(place.out)
+        record = reader.read_record(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"
-        assert tables.root(place.out) == place.truth()[0]
+        assert reader.root(place.out) == place.truth()[0]
         if ended != -signal.SIGKILL:
             break
     assert (ended, step > 15) == (0, True)
@@ -112,13 +113,13 @@ def test_what_a_kill_leaves_is_continued_replaced_or_refused_and_the_record_stay
 ) -> None:
     for step, place in enumerate(places(".csv")):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        begun = tables.unfinished(place.out)
+        begun = reader.unfinished(place.out)
         try:
             DEEDS[then](place)
             refused = False
         except LabelerError:
             refused = True
-        record = tables.read_record(place.out)
+        record = reader.read_record(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"
@@ -135,9 +136,9 @@ def test_sort_annotate_and_train_use_the_files_that_were_labelled(
     for step, place in enumerate(places(".csv")):
         ended = killed_before(step, partial(DEEDS["another root"], place))
         root, _ = place.truth()
-        moves = list(sorting.plan(tables.read(place.out), tables.root(place.out), tmp_path / "sorted"))
-        drawn = annotation.annotate(
-            tables.read(place.out), CLASSES, Settings(root=tables.root(place.out)), tmp_path / f"drawn{step}"
+        moves = list(plan(reader.read(place.out), reader.root(place.out), tmp_path / "sorted"))
+        drawn = drawing.annotate(
+            reader.read(place.out), CLASSES, Settings(root=reader.root(place.out)), tmp_path / f"drawn{step}"
         )
 
         assert {os.path.dirname(move.source).removesuffix("/sub") for move in moves} == {root}
@@ -172,4 +173,4 @@ def test_a_command_killed_while_it_overwrites_leaves_the_labels_with_their_files
 
     assert found == {path.name: path.read_bytes() for path in folder.path.iterdir()}
     finished = subprocess.run(labeler("classify", other.path, "-o", out, "--model", second, "-q"), check=False)
-    assert (finished.returncode, tables.root(out)) == (0, str(other.path))
+    assert (finished.returncode, reader.root(out)) == (0, str(other.path))

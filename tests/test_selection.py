@@ -15,11 +15,12 @@ import pytest
 from conftest import Folder
 from typer.testing import Result
 
-from labeler import pipeline, tables
+from labeler import pipeline
 from labeler.errors import LabelerError
 from labeler.records import Redo, Row, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
+from labeler.tables import reader
 
 Run = Callable[..., Result]
 
@@ -183,7 +184,7 @@ def test_a_try_and_then_the_rest_are_a_whole_run(
     whole = list(pipeline.label([mixed.path], Settings(str(model))))
     tried = job(mixed, out, model, workers=workers, batch_size=2, selection=selection)
     pipeline.classify(tried)
-    after_the_try = list(tables.read(out))
+    after_the_try = list(reader.read(out))
     again = pipeline.classify(tried)
     rest = pipeline.classify(replace(tried, selection=Selection()))
     smaller_again = pipeline.classify(tried)
@@ -192,9 +193,9 @@ def test_a_try_and_then_the_rest_are_a_whole_run(
     assert 0 < len(wanted) < 40
     assert (again.complete_before, again.tally.files, again.vanished) == (True, len(wanted), 0)
     assert (rest.tally.files, rest.tally.resumed, rest.vanished) == (40, len(wanted), 0)
-    assert in_order(tables.read(out)) == in_order(whole)
+    assert in_order(reader.read(out)) == in_order(whole)
     assert (smaller_again.tally.files, smaller_again.complete_before, smaller_again.vanished) == (40, True, 0)
-    assert in_order(tables.read(out)) == in_order(whole)
+    assert in_order(reader.read(out)) == in_order(whole)
 
 
 def test_after_the_first_few_the_rest_comes_in_its_order(mixed: Folder, model: Path, tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_try_that_was_stopped_is_continued_with_or_without_its_selection(
             pipeline.classify(job(folder, out, model, selection=selection, workers=1, batch_size=1), stop)
         pipeline.classify(job(folder, out, model, selection=then))
 
-        assert sorted(row.file for row in tables.read(out)) == sorted(Source([folder.path], selection=then))
+        assert sorted(row.file for row in reader.read(out)) == sorted(Source([folder.path], selection=then))
         out.unlink()
 
 
@@ -248,13 +249,13 @@ def test_only_what_is_selected_is_labelled_again(
     out, selection = tmp_path / "t.csv", SELECTIONS[kind]
     whole = replace(job(mixed, out, model), settings=Settings(str(model), absolute=absolute))
     pipeline.classify(whole)
-    for row in list(tables.read(out)):
+    for row in list(reader.read(out)):
         if row.failed:
             mixed.noise(os.path.relpath(os.path.join(mixed.path, row.file), mixed.path), seed=1)
     summary = pipeline.classify(replace(whole, redo=frozenset({Redo.FAILED}), selection=selection))
     chosen = set(Source([mixed.path], absolute=absolute, selection=selection))
     failed = {f"{i % 4}/{i:02}.jpg" for i in range(40) if i % 7 == 3}
-    still = {row.file for row in tables.read(out) if row.failed}
+    still = {row.file for row in reader.read(out) if row.failed}
 
     assert still == {os.path.join(mixed.path, file) if absolute else file for file in failed} - chosen
     assert summary.tally.files == 40
@@ -270,7 +271,7 @@ def test_what_was_not_selected_for_a_refresh_is_refreshed_later(mixed: Folder, m
     second = pipeline.classify(refresh)
 
     assert (first.tally.resumed, second.tally.resumed) == (39, 39)
-    assert list(tables.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
 
 
 def test_a_refresh_that_was_stopped_with_a_selection_and_continued_without_forgets_nothing(
@@ -290,7 +291,7 @@ def test_a_refresh_that_was_stopped_with_a_selection_and_continued_without_forge
     pipeline.classify(refresh)  # Completes what was begun: of the rows before 1/01.jpg nothing is read again.
     pipeline.classify(refresh)
 
-    assert list(tables.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
 
 
 def test_the_summary_and_json_say_that_it_was_a_selection(run: Run, mixed: Folder, model: Path, tmp_path: Path) -> None:
@@ -342,4 +343,4 @@ def test_a_selection_that_failed_counts_as_any_other_run(run: Run, mixed: Folder
     done = run("classify", mixed.path, "--out", tmp_path / "t.csv", "--model", model, "--include", "3/03.jpg")
 
     assert done.exit_code == 1
-    assert [row.status for row in tables.read(tmp_path / "t.csv")] == [Status.UNSUPPORTED]
+    assert [row.status for row in reader.read(tmp_path / "t.csv")] == [Status.UNSUPPORTED]

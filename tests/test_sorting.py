@@ -18,10 +18,11 @@ import pytest
 from conftest import Folder
 from kills import killed
 
-from labeler import holding, journal, sorting
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Row
-from labeler.sorting import Mode, Outcome, Plan
+from labeler.sorting import holding, journal
+from labeler.sorting import sort as sorting
+from labeler.sorting.sort import Mode, Outcome, Plan
 
 NAMES = ("a/1.jpg", "b/1.jpg", "b/2.jpg")
 MTIME_NS = 1_234_567_890_123_456_789
@@ -520,7 +521,7 @@ def names(album: Album) -> set[str]:
 SORT_AND_TELL = """
 import sys
 from pathlib import Path
-from labeler import sorting
+from labeler.sorting import sort as sorting
 from labeler.records import Row
 
 photos, into = sys.argv[1:]

@@ -142,7 +142,7 @@ def test_with_all_files_a_suffix_does_not_matter_but_a_dot_in_front_does(folder:
 
 def test_a_current_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
-    script = "import os\nfrom labeler import cli\nos.rmdir(os.getcwd())\ncli.main()"
+    script = "import os\nfrom labeler.cli import app\nos.rmdir(os.getcwd())\napp.main()"
     command = [sys.executable, "-c", script, "classify", "photos", "--out", str(tmp_path / "t.csv")]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from labeler.errors import LabelerError
-from training import splitting
-from training.reading import Read
+from labeler.grouping import split
+from training.data.decode import Read
 
 
 def pictures(votes: Sequence[Sequence[float]], prints: str = "", files: Sequence[str] = (), seed: int = 0) -> Read:
@@ -39,28 +39,28 @@ A, B = (1, 0), (0, 1)
 
 
 def test_identical_pictures_become_one() -> None:
-    found, counts = splitting.unified(pictures([A, B, A, B], "xyxz"), soft=False)
+    found, counts = split.unified(pictures([A, B, A, B], "xyxz"), soft=False)
 
     assert (found.places.tolist(), found.votes.tolist()) == ([0, 1, 3], [[1, 0], [0, 1], [0, 1]])
     assert counts == {"identical": 1}
 
 
 def test_the_most_frequent_of_several_labels_wins() -> None:
-    found, counts = splitting.unified(pictures([A, B, B, A], "xxxy"), soft=False)
+    found, counts = split.unified(pictures([A, B, B, A], "xxxy"), soft=False)
 
     assert (found.places.tolist(), found.votes.tolist()) == ([0, 3], [[0, 1], [1, 0]])
     assert counts == {"identical": 2}
 
 
 def test_pictures_whose_labels_tie_are_left_out() -> None:
-    found, counts = splitting.unified(pictures([A, B, A], "xxy"), soft=False)
+    found, counts = split.unified(pictures([A, B, A], "xxy"), soft=False)
 
     assert found.places.tolist() == [2]
     assert counts == {"identical": 1, "disputed": 1}
 
 
 def test_votes_of_identical_pictures_are_added_up() -> None:
-    found, counts = splitting.unified(pictures([(3, 1), (1, 5), (1, 1)], "xxy"), soft=True)
+    found, counts = split.unified(pictures([(3, 1), (1, 5), (1, 1)], "xxy"), soft=True)
 
     assert found.votes.tolist() == pytest.approx(np.array([[0.4, 0.6], [0.5, 0.5]]))
     assert counts == {"identical": 1}
@@ -69,26 +69,26 @@ def test_votes_of_identical_pictures_are_added_up() -> None:
 def test_near_copies_are_held_back_together() -> None:
     pairs = [(2 * n, 2 * n + 1) for n in range(20)]
     for seed in range(10):
-        learnt, judged, _ = splitting.split(near(pictures([A, B] * 20), *pairs), 0.3, seed, "")
+        learnt, judged, _ = split.split(near(pictures([A, B] * 20), *pairs), 0.3, seed, "")
         assert {place // 2 for place in learnt.places} & {place // 2 for place in judged.places} == set()
         assert len(judged) == 12
 
 
 def test_files_of_one_name_are_held_back_together() -> None:
     files = [f"{'ab'[n % 2]}/person{n // 10}_{n}.jpg" for n in range(100)]
-    learnt, judged, _ = splitting.split(pictures([A, B] * 50, files=files), 0.2, 0, r"(person\d+)_")
+    learnt, judged, _ = split.split(pictures([A, B] * 50, files=files), 0.2, 0, r"(person\d+)_")
 
     assert {place // 10 for place in learnt.places} & {place // 10 for place in judged.places} == set()
     assert len(judged) == 20
 
 
 def test_without_a_group_in_the_expression_all_that_it_matches_counts() -> None:
-    assert splitting.keys(["a/anna_1.jpg", "b/anna_2.jpg", "b/3.jpg"], "[a-z]+_") == ["anna_", "anna_", ""]
+    assert split.keys(["a/anna_1.jpg", "b/anna_2.jpg", "b/3.jpg"], "[a-z]+_") == ["anna_", "anna_", ""]
 
 
 def test_files_that_the_expression_does_not_match_go_alone() -> None:
     files = [f"{n}.jpg" for n in range(19)] + ["anna.jpg"]
-    _, judged, _ = splitting.split(pictures([A, B] * 10, files=files), 0.3, 0, "anna")
+    _, judged, _ = split.split(pictures([A, B] * 10, files=files), 0.3, 0, "anna")
 
     assert np.bincount(judged.votes.argmax(axis=1)).tolist() == [3, 3]
 
@@ -96,18 +96,18 @@ def test_files_that_the_expression_does_not_match_go_alone() -> None:
 @pytest.mark.parametrize(("wrong", "told"), [("(", "is not a regular expression"), ("zoe", "finds nothing in any")])
 def test_an_expression_that_cannot_group_is_an_error(wrong: str, told: str) -> None:
     with pytest.raises(LabelerError, match=told):
-        splitting.keys(["anna.jpg"], wrong)
+        split.keys(["anna.jpg"], wrong)
 
 
 def test_no_class_is_held_back_whole_with_its_group() -> None:
     read = near(pictures([A, A, B, B, B, B]), (0, 1))
     for seed in range(10):
-        learnt, _, _ = splitting.split(read, 0.5, seed, "")
+        learnt, _, _ = split.split(read, 0.5, seed, "")
         assert set(learnt.votes.argmax(axis=1)) == {0, 1}
 
 
 def test_what_ties_does_not_validate() -> None:
-    learnt, judged, counts = splitting.split(pictures([(2, 1), (1, 2), (1, 1), (1, 1)] * 10), 0.5, 0, "")
+    learnt, judged, counts = split.split(pictures([(2, 1), (1, 2), (1, 1), (1, 1)] * 10), 0.5, 0, "")
 
     assert (judged.votes[:, 0] != judged.votes[:, 1]).all()
     assert counts == {"tie": 40 - len(learnt) - len(judged)}
@@ -117,7 +117,7 @@ def test_kin_of_training_pictures_does_not_validate() -> None:
     files = ["p1.jpg", "p2.jpg", "p3.jpg", "p1.jpg", "p4.jpg", "p5.jpg", "p6.jpg", "p7.jpg"]
     both = near(pictures([A, B, A, A, A, (0.5, 0.5), B, A], "abcdaefg", files), (1, 6))
     learnt, judged = both.at(np.arange(3)), both.at(np.arange(3, 8))
-    kept, counts = splitting.without_kin(judged, learnt, r"p\d")
+    kept, counts = split.without_kin(judged, learnt, r"p\d")
 
     assert kept.files == ("p7.jpg",)
     assert counts == {"same_group": 1, "copy": 1, "tie": 1, "near_copy": 1}
@@ -125,6 +125,6 @@ def test_kin_of_training_pictures_does_not_validate() -> None:
 
 def test_a_near_copy_of_a_near_copy_does_not_validate() -> None:
     both = near(pictures([A, A, A, B]), (0, 1), (1, 2))
-    kept, counts = splitting.without_kin(both.at(np.arange(1, 4)), both.at(np.arange(1)), "")
+    kept, counts = split.without_kin(both.at(np.arange(1, 4)), both.at(np.arange(1)), "")
 
     assert (kept.places.tolist(), counts) == ([3], {"near_copy": 2})

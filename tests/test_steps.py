@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import networks, steps
+from training.networks import architectures, fast_steps
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 8, 64, 64, 3), dtype=np.uint8)
 ANSWERS = np.eye(3, dtype=np.float32)[np.random.default_rng(1).integers(0, 3, (3, 8))]
@@ -15,19 +15,19 @@ ANSWERS = np.eye(3, dtype=np.float32)[np.random.default_rng(1).integers(0, 3, (3
 
 def fresh() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return networks.compiled(networks.documented(3), 0.001)
+    return architectures.compiled(architectures.documented(3), 0.001)
 
 
 def learnt_slowly() -> tuple[keras.Model, float]:
     network = fresh()
-    data = tf.data.Dataset.from_tensor_slices((PIXELS.astype(np.float32) * np.float32(steps.SCALE), ANSWERS))
+    data = tf.data.Dataset.from_tensor_slices((PIXELS.astype(np.float32) * np.float32(fast_steps.SCALE), ANSWERS))
     history = network.fit(data, epochs=2, verbose=0, shuffle=False)
     return network, history.history["loss"][-1]
 
 
 def learnt_quickly() -> tuple[keras.Model, float]:
     network = fresh()
-    steps.quicken(network)
+    fast_steps.quicken(network)
     history = network.fit(tf.data.Dataset.from_tensors((PIXELS, ANSWERS)), epochs=2, verbose=0, shuffle=False)
     return network, history.history["loss"][-1]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from labeler import drafts, tables
 from labeler.errors import LabelerError, ModelError, OutputError
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, RunRecord, columns
+from labeler.tables import reader, writer
 
 NAMES = ("angry", "happy")
 FORMATS = [".csv", ".jsonl", ".parquet"]
@@ -39,7 +39,7 @@ def rows(file: str, faces: int = 1) -> list[Row]:
 
 
 def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         for batch in batches:
             table.write(batch)
         if finish:
@@ -51,7 +51,7 @@ def test_a_finished_table_holds_what_was_written(tmp_path: Path, suffix: str) ->
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3))
 
-    assert list(tables.read(out)) == rows("a") + rows("b", 3)
+    assert list(reader.read(out)) == rows("a") + rows("b", 3)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -73,12 +73,12 @@ def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffi
 def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3), finish=False)
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("a")
         table.write(rows("b", 3))
         table.finish({})
 
-    assert list(tables.read(out)) == rows("a") + rows("b", 3)
+    assert list(reader.read(out)) == rows("a") + rows("b", 3)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -91,14 +91,14 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
     for length in range(0, len(whole), 7):
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
-        tables.write_record(out, record(), "", tables.PART_RECORD)
-        with drafts.Draft.begin(out, record()) as table:
+        reader.write_record(out, record(), "", reader.PART_RECORD)
+        with writer.Draft.begin(out, record()) as table:
             done = [row.file for row in table.done() if not row.face]
             for batch in everything[len(done) :]:
                 table.write(batch)
             table.finish({})
 
-        assert list(tables.read(out)) == [row for batch in everything for row in batch]
+        assert list(reader.read(out)) == [row for batch in everything for row in batch]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -107,14 +107,14 @@ def test_a_complete_table_grows_when_something_is_written_to_it(tmp_path: Path, 
     write(out, rows("a"))
     write(out, rows("b"))
 
-    assert list(tables.read(out)) == rows("a") + rows("b")
+    assert list(reader.read(out)) == rows("a") + rows("b")
 
 
 def test_a_complete_table_is_not_touched_when_nothing_is_written(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.stat()
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         complete = table.complete
         table.finish({})
 
@@ -135,26 +135,26 @@ def test_another_model_or_other_settings_are_refused_and_named(
     out = tmp_path / "t.csv"
     write(out, rows("a"), finish=False)
     with pytest.raises(LabelerError, match=message):
-        drafts.Draft.begin(out, record(**changes))
+        writer.Draft.begin(out, record(**changes))
 
 
 def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with drafts.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.Draft.begin(out, record(), overwrite=True) as table:
         table.write(rows("new"))
 
-        assert list(tables.read(out)) == rows("old")
+        assert list(reader.read(out)) == rows("old")
         table.finish({})
-    assert list(tables.read(out)) == rows("new")
+    assert list(reader.read(out)) == rows("new")
 
 
 def test_an_overwriting_run_that_was_killed_is_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with drafts.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.Draft.begin(out, record(), overwrite=True) as table:
         table.write(rows("new") + rows("newer"))
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("new")
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_not_a_table_is_never_replaced(tmp_path: Path, overwrite:
     out = tmp_path / "accounts.csv"
     out.write_text("date,amount\n2026-01-01,5\n")
     with pytest.raises(LabelerError, match="not a table made by labeler"):
-        drafts.Draft.begin(out, record(), overwrite=overwrite)
+        writer.Draft.begin(out, record(), overwrite=overwrite)
 
     assert out.read_text() == "date,amount\n2026-01-01,5\n"
 
@@ -173,8 +173,8 @@ def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) 
     write(out, rows("a"))
     (tmp_path / "t.csv.run.json").unlink()
     with pytest.raises(LabelerError, match="no run record"):
-        drafts.Draft.begin(out, record())
-    with drafts.Draft.begin(out, record(), overwrite=True) as table:
+        writer.Draft.begin(out, record())
+    with writer.Draft.begin(out, record(), overwrite=True) as table:
         assert list(table.done()) == []
 
 
@@ -185,101 +185,101 @@ def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) 
 def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(LabelerError, match=message):
-        tables.check(tmp_path / name)
+        reader.check(tmp_path / name)
 
 
 def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    tables.beside(out, tables.RECORD).rename(tables.beside(out, tables.PART_RECORD))
-    found = tables.read_record(out)
-    with drafts.Draft.begin(out, record()) as table:
+    reader.beside(out, reader.RECORD).rename(reader.beside(out, reader.PART_RECORD))
+    found = reader.read_record(out)
+    with writer.Draft.begin(out, record()) as table:
         assert (bool(found and found.finished), table.complete) == (True, True)
 
 
 def first_version(out: Path, *, finished: bool, **changes: object) -> None:
     """Write the record that version 1 of the schema had, of a table and of its part alike."""
     found = asdict(record(schema_version=1, finished=finished, **changes)) | {"began": 1.5, "redo_began": None}
-    tables.beside(out, tables.RECORD).write_text(json.dumps(found))
+    reader.beside(out, reader.RECORD).write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.Draft.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     first_version(out, finished=True)
     write(out, [row._replace(version="1-2", image_width=3, image_height=4) for row in rows("b")])
 
-    assert list(tables.read(out)) == rows("a") + rows("b")
-    assert tables.columns(out) == columns(NAMES, schema=1)
+    assert list(reader.read(out)) == rows("a") + rows("b")
+    assert reader.columns(out) == columns(NAMES, schema=1)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.Draft.begin(out, record(schema_version=1)) as table:
         table.write(rows("a") + rows("b"))
-    tables.beside(out, tables.PART_RECORD).unlink()
+    reader.beside(out, reader.PART_RECORD).unlink()
     first_version(out, finished=False)
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         done = list(table.done())
         table.write(rows("b"))
         table.finish({})
 
-    assert (done, list(tables.read(out))) == (rows("a"), rows("a") + rows("b"))
-    assert tables.columns(out) == columns(NAMES, schema=1)
+    assert (done, list(reader.read(out))) == (rows("a"), rows("a") + rows("b"))
+    assert reader.columns(out) == columns(NAMES, schema=1)
 
 
 def test_a_part_of_the_first_schema_that_takes_nothing_over_says_nothing_of_the_table(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    tables.beside(out, tables.PART).touch()
+    reader.beside(out, reader.PART).touch()
     first_version(out, finished=False, root="/elsewhere")
-    begun = tables.unfinished(out)
+    begun = reader.unfinished(out)
 
-    assert (tables.read_record(out), begun and begun.root) == (None, "/elsewhere")
+    assert (reader.read_record(out), begun and begun.root) == (None, "/elsewhere")
 
 
 def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with drafts.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.Draft.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     with pytest.raises(LabelerError, match=r"does not tell which version of each file it holds; use --overwrite"):
-        drafts.Draft.begin(out, record(), [Redo.CHANGED])
+        writer.Draft.begin(out, record(), [Redo.CHANGED])
 
 
 def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", rows("a"))
-    tables.write_record(tmp_path / "t.csv", record(schema_version=99), "")
+    reader.write_record(tmp_path / "t.csv", record(schema_version=99), "")
     with pytest.raises(LabelerError, match="has the schema 99, this version knows up to"):
-        tables.read_record(tmp_path / "t.csv")
+        reader.read_record(tmp_path / "t.csv")
 
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with drafts.Draft.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
-        drafts.Draft.begin(out, record())
+    with writer.Draft.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
+        writer.Draft.begin(out, record())
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_tables as t; from pathlib import Path\n"
-        "table = t.drafts.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
+        "table = t.writer.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(out)], check=False)
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         assert (died.returncode, list(table.done())) == (-9, rows("a"))
 
 
 def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         table.write(rows("a") + rows("b"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
         try:
@@ -287,7 +287,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp
                 table.write(rows("c", 500))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    with drafts.Draft.begin(out, record()) as table:
+    with writer.Draft.begin(out, record()) as table:
         assert list(table.done()) == rows("a") + rows("b")
 
 
@@ -295,7 +295,7 @@ def test_an_unfinished_table_is_not_read_as_if_it_were_complete(tmp_path: Path) 
     out = tmp_path / "t.csv"
     write(out, rows("a"), finish=False)
     with pytest.raises(LabelerError, match="is unfinished; run the same classify command"):
-        list(tables.read(out))
+        list(reader.read(out))
 
 
 def test_a_damaged_table_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_damaged_table_is_not_read_as_if_it_were_whole(tmp_path: Path) -> None
     write(out, rows("a"), rows("b"))
     out.write_bytes(out.read_bytes()[:-10])
     with pytest.raises(LabelerError, match="damaged"):
-        list(tables.read(out))
+        list(reader.read(out))
 
 
 def test_the_record_says_how_the_table_was_made(tmp_path: Path) -> None:
@@ -317,11 +317,11 @@ def test_the_record_says_how_the_table_was_made(tmp_path: Path) -> None:
 def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", rows("a"))
 
-    assert (tables.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 16)
+    assert (reader.class_names(tmp_path / "t.csv"), len(columns(NAMES))) == (NAMES, 16)
 
 
 def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ModelError), drafts.Draft.begin(tmp_path / "t.csv", record()):
+    with pytest.raises(ModelError), writer.Draft.begin(tmp_path / "t.csv", record()):
         raise ModelError("the network cannot be loaded")
 
     assert list(tmp_path.iterdir()) == []
@@ -331,7 +331,7 @@ def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) ->
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.read_bytes()
-    with pytest.raises(ModelError), drafts.Draft.begin(out, record(), overwrite=True):
+    with pytest.raises(ModelError), writer.Draft.begin(out, record(), overwrite=True):
         raise ModelError("the network cannot be loaded")
 
     assert out.read_bytes() == before
@@ -343,7 +343,7 @@ def test_a_table_that_is_damaged_in_its_first_row_is_not_read_as_empty(tmp_path:
     write(path, rows("a"), rows("b"))
     path.write_bytes(path.read_bytes().replace(b"ok", b"no", 1))
     with pytest.raises(LabelerError, match="is damaged after byte"):
-        list(tables.read(path))
+        list(reader.read(path))
 
 
 def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4] + bytes(len(content) // 4) + content[4 + len(content) // 4 :])
     with pytest.raises(LabelerError, match="is damaged"):
-        list(tables.read(path))
+        list(reader.read(path))
 
 
 @pytest.mark.parametrize("header", ["file,", "happy,happy,", "a/b,"])
@@ -360,13 +360,13 @@ def test_a_table_with_impossible_classes_is_not_ours(tmp_path: Path, header: str
     before, after = ",".join(COLUMNS_BEFORE), ",".join(COLUMNS_AFTER)
     (tmp_path / "t.csv").write_text(f"{before},{header}{after}\n")
     with pytest.raises(LabelerError, match="is not a table made by labeler"):
-        tables.class_names(tmp_path / "t.csv")
+        reader.class_names(tmp_path / "t.csv")
 
 
 def test_a_line_that_is_nested_without_end_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"file": ' + "[" * 100_000)
     with pytest.raises(LabelerError, match="nested too deeply"):
-        tables.class_names(tmp_path / "t.jsonl")
+        reader.class_names(tmp_path / "t.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -390,11 +390,11 @@ def test_a_run_record_with_values_of_other_kinds_is_refused(tmp_path: Path, chan
     beside = tmp_path / "t.csv.run.json"
     beside.write_text(json.dumps(json.loads(beside.read_text()) | changed))
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        tables.read_record(path)
+        reader.read_record(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "null", "[" * 100_000, '{"a": ' * 100_000, "\0", '{"root": "/"}'])
 def test_something_else_is_no_run_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "t.csv.run.json").write_text(content)
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        tables.read_record(tmp_path / "t.csv")
+        reader.read_record(tmp_path / "t.csv")

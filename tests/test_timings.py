@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from labeler.timings import Profile, Spent
+from labeler.profile import Profile, Spent
 
 
 def profile(*, decode: float = 0.0, predict: float = 0.0, cpu: float | None = None, **parts: float) -> Profile:

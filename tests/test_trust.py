@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import Result
 
 from labeler.errors import ModelError
-from training import export
+from training.bundle import export
 
 Run = Callable[..., Result]
 

@@ -10,9 +10,11 @@ import onnx
 import pytest
 from conftest import make_bundle
 
-from labeler.classifier import Classifier
 from labeler.errors import ModelError
-from training import export, networks, weights
+from labeler.inference.classifier import Classifier
+from training import warm_start
+from training.bundle import export
+from training.networks import architectures
 
 NAMES = ("angry", "happy", "sad")
 SAMPLES = np.random.default_rng(3).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
@@ -22,7 +24,7 @@ SAMPLES = np.random.default_rng(3).integers(0, 256, (20, 64, 64, 3), dtype=np.ui
 def network() -> keras.Model:
     """The accurate network with normalisations and biases as training leaves them, all different."""
     keras.utils.set_random_seed(0)
-    network = networks.default(len(NAMES))
+    network = architectures.default(len(NAMES))
     random = np.random.default_rng(1)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -40,27 +42,27 @@ def bundle(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def given(bundle: Path) -> weights.Given:
-    return weights.load(str(bundle))
+def given(bundle: Path) -> warm_start.Given:
+    return warm_start.load(str(bundle))
 
 
 def answers(network: keras.Model) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.asarray(network.predict_on_batch(SAMPLES / np.float32(255)))
 
 
-def test_the_network_made_of_a_bundle_computes_the_same(given: weights.Given, network: keras.Model) -> None:
+def test_the_network_made_of_a_bundle_computes_the_same(given: warm_start.Given, network: keras.Model) -> None:
     assert np.abs(answers(given.network) - answers(network)).max() <= 1e-5
 
 
-def test_the_architecture_is_recognised(given: weights.Given) -> None:
-    assert (given.arch, weights.load("documented").arch) == ("default", "documented")
+def test_the_architecture_is_recognised(given: warm_start.Given) -> None:
+    assert (given.arch, warm_start.load("documented").arch) == ("default", "documented")
 
 
 def test_a_keras_file_is_enough_too(tmp_path: Path) -> None:
-    network = networks.documented(len(NAMES))
+    network = architectures.documented(len(NAMES))
     network.save(tmp_path / "mine.keras")
     export.name_classes(tmp_path / "mine.keras", NAMES)
-    loaded = weights.load(str(tmp_path / "mine.keras"))
+    loaded = warm_start.load(str(tmp_path / "mine.keras"))
 
     assert (loaded.arch, loaded.card.class_names) == ("documented", NAMES)
     assert all(map(np.array_equal, loaded.network.get_weights(), network.get_weights()))
@@ -69,50 +71,50 @@ def test_a_keras_file_is_enough_too(tmp_path: Path) -> None:
 def test_a_keras_file_brings_its_normalisations_and_they_go_on_learning(network: keras.Model, tmp_path: Path) -> None:
     network.save(tmp_path / "mine.keras")
     export.name_classes(tmp_path / "mine.keras", NAMES)
-    loaded = weights.load(str(tmp_path / "mine.keras"))
-    learnt = {one.path.split("/")[-1] for one in weights.with_classes(loaded, NAMES).trainable_variables}
+    loaded = warm_start.load(str(tmp_path / "mine.keras"))
+    learnt = {one.path.split("/")[-1] for one in warm_start.with_classes(loaded, NAMES).trainable_variables}
 
     assert all(map(np.array_equal, loaded.network.get_weights(), network.get_weights()))
     assert learnt == {"kernel", "bias", "gamma", "beta"}
 
 
-def test_classes_in_another_order_keep_their_answers(given: weights.Given) -> None:
-    other = weights.with_classes(given, ("sad", "angry", "happy"))
+def test_classes_in_another_order_keep_their_answers(given: warm_start.Given) -> None:
+    other = warm_start.with_classes(given, ("sad", "angry", "happy"))
 
     assert np.allclose(answers(other), answers(given.network)[:, [2, 0, 1]], atol=1e-6)
 
 
-def test_some_of_the_classes_keep_their_proportions(given: weights.Given) -> None:
+def test_some_of_the_classes_keep_their_proportions(given: warm_start.Given) -> None:
     kept = answers(given.network)[:, [2, 0]]
-    found = answers(weights.with_classes(given, ("sad", "angry")))
+    found = answers(warm_start.with_classes(given, ("sad", "angry")))
 
     assert np.allclose(found, kept / kept.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_new_class_leaves_the_others_in_proportion(given: weights.Given) -> None:
+def test_a_new_class_leaves_the_others_in_proportion(given: warm_start.Given) -> None:
     before = answers(given.network)
-    found = answers(weights.with_classes(given, ("bored", *NAMES)))
+    found = answers(warm_start.with_classes(given, ("bored", *NAMES)))
 
     assert np.allclose(found[:, 1] / found[:, 3], before[:, 0] / before[:, 2], rtol=1e-4)
 
 
-def test_normalisations_made_of_a_bundle_are_not_learnt(given: weights.Given) -> None:
-    learnt = {one.path.split("/")[-1] for one in weights.with_classes(given, NAMES).trainable_variables}
+def test_normalisations_made_of_a_bundle_are_not_learnt(given: warm_start.Given) -> None:
+    learnt = {one.path.split("/")[-1] for one in warm_start.with_classes(given, NAMES).trainable_variables}
 
     assert learnt == {"kernel", "bias"}
 
 
-def test_a_bundle_with_a_temperature_can_be_gone_on_from(bundle: Path, given: weights.Given, tmp_path: Path) -> None:
+def test_a_bundle_with_a_temperature_can_be_gone_on_from(bundle: Path, given: warm_start.Given, tmp_path: Path) -> None:
     softened = tmp_path / "model.onnx"
     soften(bundle, softened, 2.0)
 
-    assert np.abs(answers(weights.load(str(softened)).network) - answers(given.network)).max() <= 1e-6
+    assert np.abs(answers(warm_start.load(str(softened)).network) - answers(given.network)).max() <= 1e-6
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="holds none of the networks that can be trained: documented, default"):
-        weights.load(str(tmp_path))
+        warm_start.load(str(tmp_path))
 
 
 def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_path: Path) -> None:
@@ -120,11 +122,11 @@ def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_pat
     next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "Tanh"
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="cannot be trained further: its network, made anew, differs"):
-        weights.load(str(tmp_path))
+        warm_start.load(str(tmp_path))
 
 
-def test_what_is_made_of_a_model_says_so(given: weights.Given) -> None:
-    assert weights.origin(given, "photos") == {"training_data": "faces, then photos", "licence": "mine"}
+def test_what_is_made_of_a_model_says_so(given: warm_start.Given) -> None:
+    assert warm_start.origin(given, "photos") == {"training_data": "faces, then photos", "licence": "mine"}
 
 
 def soften(bundle: Path, target: Path, temperature: float) -> None:

@@ -18,8 +18,9 @@ from conftest import Folder
 from PIL import Image
 
 import labeler
-from labeler import labeling, tables
+from labeler import labeling
 from labeler.records import Settings
+from labeler.tables import reader
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,7 +78,7 @@ def classify(photos: Folder, model: Path, *before: str, **environment: str) -> t
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}, timeout=120
     )
-    return done.returncode, done.stderr, len(list(tables.read(out))) if out.exists() else 0
+    return done.returncode, done.stderr, len(list(reader.read(out))) if out.exists() else 0
 
 
 @pytest.mark.parametrize("length", [60, 75, 90, 200])

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from labeler import images, labeling
+from labeler import labeling
+from labeler.grouping import duplicates
+from labeler.images.decode import ImageError, Pixels
 from labeler.records import Settings, Status
-from training import duplicates
 
 
 class Decoded(NamedTuple):
     """The crop (64, 64, 3) of a file's largest face and its hash, or the reason why there is none."""
 
     file: str
-    pixels: images.Pixels | None
+    pixels: Pixels | None
     reason: str = ""
     perceptual_hash: bytes = b""
 
@@ -32,7 +33,7 @@ class Decoder:
     def _decode(self, file: str) -> Decoded:
         try:
             seen = self._look(file)
-        except images.ImageError as exc:
+        except ImageError as exc:
             return Decoded(file, None, exc.reason)
         if seen.damage:
             return Decoded(file, None, f"{Status.DAMAGED}: {seen.damage}")

@@ -14,14 +14,19 @@ from labeler import progress
 from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
 from labeler.records import Progress
-from training import averages, batches, callbacks, conclusion, dataset, display, run, state, steps, weights
-from training.conclusion import Trained
-from training.dataset import Dataset
-from training.history import History
-from training.labels import Labelled
+from labeler.tables.labels import Labelled
+from training import finish, run_directory, warm_start
+from training.data import batches, dataset
+from training.data.dataset import Dataset
+from training.finish import Trained
+from training.loop import callbacks, weight_averaging
+from training.loop.checkpoint import load
+from training.loop.history import History
+from training.loop.progress import Display
+from training.networks import fast_steps
 from training.recipes import Recipe
 from training.settings import TrainSettings, continued, decisive, recipe_of
-from training.weights import Given
+from training.warm_start import Given
 
 _SHOWN = 20
 """How many skipped pictures are listed on the terminal."""
@@ -36,20 +41,20 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
         LabelerError: a setting, the data or the model to go on from cannot be used, or the run to resume is another.
         OutputError: the run directory cannot be written.
     """
-    given = weights.load(settings.start) if settings.start else None
+    given = warm_start.load(settings.start) if settings.start else None
     if given:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
     console = stderr()
     learnt, judged = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
-    run.open_directory(settings.out, resume=settings.resume)
+    run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
         with _decoded(settings, learnt, judged, console, form) as pictures:
             _tell(pictures, console)
-            note = run.check_same if settings.resume else run.begin
+            note = run_directory.check_same if settings.resume else run_directory.begin
             note(settings.out, _made_of(settings, pictures, given))
-            network, history = state.load(settings.out, _settle(settings, pictures)) or (
+            network, history = load(settings.out, _settle(settings, pictures)) or (
                 _fresh(recipe, pictures, given),
                 History(),
             )
@@ -58,12 +63,14 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
                 pictures,
                 settings,
                 history,
-                display.Display(console, history, recipe.epochs, recipe.patience, form),
+                Display(console, history, recipe.epochs, recipe.patience, form),
             )
             with console.status("exporting and measuring the best network"):
-                trained = conclusion.conclude(pictures, settings, history, given)
+                trained = finish.conclude(pictures, settings, history, given)
     except KeyboardInterrupt:
-        again = "--resume continues" if (settings.out / run.RECORD).exists() else "the same command begins again"
+        again = (
+            "--resume continues" if (settings.out / run_directory.RECORD).exists() else "the same command begins again"
+        )
         raise Interrupted(f"stopped; {again}") from None
     if not finished:
         raise Interrupted(
@@ -106,7 +113,7 @@ def _made_of(settings: TrainSettings, pictures: Dataset, given: Given | None) ->
 def _tell(pictures: Dataset, console: Console) -> None:
     skipped = [f"skipped {line}" for line in pictures.skipped]
     if len(skipped) > _SHOWN:
-        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {conclusion.METRICS} will list them all"]
+        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {finish.METRICS} will list them all"]
     for line in (
         f"{len(pictures.class_names)} classes: {', '.join(pictures.class_names)}",
         pictures.summary(),
@@ -117,14 +124,14 @@ def _tell(pictures: Dataset, console: Console) -> None:
 
 def _fresh(recipe: Recipe, pictures: Dataset, given: Given | None) -> keras.Model:
     names = pictures.class_names
-    network = weights.with_classes(given, names) if given else recipe.network(len(names))
+    network = warm_start.with_classes(given, names) if given else recipe.network(len(names))
     return recipe.ready(
         network, recipe.learning_rate, recipe.epochs * batches.steps(pictures.training, recipe.batch_size)
     )
 
 
-def _settle(settings: TrainSettings, pictures: Dataset) -> averages.Settle:
-    return partial(averages.settle, shown=batches.shown(pictures, _lessons(settings)))
+def _settle(settings: TrainSettings, pictures: Dataset) -> weight_averaging.Settle:
+    return partial(weight_averaging.settle, shown=batches.shown(pictures, _lessons(settings)))
 
 
 def _lessons(settings: TrainSettings) -> batches.Lessons:
@@ -133,9 +140,7 @@ def _lessons(settings: TrainSettings) -> batches.Lessons:
     return batches.Lessons(recipe.batch_size, settings.seed, vary, recipe.smoothing, settings.balance)
 
 
-def _fit(
-    network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, shown: display.Display
-) -> bool:
+def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, shown: Display) -> bool:
     """Train until there is nothing more to learn or Ctrl-C; say whether it was not Ctrl-C."""
     recipe = recipe_of(settings)
     lessons = _lessons(settings)
@@ -144,10 +149,10 @@ def _fit(
         return True
     stopping = callbacks.early_stopping(recipe.patience)
     checkpoint = callbacks.checkpoint(settings.out)
-    averaging = [averages.Averages(_settle(settings, pictures))] if network.optimizer.use_ema else []
+    averaging = [weight_averaging.Averages(_settle(settings, pictures))] if network.optimizer.use_ema else []
     interrupt = callbacks.StopOnInterrupt()
     if lessons.at_once > 1:
-        steps.quicken(network)
+        fast_steps.quicken(network)
     try:
         with interrupt.listening(), shown.shown():
             network.fit(

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import keras
 
-from training import augmentation, networks, precision
+from training.data import augmentation
+from training.networks import architectures, mixed_precision
 
 _WARM_UP: Final = 20
 """One of so many steps belongs to the linear warm-up (Goyal et al., 2017)."""
@@ -74,11 +75,11 @@ def averaged(steps: int) -> float:
 
 
 def _ready_as_documented(network: keras.Model, learning_rate: float, _: int) -> keras.Model:
-    return networks.compiled(network, learning_rate)
+    return architectures.compiled(network, learning_rate)
 
 
 def _ready_for_the_schedule(network: keras.Model, learning_rate: float, steps: int) -> keras.Model:
-    fast = precision.fast(network, precision.best())
+    fast = mixed_precision.fast(network, mixed_precision.best())
     optimizer = KernelDecay(
         falling(learning_rate, steps),
         momentum=0.9,
@@ -94,7 +95,7 @@ def _ready_for_the_schedule(network: keras.Model, learning_rate: float, steps: i
 
 RECIPES: dict[str, Recipe] = {
     "documented": Recipe(
-        networks.documented,
+        architectures.documented,
         _ready_as_documented,
         augmentation.Mild,
         epochs=500,
@@ -104,7 +105,7 @@ RECIPES: dict[str, Recipe] = {
         augment=False,
     ),
     "default": Recipe(
-        networks.default,
+        architectures.default,
         _ready_for_the_schedule,
         augmentation.Strong,
         epochs=100,

@@ -46,7 +46,7 @@ class TrainSettings:
     balance: float = 0.0
     """0 for every training picture counting the same, 1 for every class, and what lies between."""
     start: str | None = None
-    """A trained model to go on from, as `labeler.bundles.find` knows it."""
+    """A trained model to go on from, as `labeler.inference.bundle.find` knows it."""
 
 
 def continued(settings: TrainSettings, arch: str) -> TrainSettings:

@@ -1,0 +1,62 @@
+"""The command line: every command, and what all have in common. A command parses, makes one call and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from labeler._version import __version__
+from labeler.cli import datasets, models, photos, support
+from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
+
+app = typer.Typer(
+    name="labeler",
+    cls=ErrorBoundary,
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    photos.classify,
+    photos.sort,
+    datasets.train,
+    datasets.evaluate,
+    datasets.audit,
+    photos.annotate,
+    support.doctor,
+):
+    app.command(epilog=EXIT_CODES)(command)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"labeler {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def root(_version: Version = False) -> None:
+    """Point it at folders of photos, get a table of emotion labels you can trust."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # What is documented, whatever else this user's Keras is set to.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main() -> None:
+    """Run the `labeler` command; a bug exits with 70, so that no script takes it for a finished run."""
+    try:
+        app()
+    except Exception as exc:  # noqa: BLE001 - the last line of defence
+        traceback.print_exc()
+        typer.echo("labeler: this is a bug in labeler; please report the lines above", err=True)
+        if "--json" in sys.argv:
+            print_error(BUG, "bug", f"{type(exc).__name__}: {exc}")
+        sys.exit(BUG)

@@ -1,0 +1,216 @@
+"""The commands for training data: train, evaluate, audit."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labeler.cli.options import (
+    Architecture,
+    Augment,
+    Classes,
+    Data,
+    Epochs,
+    GroupBy,
+    Json,
+    Labels,
+    LearningRate,
+    ModelOption,
+    Patience,
+    ProgressOption,
+    Quiet,
+    Start,
+    Workers,
+)
+from labeler.errors import needs
+from labeler.native_output import decoders
+from labeler.records import Progress
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
+    labels: Labels = None,
+    classes: Classes = "",
+    group_by: GroupBy = "",
+    val: Annotated[Path | None, typer.Option("--val", help="A directory like DATA to validate with.")] = None,
+    val_split: Annotated[float, typer.Option("--val-split", help="Else this share of DATA, class by class.")] = 0.2,
+    arch: Architecture = None,
+    start: Start = None,
+    epochs: Epochs = None,
+    patience: Patience = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", help="Pictures per step.", show_default="32; 128 with default, unless --from"),
+    ] = None,
+    learning_rate: LearningRate = None,
+    augment: Augment = None,
+    balance: Annotated[
+        float, typer.Option("--balance", help="0: every picture counts the same; 1: every class; or between.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", help="Decides the split, the first weights and the order.")] = 0,
+    workers: Workers = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
+    progress: ProgressOption = Progress.AUTO,
+    as_json: Json = False,
+) -> None:
+    """Train a network on folders of faces and export it as a bundle that classify can use.
+
+    The run directory gets best_model.keras, model.onnx, history.csv, metrics.json, curves.png and confusion.png.
+    Ctrl-C stops after the batch and keeps the best network. Copies and near copies of one picture are never on both
+    sides of the split. --workers is for reading the pictures. Needs the extra `train`.
+
+    With --from, training goes on from a trained model: a few hundred corrected pictures adapt it in minutes. Classes it
+    knows by name are kept, others are new; what it was worth before is printed too.
+
+    Examples: labeler train ./faces --out runs/first |
+    labeler train ./photos --labels corrected.csv --from runs/first --out runs/adapted
+    """
+    from labeler import console
+    from labeler.cli import show_evaluation
+
+    fit = training_package().fit
+    settings = fit.TrainSettings(
+        data,
+        out,
+        val,
+        val_split,
+        arch,
+        epochs,
+        patience,
+        batch_size,
+        learning_rate,
+        augment,
+        seed,
+        workers,
+        resume,
+        labels=labels,
+        classes=classes,
+        group_by=group_by,
+        balance=balance,
+        start=start,
+    )
+    trained = fit.train(settings, progress)
+    if as_json:
+        typer.echo(json.dumps(trained.figures.as_json()))
+    show_evaluation.show_figures(trained.figures)
+    console.say(str(trained.calibration))
+    if start and trained.before:
+        show_evaluation.show_change(start, trained.before, trained.figures)
+    console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
+
+
+def evaluate(
+    data: Data,
+    model: ModelOption = "",
+    labels: Labels = None,
+    classes: Classes = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write metrics.json and the three drawings there.")
+    ] = None,
+    wanted_accuracy: Annotated[
+        float | None, typer.Option("--wanted-accuracy", min=0, max=1, help="Suggest the --threshold that gives it.")
+    ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Judge colour casts, rotation, shifts and compression, too.")
+    ] = False,
+    without_copies_of: Annotated[
+        Path | None, typer.Option("--without-copies-of", help="Leave out pictures pixel-identical to one in there.")
+    ] = None,
+    workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare a model with labelled pictures: accuracy, macro-F1, calibration, per class, confusion matrix.
+
+    The truth is the folders that the pictures stand in, or a table of labels or votes; it and the model's classes are
+    compared by name, in whatever order. Files that failed or are damaged are left out and counted. --out draws the
+    confusion matrix, whether scores are as often right as they say, and what thresholds keep. Needs the extra
+    `evaluate`.
+
+    Example: labeler evaluate ./test --model runs/first --wanted-accuracy 0.95 --out report
+    """
+    from labeler import console
+    from labeler.cli import show_evaluation
+    from labeler.inference import bundle
+
+    if not quiet:
+        console.say("loading ...")
+    with needs("evaluate", "matplotlib", "sklearn"):
+        from labeler.evaluation import metrics
+        from labeler.evaluation.evaluate import Exam, take, write
+        from labeler.tables.labels import truth
+    with decoders():
+        verdict = take(
+            Exam(
+                data,
+                model,
+                bundle.card(bundle.find(model)).class_names,
+                truth(labels, classes, data),
+                metrics.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
+                workers,
+                wanted_accuracy,
+                robustness,
+            ),
+            partial(console.followed, form=progress, quiet=quiet),
+        )
+    if out:
+        write(verdict, out)
+    if as_json:
+        typer.echo(json.dumps(verdict.as_json()))
+    if not quiet:
+        show_evaluation.show(verdict)
+
+
+def audit(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
+    labels: Labels = None,
+    classes: Classes = "",
+    model: ModelOption = "",
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Each of so many parts is judged by the others.")] = 5,
+    workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find probably wrong labels, contradictions and copies in a labelled data set.
+
+    What the model sees in the pictures, not what it calls them, decides: a classifier of your own labels is fitted to
+    it, and each label is judged by pictures of other folds. The table holds the pictures with an issue, the worst
+    first. A model trained on the very labels that are audited agrees with their mistakes. Needs the extra `audit`.
+
+    Example: labeler audit ./faces --out audit.csv
+    """
+    from labeler import console
+
+    if not quiet:
+        console.say("loading ...")
+    with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
+        from training.audit import audit as auditing
+    settings = auditing.AuditSettings(data, out, labels, classes, model, folds, workers)
+    audited = auditing.audit(settings, console.stderr(quiet=quiet), progress)
+    if as_json:
+        typer.echo(json.dumps(audited.as_json()))
+    if not quiet:
+        console.say("\n".join(audited.lines(out)))
+    raise typer.Exit(audited.exit_code)
+
+
+def training_package() -> Any:
+    """Return the training package, loaded."""
+    from labeler import console, native_output
+
+    console.say("loading TensorFlow ...")
+    with (
+        needs("train", "tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "sklearn", "imagehash", "scipy"),
+        native_output.stderr(),
+    ):
+        import training.bundle.export
+        import training.fit
+    return training

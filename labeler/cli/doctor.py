@@ -1,0 +1,198 @@
+"""What a bug report needs: versions, the machine, and whether pictures can be read and models run here.
+
+Nothing in it names a user's files or folders, or says what stands in the environment. What cannot even be imported is a
+finding, so imports are deferred to the checks.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from labeler._version import __version__
+from labeler.errors import LabelerError, ModelError, OutputError, one_line
+from labeler.executors import processes
+from labeler.inference import bundle
+from labeler.records import Device, Faces, Settings
+
+NEEDED = ("numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pyarrow", "rich", "tqdm", "typer")
+_EVALUATE = ("matplotlib", "scikit-learn")
+EXTRAS = {
+    "audit": (*_EVALUATE, "cleanlab", "imagehash", "onnx", "scipy", "threadpoolctl"),
+    "evaluate": _EVALUATE,
+    "heif": ("pillow-heif",),
+    "train": (*_EVALUATE, "imagehash", "keras", "onnx", "scipy", "tensorflow", "tf2onnx"),
+}
+"""What each extra installs, as in pyproject.toml."""
+
+_MOST_PIXELS = 1 << 20
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass
+class Report:
+    """What was found; ``problems`` say what does not work, and the worst of them decides about the exit code."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {**self.found, "problems": self.problems, "exit_code": self.exit_code}
+
+    def check(self, name: str, look: Callable[[], Any], code: int) -> None:
+        """Note what a check finds; that it fails is a problem with this exit code."""
+        try:
+            self.found[name] = look()
+        except Exception as exc:  # noqa: BLE001 - whatever is broken here, the report is to say so.
+            said = str(exc) if isinstance(exc, LabelerError) else f"{type(exc).__name__}: {exc}"
+            self.problem(f"{name}: {_without_folders(said)}", code)
+            self.found[name] = None
+
+    def problem(self, said: str, code: int) -> None:
+        """Note what does not work."""
+        self.problems.append(said)
+        self.exit_code = self.exit_code or code
+
+
+def examine() -> Report:
+    """Look at everything once; the models label the picture that is packed with them."""
+    report = Report(_versions())
+    report.found["extras"] = {name: _extra(name, packages) for name, packages in EXTRAS.items()}
+    report.found["locale"] = {
+        "language": locale.getlocale()[0],
+        "encoding": locale.getpreferredencoding(False),
+        "file_names": sys.getfilesystemencoding(),
+        "stdout": sys.stdout.encoding,
+    }
+    report.found["cores"] = {"granted": processes.cores(), "in_all": os.cpu_count()}
+    report.check("memory_mb", _memory, 0)
+    report.check("temporary_folder", _temporary_folder, OutputError.exit_code)
+    report.check("formats", _formats, ModelError.exit_code)
+    report.check("device", _device, ModelError.exit_code)
+    for name in bundle.shipped(bundle.DETECTOR):
+        report.check(f"detector {name}", _faces, ModelError.exit_code)
+    for name, path in bundle.shipped(bundle.CLASSIFIER).items():
+        report.check(f"model {name}", partial(_label, path), ModelError.exit_code)
+    for name in bundle.SHIPPED_SHA256:
+        if not {f"detector {name}", f"model {name}"} & report.found.keys():
+            report.problem(f"the model {name} is missing: install labeler again", ModelError.exit_code)
+    return report
+
+
+def _versions() -> dict[str, Any]:
+    names = sorted({*NEEDED, *(name for packages in EXTRAS.values() for name in packages)})
+    return {
+        "labeler": __version__,
+        "python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "packages": {name: _version(name) for name in names},
+    }
+
+
+def _version(package: str) -> str | None:
+    for name in (package, f"{package}-gpu"):  # There is an onnxruntime-gpu in the place of onnxruntime.
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return None
+
+
+def _extra(extra: str, packages: tuple[str, ...]) -> str:
+    missing = [name for name in packages if _version(name) is None]
+    return f"lacks {', '.join(missing)}: pip install 'labeler[{extra}]'" if missing else "installed"
+
+
+def _memory() -> dict[str, int | None]:
+    page = os.sysconf("SC_PAGE_SIZE")
+    limit = _CGROUP_LIMIT.read_text("ascii").strip() if _CGROUP_LIMIT.is_file() else "max"
+    return {
+        "in_all": page * os.sysconf("SC_PHYS_PAGES") >> 20,
+        "free": page * os.sysconf("SC_AVPHYS_PAGES") >> 20,
+        "limit": None if limit == "max" else int(limit) >> 20,
+    }
+
+
+def _temporary_folder() -> str:
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(1 << 20))
+        file.flush()
+    return "can be written"
+
+
+def _formats() -> dict[str, str]:
+    """Say of each format what becomes of a picture that is written and read here."""
+    from PIL import Image
+
+    from labeler.images import pillow
+    from labeler.images.decode import ImageError, read
+
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    made = Image.new("RGB", (64, 64), (200, 30, 30))
+    said = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in pillow.FORMATS:
+            path = os.path.join(folder, "made")
+            try:
+                made.save(path, name)
+            except (OSError, KeyError, ValueError):
+                said[name] = "not tried: Pillow cannot write it here"
+                continue
+            try:
+                read(path, 64, 64, _MOST_PIXELS)
+                said[name] = "read"
+            except ImageError as exc:
+                said[name] = f"not read: {exc.reason}"
+    return said
+
+
+def _device() -> dict[str, Any]:
+    from labeler.inference import session
+
+    return {"used": str(session.device(Device.AUTO)), "providers": session.providers()}
+
+
+def _faces() -> str:
+    found = _look(Faces.DETECT)
+    if len(found) != 1:
+        raise ModelError(f"it finds {len(found)} faces where there is one")
+    face = found[0][0]
+    return f"finds the face of the example, {face.width:.0f} x {face.height:.0f} pixels, score {face.score:.3f}"
+
+
+def _label(path: Path) -> str:
+    from labeler.inference.classifier import Classifier
+
+    network = Classifier(path)
+    scores = network.predict(_look(Faces.DETECT)[0][1][None])[0]
+    return f"labels the example {network.card.class_names[int(scores.argmax())]}, score {scores.max():.3f}"
+
+
+def _look(faces: Faces) -> list[Any]:
+    from labeler.labeling import Looker
+
+    example = bundle.example()
+    return Looker(Settings(root=str(example.parent), faces=faces))(example.name).faces
+
+
+def _without_folders(text: str) -> str:
+    """Return a text in which no folder is named, for it may be the user's."""
+    folders = {str(bundle.example().parent), *(str(folder) for folder in bundle.folders()), tempfile.gettempdir()}
+    for folder in sorted({*folders, sys.prefix, os.path.expanduser("~"), os.getcwd()} - {"/"}, key=len, reverse=True):
+        text = text.replace(folder, "...")
+    return one_line(text)

@@ -1,0 +1,74 @@
+"""The commands for models: list them, show a card, convert a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeler.cli.datasets import training_package
+from labeler.cli.options import Json
+from labeler.errors import LabelerError
+
+app = typer.Typer(help="List the models that ship, show a card, convert a .keras file.")
+
+
+@app.callback(invoke_without_command=True)
+def models(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the models that ship, with their figures."""
+    if ctx.invoked_subcommand:
+        return
+    from labeler.inference import bundle
+
+    found = [bundle.card(path) for path in bundle.shipped(bundle.CLASSIFIER).values()]
+    if as_json:
+        typer.echo(json.dumps([card.as_json() for card in found]))
+        return
+    from labeler.cli import show_models
+
+    show_models.show_all(found)
+
+
+@app.command("show")
+def show_model(
+    model: Annotated[str, typer.Argument(help="A bundle's name, a run directory, an .onnx or a .keras file.")],
+    as_json: Json = False,
+) -> None:
+    """Print a model's card: classes, figures, training data, licence, hash; of one that ships all that is known.
+
+    Example: labeler models show default
+    """
+    from labeler.inference import bundle
+
+    path = bundle.find(model)
+    card, readme = bundle.card(path), bundle.readme(path)
+    if as_json:
+        typer.echo(json.dumps({**card.as_json(), "readme": readme}))
+        return
+    from labeler.cli import show_models
+
+    show_models.show(card, readme)
+
+
+@app.command("convert")
+def convert_model(
+    keras_file: Annotated[Path, typer.Argument(help="A .keras file whose network takes 64x64 RGB scaled to 0..1.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: an .onnx file.")],
+    class_names: Annotated[
+        str, typer.Option("--class-names", help="In the order of its outputs: angry,disgust,...; if it has none.")
+    ] = "",
+) -> None:
+    """Make a bundle of a .keras file, checked against it. Needs the extra `train`.
+
+    Example: labeler models convert best_model.keras --class-names angry,happy,sad --out model.onnx
+    """
+    if keras_file.suffix == ".onnx":
+        raise LabelerError(
+            f"{keras_file} is an ONNX network already; convert makes one of a .keras file. When it carries its class "
+            "names, use it as it is, with --model; docs/bundle.md says how to add them, and what else a bundle is"
+        )
+    names = [name.strip() for name in class_names.split(",")] if class_names else None
+    training_package().bundle.export.convert(keras_file, names, out)
+    show_model(str(out))

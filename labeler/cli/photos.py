@@ -1,0 +1,228 @@
+"""The commands for photos: classify, sort, annotate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeler.cli.options import (
+    BatchSize,
+    Detector,
+    DeviceOption,
+    Exclude,
+    FacesOption,
+    FaceThreshold,
+    Include,
+    Inputs,
+    Json,
+    Limit,
+    MaxFaces,
+    MaxPixels,
+    MinFace,
+    ModelOption,
+    Overwrite,
+    ProgressOption,
+    Quiet,
+    Refresh,
+    RetryFailed,
+    Sample,
+    Seed,
+    Threshold,
+    Workers,
+)
+from labeler.errors import LabelerError
+from labeler.native_output import decoders
+from labeler.records import Device, Faces, Mode, Progress, Redo, Row, Settings
+
+
+def classify(
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
+    model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
+    threshold: Threshold = 0.0,
+    detector: Detector = "",
+    min_face: MinFace = 24,
+    face_threshold: FaceThreshold = 0.6,
+    max_faces: MaxFaces = 0,
+    save_crops: Annotated[
+        str, typer.Option("--save-crops", help="Keep the crops in this folder, named by file and face.")
+    ] = "",
+    workers: Workers = 0,
+    batch_size: BatchSize = 0,
+    max_pixels: MaxPixels = 100_000_000,
+    absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
+    all_files: Annotated[
+        bool, typer.Option("--all-files", help="Take files, too, that are not named like pictures.")
+    ] = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    limit: Limit = 0,
+    sample: Sample = 0,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    retry_failed: RetryFailed = False,
+    refresh: Refresh = False,
+    device: DeviceOption = Device.AUTO,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Label every face in folders of pictures: one row per face, one reason per file that gave none.
+
+    Faces are found in pictures larger than 128 pixels; smaller ones are taken whole, as one face crop each. The same
+    command again continues an unfinished table; with --retry-failed or --refresh it completes it first, as it was
+    begun.
+
+    Example: labeler classify ./photos --out labels.csv
+    """
+    from labeler import console, pipeline
+    from labeler.selection import Selection
+
+    settings = Settings(
+        model,
+        faces=faces,
+        detector=detector,
+        min_face=min_face,
+        face_threshold=face_threshold,
+        max_faces=max_faces,
+        threshold=threshold,
+        max_pixels=max_pixels,
+        absolute=absolute,
+        save_crops=save_crops,
+    )
+    selection = Selection(
+        include=tuple(include or ()), exclude=tuple(exclude or ()), limit=limit, sample=sample, seed=seed
+    )
+    redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
+    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo, selection)
+    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+        summary = pipeline.classify(job, show)
+    if as_json:
+        typer.echo(json.dumps(summary.as_json()))
+    if not quiet:
+        console.show_summary(summary)
+    if profile:
+        console.show_profile(summary.profile)
+    raise typer.Exit(summary.exit_code)
+
+
+def sort(
+    source: Annotated[
+        Path | None, typer.Argument(help="A table made by classify, or a folder, which is classified first.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option("--into", help="The folder to sort into.")] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help="How a file gets its place there.")] = Mode.COPY,
+    flat: Annotated[bool, typer.Option("--flat", help="No subfolders below the label's folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, change nothing.")] = False,
+    undo: Annotated[Path | None, typer.Option("--undo", help="Take back what was sorted into this folder.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+    ] = None,
+    model: ModelOption = "",
+    threshold: Threshold = 0.0,
+    workers: Workers = 0,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Sort files into one folder per label, plus uncertain/, no_face/ and failed/.
+
+    A photo with several faces goes where its largest face goes. Nothing is ever overwritten: a file whose name is
+    taken gets a number. A sort that was stopped is continued by the same command and taken back by --undo. When a
+    folder is given, its table is kept in the sorted folder as labels.csv; --model, --threshold and --workers are
+    those of classify.
+
+    Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
+    labeler sort --undo sorted
+    """
+    from labeler import console
+    from labeler.sorting import sort as sorting
+
+    watched = console.watching(progress, quiet=quiet)
+    if undo:
+        with sorting.undo(undo, watched) as moves:
+            outcomes = console.show_moves(iter(moves), len(moves), undo, progress, doing="undoing", quiet=quiet)
+    elif source and into:
+        folder = _root(source, root)
+        with nullcontext() if dry_run else sorting.held(into, folder):
+            settings = Settings(model, threshold=threshold)
+            rows, class_names = _sortable(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
+            plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
+            if dry_run:
+                console.show_plan(plan, into, as_json=as_json)
+                return
+            outcomes = console.show_moves(sorting.apply(plan, into), len(plan), into, progress, quiet=quiet)
+    else:
+        raise LabelerError("name a table or a folder and --into SORTED, or --undo SORTED; see `labeler sort --help`")
+    if as_json:
+        typer.echo(json.dumps(outcomes))
+    raise typer.Exit(1 if any(sorting.Outcome(outcome).notable for outcome in outcomes) else 0)
+
+
+def _root(source: Path, root: Path | None) -> str:
+    """Return the folder that the files to sort are relative to."""
+    from labeler.tables import reader
+
+    if source.is_dir():
+        return str(source)
+    return str(root) if root else reader.root(source)
+
+
+def _sortable(
+    source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
+) -> tuple[Iterable[Row], tuple[str, ...]]:
+    """Return the rows to sort by, of a table or made now, and the classes that there are."""
+    from labeler import console, pipeline
+    from labeler.inference import bundle
+    from labeler.sorting import sort as sorting
+    from labeler.tables import reader
+
+    if not source.is_dir():
+        return reader.read(source), reader.class_names(source)
+    sorting.plan([], str(source), into)  # Refuses what cannot be sorted before an hour is spent on labels.
+    if dry_run:
+        class_names = bundle.card(bundle.find(settings.model)).class_names
+        return _heard(pipeline.label([source], settings, workers)), class_names
+    job = pipeline.Job((source,), into / "labels.csv", settings, workers)
+    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+        summary = pipeline.classify(job, show)
+    if not quiet:
+        console.show_summary(summary)
+    return reader.read(summary.out), summary.model.class_names
+
+
+def _heard(rows: Iterable[Row]) -> Iterator[Row]:
+    """Pass rows on while what decoders say of their images is heard."""
+    with decoders():
+        yield from rows
+
+
+def annotate(
+    table: Annotated[Path, typer.Argument(help="A table made by classify.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to draw into: new, or empty.")],
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+    ] = None,
+    max_pixels: MaxPixels = 100_000_000,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the boxes, labels and scores of a table on its pictures, for a look or a slide.
+
+    Example: labeler annotate labels.csv --out drawn
+    """
+    from labeler import console, drawing
+    from labeler.tables import reader
+
+    settings = Settings(root=str(root) if root else reader.root(table), max_pixels=max_pixels)
+    drawn = drawing.annotate(reader.read(table), reader.class_names(table), settings, out)
+    with decoders():
+        failed = console.show_annotated(drawn, out, progress, quiet=quiet)
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,68 @@
+"""What a person sees of models: a line for each, all about one, or how they work here. Rich, on stdout: it is what was
+asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+
+from labeler.inference.bundle import Card
+
+
+def show_all(cards: Iterable[Card]) -> None:
+    """Print one line a model."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
+        table.add_column(name)
+    for card in cards:
+        figures = card.validation
+        table.add_row(
+            card.name,
+            str(len(card.class_names)),
+            _figure(figures.get("accuracy")),
+            _figure(figures.get("majority_baseline")),
+            _figure(figures.get("macro_f1")),
+            f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
+        )
+    Console(highlight=False).print(table)
+
+
+def show(card: Card, readme: str = "") -> None:
+    """Print what a model says about itself, and what is written about it in Markdown."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in card.as_json().items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        if isinstance(value, dict):
+            shown = json.dumps(value, indent=1, ensure_ascii=False)
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(shown)))
+    terminal = Console(highlight=False)
+    terminal.print(table)
+    if readme:
+        terminal.print("", Markdown(readme), sep="\n")
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print what `doctor` has found."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in report.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = "\n".join(f"{key.replace('_', ' ')}: {_plain(one)}" for key, one in value.items())
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(_plain(shown)))
+    Console(highlight=False).print(table)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _figure(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}"

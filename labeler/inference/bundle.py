@@ -1,0 +1,213 @@
+"""Model bundles: where they are and what they say about themselves. Reads no network: that is for those who run it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labeler.errors import ModelError, one_line, printable
+from labeler.inference import keras_file, onnx_metadata
+from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
+
+DEFAULT_MODEL = "default"
+CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
+"""What a bundle's files are called, in a folder of the bundle's name."""
+
+SHIPPED_SHA256 = {
+    "default": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
+    "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
+    "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
+}
+"""The SHA-256 of the file of each bundle that ships; a line that has to change, `tests/test_bundles.py` prints."""
+
+BLOCK, LARGEST_BLOCK = 8, 256
+"""Pictures per run of a network on a processor, unless its bundle says otherwise: few, for a block that is not full is
+filled up (blocks of 8 to 256 take the documented network the same time per picture). More cost only memory."""
+
+_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model says about itself."""
+
+    name: str
+    class_names: tuple[str, ...]
+    input_size: int = INPUT_SIDE
+    temperature: float = 1.0
+    block: int = BLOCK
+    validation: dict[str, Any] = field(default_factory=dict)
+    training_data: str = ""
+    licence: str = ""
+    created_with: str = ""
+    path: str = ""
+    sha256: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def shipped(file: str) -> dict[str, Path]:
+    """Return the bundles that ship, by name: of the installed package, else of the checkout."""
+    for folder in folders():
+        found = sorted(folder.glob(f"*/{file}"))
+        if found:
+            return {path.parent.name: path for path in found}
+    return {}
+
+
+def find(model: str) -> Path:
+    """Return the file of a model given as a bundle's name, a run directory, or a path; empty is the default.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    bundles = shipped(CLASSIFIER)
+    path = bundles.get(model or DEFAULT_MODEL) or Path(model)
+    if path.is_dir():
+        path = path / CLASSIFIER
+    if not path.is_file():
+        names = ", ".join(bundles) or "none"
+        close = difflib.get_close_matches(model, bundles, 1)
+        meant = f"did you mean {close[0]}? Else " if close else ""
+        raise ModelError(
+            f"there is no model {model or DEFAULT_MODEL!r}: {meant}give a run directory, an .onnx or .keras file, "
+            f"or the name of a bundle that ships ({names})"
+        )
+    return path
+
+
+def detector(path: str) -> Path:
+    """Return the file of a face detector; of the one that ships when ``path`` is empty.
+
+    Raises:
+        ModelError: there is no such file, or the one that ships is damaged.
+    """
+    found = Path(path) if path else next(iter(shipped(DETECTOR).values()), Path(DETECTOR))
+    if not found.is_file():
+        raise ModelError(f"there is no face detector {found}; give an .onnx file in YuNet's format")
+    if not path:
+        _check_shipped(found, sha256(found))
+    return found
+
+
+def card(path: Path) -> Card:
+    """Return a model's card.
+
+    Raises:
+        ModelError: the file is no model, says something impossible, or not what its classes are; or it is one that
+            ships, and damaged.
+    """
+    digest = sha256(path)
+    _check_shipped(path, digest)
+    about = keras_file.note(path) if path.suffix == ".keras" else _parsed(onnx_metadata.metadata(path))
+    names = about.get("class_names")
+    if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            f"{path} does not say what its classes are. Make a bundle that does: of a Keras file by labeler models "
+            "convert FILE.keras --class-names angry,disgust,... --out model.onnx; of an ONNX file see docs/bundle.md"
+        )
+    check_class_names(path, names)
+    temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
+    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
+        raise ModelError(f"{path} wants pictures of {one_line(about['input_size'])} pixels; labeler gives {INPUT_SIDE}")
+    if not _is_number(temperature) or temperature <= 0:
+        raise ModelError(f"{path} is damaged: no temperature is {one_line(temperature)}; it is a number above 0")
+    block = about.get("block", BLOCK)
+    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
+        raise ModelError(f"{path} is damaged: a block has 1 to {LARGEST_BLOCK} pictures, not {one_line(block)}")
+    if not isinstance(validation, dict):
+        raise ModelError(f"{path} is damaged: its validation figures have no names")
+    return Card(
+        name=one_line(about.get("name") or _name(path)),
+        class_names=tuple(names),
+        temperature=temperature,
+        block=block,
+        validation=validation,
+        training_data=one_line(about.get("training_data", "")),
+        licence=one_line(about.get("licence", "")),
+        created_with=one_line(about.get("created_with", "")),
+        path=str(path),
+        sha256=digest,
+    )
+
+
+def folders() -> tuple[Path, Path]:
+    """Return where bundles may lie: in the installed package, or in the checkout."""
+    package = Path(__file__).parents[1]
+    return package / "models", package.parent / "models"
+
+
+def example() -> Path:
+    """Return a portrait that is packed with the models; in a checkout, one of the examples."""
+    packed, checkout = folders()
+    path = packed / "example.jpg"
+    return path if path.is_file() else checkout.parent / "examples" / "photos" / "portraits" / "collins.jpg"
+
+
+def readme(path: Path) -> str:
+    """Return what is written about a bundle that ships, in Markdown; nothing about any other."""
+    return (path.parent / README).read_text("utf-8") if path in shipped(CLASSIFIER).values() else ""
+
+
+def check_class_names(holder: str | Path, names: list[str]) -> None:
+    """Check that there are names for a column and a folder each.
+
+    Raises:
+        ModelError: some are none, or they are too many.
+    """
+    unusable = unusable_class_names(names)
+    if unusable:
+        shown = ", ".join(printable(name)[:100] for name in unusable[:5])
+        raise ModelError(
+            f"{holder} has class names that are reserved or stand there twice, or that no folder can have: {shown}"
+        )
+    if len(names) > MOST_CLASSES:
+        raise ModelError(f"{holder} has {len(names):,} classes; the limit is {MOST_CLASSES:,}")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read, or is too large for a model.
+    """
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size > onnx_metadata.MAX_BYTES:
+                raise ModelError(f"{path} is too large for a model; the limit is {onnx_metadata.MAX_BYTES:,} bytes")
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise ModelError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+
+
+def _parsed(metadata: dict[str, str]) -> dict[str, Any]:
+    return {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()}
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _name(path: Path) -> str:
+    return path.parent.name if path.stem in {"model", "best_model"} else path.stem
+
+
+def _check_shipped(path: Path, digest: str) -> None:
+    """Check a bundle that ships against what it was when it was packed; others may change as they like."""
+    name = path.parent.name
+    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(name, digest):
+        raise ModelError(f"{path} is damaged: it is not the model {name} that was shipped. Install labeler again")

@@ -1,0 +1,175 @@
+"""Where each file goes: knows what was sorted before and what stands on the disk; writes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from itertools import count
+from pathlib import Path, PurePath, PurePosixPath
+
+from labeler.errors import LabelerError
+from labeler.records import Mode
+from labeler.sorting.folders import clipped, key
+from labeler.sorting.journal import Entry, Move, Outcome
+from labeler.sorting.ledger import Entries, Plan
+from labeler.storage import transfer
+
+NAME_BYTES = 255
+"""The longest name that common file systems allow."""
+SUFFIX_LENGTH = 16
+"""What follows a dot and is longer belongs to the name."""
+WAYS = 4096
+"""How many folders are remembered: the files of one come one after another."""
+
+
+class Destinations:
+    """Gives each file a place of its own in the sorted folder."""
+
+    def __init__(self, root: str, into: Path, mode: Mode, flat: bool, announced: Iterable[Entry]) -> None:
+        self.into, self.mode, self.flat = into, mode, flat
+        self._below_root, self._below_into = os.path.join(root, ""), os.path.join(into, "")
+        folder = os.path.realpath(into)
+        self._way_to = lru_cache(WAYS)(lambda path: _way(folder, path))
+        self._leads_out = lru_cache(WAYS)(lambda target: _way(folder, self._path(target)) is None)
+        self._is_folder = lru_cache(WAYS)(lambda target: os.path.isdir(self._path(target)))
+        self._earlier = Entries(announced)
+        self.plan = Plan(self._given() if self._earlier.files else None)
+
+    def add(self, source: str, folder: str) -> None:
+        """Plan what is to be done with a file, unless it is planned already."""
+        if self.plan.is_new(source):
+            self.plan.add(self._move(source, folder))
+
+    def _given(self) -> Iterator[str]:
+        """Yield the places where files of an earlier sort stand."""
+        return (key(target) for target in self._earlier.targets() if os.path.exists(self._path(target)))
+
+    def _move(self, source: str, folder: str) -> Move:
+        """Return what is to be done with one file: nothing more, nothing at all, or a planned move."""
+        if inside := self._inside(source):
+            return Move(source, inside, self.mode, Outcome.THERE)
+        wanted = self._wanted(source, folder)
+        present = os.path.isfile(source)
+        for placed in self._earlier.moves(source):
+            if self._done(placed, made=True) if present else os.path.exists(self._path(placed.target)):
+                return self._again(placed, wanted, present)
+        if left := self._left(source, wanted, present):
+            return Move(source, wanted, self.mode, left)
+        return self._named(source, wanted)
+
+    def _left(self, source: str, wanted: str, present: bool) -> Outcome | None:
+        """Return why a file is not to be sorted, if so."""
+        if not present:
+            return Outcome.MISSING
+        if self.mode is Mode.MOVE and os.path.islink(source):
+            return Outcome.LINK
+        if self.mode is Mode.MOVE and not source.startswith(self._below_root):
+            return Outcome.OUTSIDE
+        return Outcome.BLOCKED if self._leads_out(wanted.rpartition("/")[0]) else None
+
+    def _inside(self, source: str) -> str:
+        """Return the place of a file that stands in the sorted folder, empty for any other."""
+        folder, _, name = source.rpartition(os.sep)
+        way = self._way_to(folder + os.sep)
+        return "" if way is None else (way / name).as_posix()
+
+    def _path(self, target: str) -> str:
+        return self._below_into + target
+
+    def _wanted(self, source: str, folder: str) -> str:
+        """Return the place the file would have, were it the only one."""
+        name = source.rpartition(os.sep)[2]
+        below = not self.flat and source.startswith(self._below_root)
+        path = source[len(self._below_root) : len(source) - len(name)] if below else ""
+        if transfer.UNFINISHED.fullmatch(name):  # Such a file would be removed as what a kill has left.
+            name = f"_{name}"
+        return f"{folder}/{path.replace(os.sep, '/')}{name}"
+
+    def _done(self, move: Move, *, made: bool = False) -> bool:
+        """Say whether the file stands at its target already: the right link, or the same bytes.
+
+        ``made`` says that a sort has made what stood there.
+        """
+        target = self._path(move.target)
+        if os.path.islink(target):
+            return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
+        return transfer.is_copy(target, move.source) if made else transfer.same_bytes(target, move.source)
+
+    def _again(self, placed: Move, wanted: str, present: bool) -> Move:
+        """Return the move of a file sorted before; one that a kill left in both places is still to be finished."""
+        if placed.mode is not self.mode or placed.target.rpartition("/")[0] != wanted.rpartition("/")[0]:
+            raise LabelerError(
+                f"{self.into} holds {placed.target}, made with --mode {placed.mode}; this sort wants {wanted} with "
+                f"--mode {self.mode}. Undo the first (labeler sort --undo {self.into}) or choose another folder"
+            )
+        unfinished = self.mode is Mode.MOVE and present
+        return placed._replace(outcome=Outcome.PLANNED if unfinished else Outcome.THERE, sha256="")
+
+    def _named(self, source: str, wanted: str) -> Move:
+        """Return the move with the first number in its name that leaves every other file alone."""
+        place, folder = key(wanted), wanted.rpartition("/")[0]
+        for number in self._numbers(place):
+            move = Move(source, _numbered(wanted, number), self.mode)
+            there = place if number == 1 else key(move.target)
+            stands = self._is_folder(folder) and os.path.lexists(self._path(move.target))
+            if stands and (self.plan.is_taken(there) or not self._done(move)):
+                continue
+            if self.plan.take(there):
+                break
+        if number > 1:
+            self.plan.note_number(place, number)
+        return move._replace(outcome=Outcome.THERE) if stands else move
+
+    def _numbers(self, place: str) -> Iterator[int]:
+        """Yield the numbers to try: 1, for a name without a number, then the last that was given and those after."""
+        yield 1
+        yield from count(max(self.plan.number(place), 2))
+
+
+def check(root: str, into: Path) -> None:
+    """Refuse a folder that contains the photos, or that cannot be made.
+
+    Raises:
+        LabelerError: with what to choose instead.
+    """
+    photos, folder = os.path.abspath(root), Path(os.path.realpath(into))
+    if _way(str(folder), photos) is not None:
+        raise LabelerError(f"{into} contains the photos ({photos}). Choose a folder beside or below them")
+    if folder.exists() and not folder.is_dir():
+        raise LabelerError(f"{into} is a file. Choose a folder, or a name that is free")
+    if not folder.parent.is_dir():
+        raise LabelerError(f"{folder.parent} does not exist. Create it, or choose another folder")
+
+
+def _way(folder: str, path: str | Path) -> PurePath | None:
+    """Return what leads from a folder to a path at or below it, None for any other.
+
+    A folder can have two names: it is mounted twice, or the disk does not tell capital letters from small ones.
+    """
+    try:
+        real = PurePath(os.path.realpath(path))
+    except ValueError:  # No disk can hold such a name.
+        return None
+    for parent in (real, *real.parents):
+        if str(parent) == folder or _same(str(parent), folder):
+            return real.relative_to(parent)
+    return None
+
+
+def _same(first: str, second: str) -> bool:
+    with suppress(OSError):
+        return os.path.samefile(first, second)
+    return False
+
+
+def _numbered(target: str, number: int) -> str:
+    """Return ``a/1.jpg`` as ``a/1-2.jpg`` for the number 2, and unchanged for 1."""
+    if number == 1:
+        return target
+    path = PurePosixPath(target)
+    stem, suffix = (path.stem, path.suffix) if len(path.suffix) <= SUFFIX_LENGTH else (path.name, "")
+    ending = f"-{number}{suffix}"
+    stem = clipped(stem, NAME_BYTES - len(os.fsencode(ending)))
+    return str(path.with_name(stem + ending))

@@ -1,0 +1,259 @@
+"""Sort files into one folder per label: plan the moves, carry out that very plan, take it back.
+
+The promise: a file of the user's is never lost, changed or overwritten. Each step is announced in a journal in the
+sorted folder before it is taken. After a kill at any moment, sorting again completes it and `undo` plays it back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import groupby, islice
+from operator import attrgetter
+from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
+
+from labeler.errors import LabelerError
+from labeler.records import Mode, Row
+from labeler.sorting import holding, journal, ledger
+from labeler.sorting.folders import Folders
+from labeler.sorting.journal import Entry, Move, Outcome
+from labeler.sorting.ledger import Entries, Plan
+from labeler.sorting.plan import Destinations, check
+from labeler.sorting.undo import is_below, undone
+from labeler.storage import transfer
+from labeler.storage.transfer import UnreadableError
+
+__all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
+
+BATCH = 32
+"""How many intents are written, and waited for until they are on the disk, at a time."""
+
+PLACE: dict[Mode, Callable[[Move, str], None]] = {
+    Mode.COPY: lambda move, target: transfer.copy(move.source, target, move.sha256),
+    Mode.MOVE: lambda move, target: transfer.move(move.source, target),
+    Mode.SYMLINK: lambda move, target: transfer.symlink(move.source, target),
+    Mode.HARDLINK: lambda move, target: transfer.hardlink(move.source, target),
+}
+
+_is_plain = re.compile(r"(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*").fullmatch
+"""Names of files that `os.path.abspath`, which takes three times as long, would leave as they are."""
+
+Item = TypeVar("Item")
+
+
+class Watched(Protocol):
+    """Passes things on, and shows how many they are so far."""
+
+    def __call__(self, items: Iterable[Item], doing: str, /) -> Iterable[Item]:
+        """Return the items."""
+
+
+def unwatched(items: Iterable[Item], doing: str, /) -> Iterable[Item]:  # noqa: ARG001 - as `Watched`
+    """Pass things on, and show nothing."""
+    return items
+
+
+def held(into: Path, root: str) -> AbstractContextManager[None]:
+    """Make the sorted folder, if need be, and let no other sort or undo work there: from planning until the end.
+
+    Raises:
+        LabelerError: another one works there, ``into`` contains ``root`` or cannot be a folder.
+        OutputError: the folder cannot be made.
+    """
+    check(root, into)
+    return holding.held(into, making=True)
+
+
+def plan(
+    rows: Iterable[Row],
+    root: str,
+    into: Path,
+    mode: Mode = Mode.COPY,
+    *,
+    flat: bool = False,
+    class_names: Iterable[str] = (),
+    watched: Watched = unwatched,
+) -> Plan:
+    """Return one move for each file, in the table's order; write nothing.
+
+    A file with several faces (adjacent rows) goes where its largest face goes. ``into`` may lie below ``root``,
+    which may be just the common parent of what was classified: a file that stands in ``into`` is never
+    sorted again, so a second classify that finds the sorted files does no harm.
+
+    Raises:
+        LabelerError: ``into`` contains ``root``, cannot be a folder, or holds these files sorted in another way.
+        OutputError: there is no room for the plan in the temporary folder.
+    """
+    check(root, into)
+    root = os.path.abspath(root)
+    folders = Folders(class_names)
+    with ledger.stored():
+        destinations = Destinations(root, into, mode, flat, _announced(into, watched))
+        for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
+            first, *others = faces
+            row = min(first, *others, key=lambda row: row.face or 0) if others else first
+            destinations.add(_absolute(root, file), folders.of(row))
+    return destinations.plan
+
+
+def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
+    """Carry out a plan; yield each move with its outcome, in order. What is not consumed is not done.
+
+    Raises:
+        OutputError: something cannot be written. The sort can be repeated, and then continues.
+        LabelerError: a link of this kind is impossible here.
+    """
+    begun = False
+    moves = iter(moves)
+    _clear(into)
+    while batch := [_ready(move) for move in islice(moves, BATCH)]:
+        with transfer.writing(into):
+            if not begun and any(move.outcome is Outcome.PLANNED for move in batch):
+                new = not into.is_dir()
+                into.mkdir(exist_ok=True)
+                holding.begin(into, new=new)
+                begun = True
+            journal.append(_journal(into), _intents(batch, into))
+        for move in batch:
+            yield _carried_out(move, os.path.join(into, move.target))
+
+
+@contextmanager
+def undo(into: Path, watched: Watched = unwatched) -> Iterator[Undo]:
+    """Read the journal of a sorted folder, which no other sort or undo may enter until the end of the block.
+
+    Raises:
+        LabelerError: there is no journal in ``into``, it is damaged, or another sort or undo works there.
+        OutputError: nothing can be written there.
+    """
+    if not any(os.path.lexists(into / name) for name in (journal.NAME, holding.NAME)):
+        raise _no_sort(into)
+    with holding.held(into, making=False):
+        if not os.path.lexists(_journal(into)):
+            raise _no_sort(into)
+        with ledger.stored():
+            entries = Entries(_announced(into, watched))
+        yield Undo(into, entries)
+
+
+class Undo:
+    """The moves to take back, newest first. The iteration does it, and says of each what came of it.
+
+    The journal goes when all is undone. Until then it holds what had to be kept, and an undo can be repeated.
+    """
+
+    def __init__(self, into: Path, entries: Entries) -> None:
+        self._into, self._entries = into, entries
+
+    def __len__(self) -> int:
+        return self._entries.files
+
+    def __iter__(self) -> Iterator[Move]:
+        """Play the journal back; yield each move that was undone, or why it had to be kept.
+
+        Raises:
+            OutputError: something cannot be removed or put back.
+        """
+        complete = True
+        with ledger.stored():
+            for entry in reversed(self._entries):
+                outcome = undone(entry, self._into)
+                if outcome and outcome.notable:
+                    self._entries.keep(entry)
+                    complete = complete and not entry.mode
+                if outcome and entry.mode:
+                    yield entry.move._replace(outcome=outcome)
+            left = [journal.MADE] if journal.MADE in self._entries else []
+            with transfer.writing(self._into):
+                journal.keep(_journal(self._into), left if complete else self._entries.kept())
+
+
+def _no_sort(into: Path) -> LabelerError:
+    return LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
+
+
+def _absolute(root: str, file: str) -> str:
+    path = os.path.join(root, file)
+    return path if _is_plain(file) else os.path.abspath(path)
+
+
+def _journal(into: Path) -> str:
+    return os.path.join(into, journal.NAME)
+
+
+def _announced(into: Path, watched: Watched) -> Iterator[Entry]:
+    """Yield what the journal holds, nothing when there is no journal."""
+    try:
+        yield from watched(journal.read(_journal(into)), "reading the journal")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as exc:
+        raise LabelerError(f"{_journal(into)} cannot be read: {exc.strerror}") from exc
+
+
+def _ready(move: Move) -> Move:
+    """Return the move as its intent is written: with the copy's hash, or not to be done after all."""
+    if move.outcome is not Outcome.PLANNED:
+        return move
+    if not os.path.isfile(move.source):
+        return move._replace(outcome=Outcome.MISSING)
+    try:
+        return move._replace(sha256=transfer.digest(move.source) if move.mode is Mode.COPY else "")
+    except UnreadableError:
+        return move._replace(outcome=Outcome.UNREADABLE)
+
+
+def _clear(into: Path) -> None:
+    """Remove what a kill has left of the last files that were announced, where it can be removed."""
+    with suppress(OSError):
+        for entry in journal.last(_journal(into), BATCH):
+            if is_below(into, entry.target):
+                transfer.discard(transfer.unfinished(os.path.join(into, entry.target)))
+
+
+def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
+    """Return the entries of the planned moves, after those of the folders they need."""
+    planned = [move for move in batch if move.outcome is Outcome.PLANNED]
+    parents = (parent for move in planned for parent in reversed(PurePosixPath(move.target).parents))
+    folders = [str(parent) for parent in dict.fromkeys(parents) if not os.path.isdir(into / parent)]
+    return [
+        *(Entry(folder) for folder in folders),
+        *(Entry(move.target, move.source, move.mode, move.sha256) for move in planned),
+    ]
+
+
+def _carried_out(move: Move, target: str) -> Move:
+    """Do what the move says and return it with its outcome."""
+    if move.outcome is not Outcome.PLANNED:
+        return move
+    try:
+        with transfer.writing(target):
+            return move._replace(outcome=_placed(move, target))
+    except UnreadableError:
+        return move._replace(outcome=Outcome.UNREADABLE)
+
+
+def _placed(move: Move, target: str) -> Outcome:
+    """Place a planned file."""
+    try:
+        transfer.discard(transfer.unfinished(target))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        _place(move, target)
+    except OSError as exc:
+        if transfer.is_refused(exc, move.source, target):
+            return Outcome.BLOCKED
+        raise
+    return Outcome.SORTED
+
+
+def _place(move: Move, target: str) -> None:
+    """Place the file; finish a move that a kill has left in both places."""
+    try:
+        PLACE[move.mode](move, target)
+    except FileExistsError:
+        if move.mode is not Mode.MOVE or not transfer.spare(move.source, target):
+            raise
+        os.unlink(move.source)

@@ -1,0 +1,171 @@
+"""Tables of whatever columns, read and written: CSV, JSON Lines, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from labeler.errors import LabelerError, one_line
+from labeler.storage import atomic
+from labeler.tables.text import STRINGS, inert
+
+_LARGEST_BLOCK = (1 << 31) - 1
+"""Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""
+
+_SEPARATORS = ",;\t"
+"""What stands between the cells of a CSV file: of programs; of spreadsheets whose decimal point is a comma; of both."""
+
+_MOST_COLUMNS = 20_000
+_LONGEST_HEADER = 1 << 24
+_ROWS_AT_ONCE = 1 << 10
+_UNPACKED = 100
+"""How many times as large as its file a Parquet table may be: tables of names and numbers take up to 20."""
+
+
+def read(path: Path) -> pyarrow.Table:
+    """Return a table with a column `file`; the columns that are text in a table of ours are text.
+
+    Raises:
+        LabelerError: there is no such table, it is none, or has no such column.
+    """
+    readers: dict[str, Callable[[Path], pyarrow.Table]] = {
+        ".csv": _read_csv,
+        ".jsonl": _read_json_lines,
+        ".parquet": _read_parquet,
+    }
+    if path.is_dir():
+        raise LabelerError(f"{path} is a folder, not a table; name a file that ends in {', '.join(readers)}")
+    reader = readers.get(path.suffix.lower())
+    if not reader:
+        raise LabelerError(f"cannot tell the format of {path}: a table's name ends in {', '.join(readers)}")
+    if not path.is_file():
+        raise LabelerError(f"{path} does not exist")
+    try:
+        content = reader(path)
+        content.validate(full=True)  # Of text, too, that it is any.
+        names = content.column_names
+    except (OSError, ValueError, OverflowError, RecursionError, pyarrow.ArrowException) as exc:
+        advice = "; in a spreadsheet, save it as CSV UTF-8" if "utf" in str(exc).lower() else ""
+        raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}{advice}") from exc
+    shown = one_line(", ".join(names))
+    if "file" not in names:
+        raise LabelerError(f"{path} needs one column `file`; its columns are {shown}")
+    if len(set(names)) < len(names):
+        raise LabelerError(f"{path} has two columns of one name; its columns are {shown}")
+    return content
+
+
+def write(path: Path, content: pyarrow.Table) -> None:
+    """Write a table; an absent value is an empty cell, or null.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    writers: dict[str, Callable[[pyarrow.Table, Path], None]] = {
+        ".csv": _write_csv,
+        ".jsonl": _write_json_lines,
+        ".parquet": pyarrow.parquet.write_table,
+    }
+    with atomic.replacing(path) as beside:
+        writers[path.suffix.lower()](content, beside)
+
+
+def numeric(content: pyarrow.Table) -> list[str]:
+    """Return the names of the columns of numbers, in their order."""
+    kinds = (pyarrow.types.is_integer, pyarrow.types.is_floating, pyarrow.types.is_decimal)
+    return [field.name for field in content.schema if any(kind(field.type) for kind in kinds)]
+
+
+def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
+    """Return a column of numbers; an empty cell is 0."""
+    cells: NDArray[np.float64] = content[name].cast(pyarrow.float64(), safe=False).to_numpy()
+    return np.nan_to_num(cells, posinf=np.inf)
+
+
+def _read_csv(path: Path) -> pyarrow.Table:
+    """Read what programs write, and what spreadsheets save; pyarrow passes over a byte-order mark."""
+    separator = _separator(path)
+    content = _parsed(path, separator, ".")
+    if separator == ",":
+        return content
+    known = set(numeric(content))
+    with_commas = _parsed(path, separator, ",")
+    for place, name in enumerate(content.column_names):
+        if name not in known:
+            content = content.set_column(place, name, with_commas[place])
+    return content
+
+
+def _separator(path: Path) -> str:
+    """Return what separates the cells of the first line, so that one of them is `file`; a comma if nothing does."""
+    with path.open("rb") as file:
+        header = file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")
+    if max(map(header.count, _SEPARATORS)) > _MOST_COLUMNS:
+        raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
+    names = {separator: [cell.strip().strip('"') for cell in header.split(separator)] for separator in _SEPARATORS}
+    return next((separator for separator in _SEPARATORS if "file" in names[separator]), _SEPARATORS[0])
+
+
+def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
+    return pyarrow.csv.read_csv(
+        path,
+        # What a column holds is decided by the first block: all of it.
+        read_options=pyarrow.csv.ReadOptions(block_size=min(max(path.stat().st_size, 1), _LARGEST_BLOCK)),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(STRINGS, pyarrow.string()),  # A file may be called 007.
+            decimal_point=decimal_point,
+        ),
+    )
+
+
+def _read_json_lines(path: Path) -> pyarrow.Table:
+    """Read a line at a time: pyarrow's own reader takes dates for times, and what is nested deeply crashes it."""
+    columns: dict[str, list[Any]] = {}
+    with path.open("rb") as file:
+        for count, line in enumerate(line for line in file if line.strip()):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"its line {one_line(line[:50])} is no object")  # noqa: TRY004 - what is wrong is the file
+            for name in row.keys() - columns.keys():
+                columns[name] = [None] * count
+            if len(columns) > _MOST_COLUMNS:
+                raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
+            for name, cells in columns.items():
+                cells.append(row.get(name))
+    return pyarrow.table({name: pyarrow.array(cells) for name, cells in columns.items()})
+
+
+def _read_parquet(path: Path) -> pyarrow.Table:
+    """Read some rows at a time: few bytes of a file can stand for many."""
+    most = _UNPACKED * (path.stat().st_size + (1 << 20))
+    batches, size = [], 0
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            size += batch.nbytes
+            if size > most:
+                raise ValueError(f"unpacked it is more than {_UNPACKED} times as large")
+            batches.append(batch)
+        return pyarrow.Table.from_batches(batches, file.schema_arrow)
+
+
+def _write_csv(content: pyarrow.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)  # RFC 4180, which pyarrow's does not keep.
+        writer.writerow(content.column_names)
+        for row in content.to_pylist():  # As in `formats.Csv`, no cell is a formula to a spreadsheet.
+            writer.writerow([inert(cell) if isinstance(cell, str) else cell for cell in row.values()])
+
+
+def _write_json_lines(content: pyarrow.Table, path: Path) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) for row in content.to_pylist())
+    path.write_text("".join(line + "\n" for line in lines), "utf-8")

@@ -1,0 +1,155 @@
+"""A Keras network to a model bundle: one ONNX file that says what it is, compared with what it came from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
+
+from labeler._version import __version__
+from labeler.errors import LabelerError, ModelError
+from labeler.images.decode import Pixels
+from labeler.inference import bundle
+from labeler.inference.classifier import Classifier, load_keras
+from labeler.inference.keras_file import MEMBER
+from labeler.records import INPUT_SIDE
+from labeler.storage import atomic
+from training import notes
+from training.networks.fast_steps import SCALE
+
+TOLERANCE = 1e-5
+"""How far a probability of the bundle may lie from that of the Keras network."""
+
+
+def export(
+    network: keras.Model, class_names: Sequence[str], path: Path, *, samples: Pixels, card: Mapping[str, Any]
+) -> None:
+    """Write ``network``, which takes pictures scaled to 0..1, as a bundle that takes uint8 pictures.
+
+    ``samples`` (n, 64, 64, 3) uint8 are labelled by both; ``card`` is what else the bundle says about itself: see
+    `labeler.inference.bundle.Card`.
+
+    Raises:
+        LabelerError: the bundle gives other probabilities than the network; no file is left then.
+        OutputError: the file cannot be written.
+    """
+    path.unlink(missing_ok=True)  # Whatever goes wrong, no older bundle passes for this one.
+    with atomic.replacing(path) as beside:
+        _write_onnx(network, beside)
+        about = {"name": path.resolve().parent.name, "temperature": 1.0, **card}
+        _describe(beside, beside, {**about, "class_names": list(class_names), "input_size": INPUT_SIDE})
+        _check(Classifier(beside), network, samples)
+
+
+def describe(path: Path, card: Mapping[str, Any]) -> None:
+    """Add to what a bundle says about itself, or change it.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic.replacing(path) as beside:
+        _describe(path, beside, card)
+
+
+def name_classes(keras_file: Path, class_names: Sequence[str]) -> None:
+    """Leave the class names in a ``.keras`` file, so that it can be used by itself.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    if notes.read(keras_file, MEMBER) is not None:
+        return
+    with atomic.replacing(keras_file) as beside:
+        shutil.copyfile(keras_file, beside)
+        notes.add(beside, MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
+
+
+def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> None:
+    """Make a bundle of a ``.keras`` file whose network takes pictures scaled to 0..1.
+
+    Without ``class_names`` the file must carry them, as those of `labeler train` do.
+
+    Raises:
+        ModelError: it is no such network, or its classes are not known.
+        LabelerError: ``out`` cannot be or is there already, or the bundle differs from the network.
+        OutputError: the bundle cannot be written.
+    """
+    if out.suffix != ".onnx":
+        raise LabelerError(f"a bundle is an .onnx file; give an --out that ends so, not {out}")
+    if not out.resolve().parent.is_dir():
+        raise LabelerError(f"there is no folder {out.parent}; create it first")
+    if out.exists():
+        raise LabelerError(f"{out} exists already; give another --out")
+    network = load_keras(keras_file)
+    names = list(class_names or bundle.card(keras_file).class_names)
+    bundle.check_class_names(keras_file, names)
+    samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
+    _check_network(keras_file, network, names, samples)
+    export(network, names, out, samples=samples, card={"name": out.stem if out.stem != "model" else out.parent.name})
+
+
+def _write_onnx(network: keras.Model, path: Path) -> None:
+    pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", name="pixels")
+    whole = keras.Sequential([pixels, keras.layers.Rescaling(SCALE), network], name="labeler")
+    whole(np.zeros((1, INPUT_SIDE, INPUT_SIDE, 3), np.uint8))  # Keras exports only what was called.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names that are gone.
+        whole.export(path, format="onnx", verbose=False)
+
+
+def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
+    model = onnx.load(source)
+    graph = model.graph
+    del graph.value_info[:]
+    _rename_output(graph, "probabilities")
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    about = {one.key: one.value for one in model.metadata_props}
+    about |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
+    about |= {"block": json.dumps(_block(graph)), "created_with": f"labeler {__version__}"}
+    onnx.helper.set_model_props(model, about)
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+
+
+def _block(graph: onnx.GraphProto) -> int:
+    """Return how many pictures a processor is best shown at once: a convolution has work enough in one."""
+    return 1 if any(node.op_type == "Conv" for node in graph.node) else bundle.BLOCK
+
+
+def _rename_output(graph: onnx.GraphProto, name: str) -> None:
+    given = graph.output[0].name
+    graph.output[0].name = name
+    for node in graph.node:
+        node.output[:] = [name if output == given else output for output in node.output]
+        node.input[:] = [name if wanted == given else wanted for wanted in node.input]
+
+
+def _check(classifier: Classifier, network: keras.Model, samples: Pixels) -> None:
+    expected = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
+    difference = float(np.max(np.abs(classifier.predict(samples) - expected), initial=0))
+    if not difference <= TOLERANCE:
+        raise LabelerError(
+            f"the exported model differs from the Keras network by up to {difference:.2g} (at most {TOLERANCE:g} "
+            "is allowed); it was not written. Please report this with the versions of keras, tf2onnx and onnxruntime"
+        )
+
+
+def _check_network(path: Path, network: keras.Model, class_names: Sequence[str], samples: Pixels) -> None:
+    wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
+    if network.input_shape != wanted:
+        raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
+    if network.output_shape != (None, len(class_names)):
+        outputs = network.output_shape[-1]
+        raise ModelError(f"{path} gives {outputs} outputs, not one for each of {', '.join(class_names)}")
+    probabilities = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
+    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise ModelError(f"{path} gives numbers that are no probabilities; end it with a softmax layer")

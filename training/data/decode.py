@@ -1,0 +1,126 @@
+"""Labelled files to pixels in a file that only ever grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler import native_output
+from labeler.errors import LabelerError, OutputError
+from labeler.executors.processes import cores, in_order
+from labeler.grouping.duplicates import HASH_BYTES, Hashes
+from labeler.images.decode import Pixels, fingerprint
+from labeler.labeling import given_up
+from labeler.records import INPUT_SIDE, Settings
+from labeler.tables.labels import Labelled, Votes
+from training.decoding import Decoded, Decoder
+
+Progress = Callable[[int, int], None]
+"""Is told how many pictures are read, and how many there are."""
+
+_FILES_PER_BATCH = 64
+_WORTH_PROCESSES = 2000
+"""From so many files on, starting worker processes pays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Pictures that were read: ``places`` are rows of the cache, ``votes`` (n, classes), ``hashes`` (n, 32)."""
+
+    files: tuple[str, ...]
+    places: NDArray[np.int64]
+    votes: Votes
+    fingerprints: tuple[bytes, ...]
+    hashes: Hashes
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Read:
+        """Return some of the pictures."""
+        rows = np.arange(len(self))[chosen]
+        files, prints = (tuple(every[row] for row in rows) for every in (self.files, self.fingerprints))
+        return Read(files, self.places[rows], self.votes[rows], prints, self.hashes[rows])
+
+
+class Reader:
+    """Decode pictures, each once."""
+
+    def __init__(self, file: IO[bytes], total: int, progress: Progress) -> None:
+        self.skipped: list[str] = []
+        self._file = file
+        self._total = total
+        self._progress = progress
+        self._seen = self._kept = 0
+
+    @native_output.decoders()
+    def read(self, labelled: Labelled, workers: int) -> Read:
+        """Decode pictures with so many processes, 0 for one per core; few are decoded in this one.
+
+        Those that cannot be used are listed in `skipped`.
+
+        Raises:
+            LabelerError: no picture of some class can be read.
+            OutputError: the file cannot grow.
+        """
+        first = self._kept
+        kept: list[int] = []
+        fingerprints: list[bytes] = []
+        hashes: list[bytes] = []
+        self.skipped += labelled.passed_over
+        decoder = partial(Decoder, Settings(root=labelled.root))
+        processes = (workers or cores()) if len(labelled.files) >= _WORTH_PROCESSES else 1
+        rows = count()
+        for batch in in_order(decoder, _batches(labelled.files), processes, _lost):
+            for decoded, row in zip(batch, rows, strict=False):
+                if decoded.pixels is None:
+                    self.skipped.append(f"{labelled.root}/{decoded.file}: {decoded.reason}")
+                    continue
+                self._write(decoded.pixels)
+                kept.append(row)
+                fingerprints.append(fingerprint(decoded.pixels))
+                hashes.append(decoded.perceptual_hash)
+            self._seen += len(batch)
+            self._progress(self._seen, self._total)
+        votes = labelled.votes[kept]
+        _check_none_lost(labelled, votes)
+        return Read(
+            files=tuple(labelled.files[row] for row in kept),
+            places=np.arange(first, self._kept),
+            votes=votes,
+            fingerprints=tuple(fingerprints),
+            hashes=np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES),
+        )
+
+    def pixels(self) -> Pixels:
+        """Return all pictures read (n, 64, 64, 3), mapped into memory."""
+        self._file.flush()
+        return np.memmap(self._file, np.uint8, "r", shape=(self._kept, INPUT_SIDE, INPUT_SIDE, 3))
+
+    def _write(self, pixels: Pixels) -> None:
+        try:
+            self._file.write(pixels.tobytes())
+        except OSError as exc:
+            raise OutputError(f"cannot keep the decoded pictures beside the model: {exc.strerror}") from exc
+        self._kept += 1
+
+
+def _check_none_lost(labelled: Labelled, votes: Votes) -> None:
+    before, after = (set(np.flatnonzero(counted.sum(axis=0))) for counted in (labelled.votes, votes))
+    if before != after:
+        lost = ", ".join(labelled.class_names[place] for place in sorted(before - after))
+        raise LabelerError(f"{labelled.root}: no picture in {lost} can be read")
+
+
+def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
+
+
+def _lost(file: str, cause: str) -> list[Decoded]:
+    return [Decoded(file, None, given_up(cause))]

@@ -1,0 +1,153 @@
+"""What comes of a training: the best network as a bundle, calibrated, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from labeler._version import __version__
+from labeler.evaluation import charts, metrics
+from labeler.evaluation.calibration import Probabilities
+from labeler.evaluation.metrics import Figures
+from labeler.images.decode import Pixels
+from labeler.inference.classifier import Classifier
+from labeler.labeling import DECIMALS
+from labeler.storage import atomic
+from labeler.tables import labels
+from training import warm_start
+from training.bundle import curves, export, temperature
+from training.bundle.temperature import Calibration
+from training.data.dataset import Dataset
+from training.loop import checkpoint
+from training.loop.history import History
+from training.networks import fast_steps, mixed_precision
+from training.settings import TrainSettings, spelled_out
+from training.warm_start import Given
+
+BUNDLE = "model.onnx"
+METRICS = "metrics.json"
+CURVES = "curves.png"
+CONFUSION = "confusion.png"
+
+_SHORT = (
+    "data",
+    "against",
+    "n",
+    "accuracy",
+    "accuracy_interval",
+    "macro_f1",
+    "macro_f1_interval",
+    "majority_baseline",
+    "left_out",
+)
+"""What of the figures stands in the bundle."""
+
+_SAMPLES = 256
+_SHOWN_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training has come to; ``skipped`` says of each file that could not be used why.
+
+    ``before`` is what the model that it went on from says of the same validation pictures.
+    """
+
+    out: Path
+    figures: Figures
+    epochs: int
+    best_epoch: int
+    skipped: tuple[str, ...]
+    before: Figures | None = None
+    calibration: Calibration | None = None
+
+
+def conclude(pictures: Dataset, settings: TrainSettings, history: History, given: Given | None) -> Trained:
+    """Calibrate and export the best network, judge the bundle, and write and draw what came out.
+
+    Raises:
+        LabelerError: the bundle differs from the network.
+        OutputError: the run directory cannot be written.
+    """
+    out = settings.out
+    best = _best(out)
+    samples = pictures.pixels[pictures.validation.places[:_SAMPLES]]
+    fitted = temperature.fitted(_probabilities(best, pictures), pictures.validation.labels)
+    card = {**warm_start.origin(given, _name(settings.data, settings.labels)), "temperature": fitted.temperature}
+    calibrated = temperature.calibrated(best, fitted.temperature)
+    export.export(calibrated, pictures.class_names, out / BUNDLE, samples=samples, card=card)
+    export.name_classes(out / checkpoint.BEST_NETWORK, pictures.class_names)
+    figures = replace(_judge(Classifier(out / BUNDLE), pictures), against=_against(settings, pictures))
+    validation = {"data": _validation_name(settings), **figures.as_json()}
+    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
+    curves.draw(history, out / CURVES)
+    charts.draw_confusion(figures, out / CONFUSION)
+    before = _judge(Classifier(given.path), pictures) if given else None
+    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
+    about = {
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "skipped": trained.skipped,
+        "unified": dict(pictures.unified),
+        "calibration": asdict(fitted),
+        "before": before.as_json() if before else None,
+        "settings": spelled_out(settings),
+        "created_with": f"labeler {__version__}",
+    }
+    atomic.write_json(out / METRICS, {**validation, **about})
+    return trained
+
+
+def _best(out: Path) -> keras.Model:
+    """Return the best network, and leave it in the run directory, as anyone's Keras computes it."""
+    trained = keras.saving.load_model(out / checkpoint.BEST_NETWORK, compile=False, safe_mode=True)
+    best = mixed_precision.plain(trained)
+    if best is not trained:
+        with atomic.replacing(out / checkpoint.BEST_NETWORK) as beside:
+            best.save(beside)
+    return best
+
+
+def _probabilities(network: keras.Model, pictures: Dataset) -> Probabilities:
+    """Return what the network says of the validation pictures (n, classes)."""
+    shown = _shown(pictures)
+    return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * fast_steps.SCALE) for pixels in shown])
+
+
+def _judge(classifier: Classifier, pictures: Dataset) -> Figures:
+    """Compare what a model says of the validation pictures with their labels, by the names of the classes."""
+    names = classifier.card.class_names
+    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(pictures)])
+    rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
+    predicted = [names[label] for label in rounded.argmax(axis=1)]
+    truth = [pictures.class_names[label] for label in pictures.validation.labels]
+    every = tuple(dict.fromkeys((*pictures.class_names, *names)))
+    figures = metrics.compare(truth, predicted, every, rounded if every == names else None)
+    return replace(figures, left_out=dict(pictures.left_out))
+
+
+def _shown(pictures: Dataset) -> Iterator[Pixels]:
+    places = pictures.validation.places
+    return (pictures.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
+
+
+def _against(settings: TrainSettings, pictures: Dataset) -> str:
+    if not settings.labels:
+        return metrics.FOLDERS
+    return labels.against(settings.labels, soft=pictures.shares is not None)
+
+
+def _validation_name(settings: TrainSettings) -> str:
+    if settings.val:
+        return _name(settings.val, settings.labels)
+    return f"{settings.val_split:.0%} of {_name(settings.data, settings.labels)}, seed {settings.seed}"
+
+
+def _name(directory: Path, labels: Path | None) -> str:
+    """Name a directory by its last two folders: enough to recognise it, nothing of the machine; and its table."""
+    name = "/".join(directory.resolve().parts[1:][-2:])
+    return f"{name} with {labels.name}" if labels else name

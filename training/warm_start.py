@@ -1,0 +1,168 @@
+"""A trained network made anew, with everything that can be learnt, to go on from.
+
+A ``.keras`` file holds all of it. A bundle can only be run: it holds every kernel, but what followed a convolution as
+batch normalisation is part of its kernel and bias by then. So is it here: the network made anew computes the same, with
+normalisations that do nothing but add that bias.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from labeler.errors import ModelError
+from labeler.inference.bundle import Card, find
+from labeler.inference.classifier import Classifier, load_keras
+from labeler.records import INPUT_SIDE
+from training.bundle import export, temperature
+from training.networks.fast_steps import SCALE
+from training.recipes import RECIPES
+
+Array = NDArray[np.float32]
+Kernels = list[tuple[Array, Array | None]]
+"""Kernels as Keras has them (..., in, out), each with its bias, in the order in which they are used."""
+
+_SAMPLES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A trained model to go on from; ``network`` takes pictures scaled to 0..1, its calibration left away."""
+
+    card: Card
+    path: Path
+    arch: str
+    network: keras.Model
+    normalised: bool
+    """Whether its normalisations are those it was trained with."""
+
+
+def load(model: str) -> Given:
+    """Return a model given as a bundle's name, a run directory, an .onnx or a .keras file.
+
+    Raises:
+        ModelError: there is no such model, or its network is none of `RECIPES`.
+    """
+    path = find(model)
+    classifier = Classifier(path)
+    whole = path.suffix == ".keras"
+    arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
+    _check(network, classifier, path)
+    return Given(classifier.card, path, arch, network, whole)
+
+
+def origin(given: Given | None, data: str) -> dict[str, str]:
+    """Return what a bundle says of where it comes from, ``data`` being what it was trained on last."""
+    if not given:
+        return {"training_data": data}
+    return {
+        "training_data": f"{given.card.training_data or given.card.name}, then {data}",
+        "licence": given.card.licence,
+    }
+
+
+def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
+    """Return the network for other classes: those of the same name keep their place in the last layer, others get one
+    that begins at 0. Normalisations made of a bundle stay as they are when it is trained.
+    """
+    network = RECIPES[given.arch].network(len(class_names))
+    for old, new in zip(given.network.layers[:-1], network.layers[:-1], strict=True):
+        new.set_weights(old.get_weights())
+    known = {name: place for place, name in enumerate(given.card.class_names)}
+    kernel, bias = given.network.layers[-1].get_weights()
+    kernel, bias = (np.concatenate([kept, np.zeros_like(kept[..., :1])], axis=-1) for kept in (kernel, bias))
+    places = [known.get(name, len(known)) for name in class_names]
+    network.layers[-1].set_weights([kernel[:, places], bias[places]])
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = given.normalised  # Else it has no statistics to go on from, and few pictures poor ones.
+    return network
+
+
+def _loaded(keras_file: Path, num_classes: int) -> tuple[str, keras.Model]:
+    learnt = load_keras(keras_file).get_weights()
+    for arch, recipe in RECIPES.items():
+        network = recipe.network(num_classes)
+        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in learnt]:
+            network.set_weights(learnt)
+            return arch, network
+    raise _unknown(keras_file)
+
+
+def _rebuilt(bundle: Path, num_classes: int) -> tuple[str, keras.Model]:
+    kernels = list(_kernels(onnx.load(bundle).graph))
+    shapes = sorted(kernel.shape for kernel, _ in kernels)
+    for arch, recipe in RECIPES.items():
+        network = recipe.network(num_classes)
+        if sorted(tuple(layer.kernel.shape) for layer in _with_kernels(network)) == shapes:
+            _fill(network, kernels)
+            return arch, network
+    raise _unknown(bundle)
+
+
+def _unknown(path: Path) -> ModelError:
+    return ModelError(f"{path} holds none of the networks that can be trained: {', '.join(RECIPES)}")
+
+
+def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
+    """Yield the kernels of convolutions and matrix products in the order of the graph, which is that of their use."""
+    constants = {one.name: one for one in graph.initializer}
+    adding = {name: node for node in graph.node if node.op_type == "Add" for name in node.input}
+
+    def constant(names: list[str]) -> Array | None:
+        found = [constants[name] for name in names if name in constants]
+        return onnx.numpy_helper.to_array(found[0]) if found else None
+
+    for node in graph.node:
+        if node.op_type not in {"Conv", "MatMul"}:
+            continue
+        kernel, bias = (constant(list(node.input[at : at + 1])) for at in (1, 2))
+        if kernel is None:
+            continue
+        if node.op_type == "Conv":
+            yield kernel.transpose(2, 3, 1, 0), bias
+        else:
+            after = adding.get(node.output[0])
+            yield kernel, constant(list(after.input)) if after else bias
+
+
+def _fill(network: keras.Model, kernels: Kernels) -> None:
+    """Give each layer the next kernel of its shape: layers of one shape stand one behind the other."""
+    waiting: dict[tuple[int, ...], deque[tuple[Array, Array | None]]] = defaultdict(deque)
+    for kernel, bias in kernels:
+        waiting[kernel.shape].append((kernel, bias))
+    normalised = {
+        id(layer.input): layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    for layer in _with_kernels(network):
+        kernel, bias = waiting[tuple(layer.kernel.shape)].popleft()
+        added = np.zeros(kernel.shape[-1], np.float32) if bias is None else bias
+        layer.set_weights([kernel, added] if layer.use_bias else [kernel])
+        normalisation = normalised.get(id(layer.output))
+        if normalisation:
+            one = np.ones_like(added)
+            unchanged = np.sqrt(one + np.float32(normalisation.epsilon))
+            normalisation.set_weights([unchanged, added, 0 * one, one])
+
+
+def _with_kernels(network: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in network.layers if hasattr(layer, "kernel")]
+
+
+def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (_SAMPLES, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
+    found = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
+    calibrated = temperature.tempered(found, classifier.card.temperature)
+    difference = float(np.abs(calibrated - classifier.predict(samples)).max())
+    if not difference <= export.TOLERANCE:
+        raise ModelError(
+            f"{path} cannot be trained further: its network, made anew, differs from it by up to {difference:.2g} "
+            f"(at most {export.TOLERANCE:g} is allowed)"
+        )
