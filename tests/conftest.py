@@ -18,6 +18,10 @@ from typer.testing import CliRunner, Result
 
 from labeler.cli.app import app
 
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+"""Faces, photos and hostile pictures that are not committed; a test that wants them skips where they are absent."""
+
 CLASS_NAMES = ("angry", "happy", "sad")
 
 

@@ -7,8 +7,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
 
-STEPS = {
+from labeler.errors import LabelerError
+
+DEEDS = {
     "open",
     "shutil.copyfile",
     "os.link",
@@ -19,6 +22,10 @@ STEPS = {
     "os.rmdir",
     "os.utime",
 }
+"""The audit events of what changes a folder."""
+
+STEPS = {"write", "truncate", "replace", "unlink", "open", "fsync", "flock", "close"}
+"""The calls into the system that a run changes something with: before each of them it can be killed."""
 
 
 def killed(step: int, deed: Callable[[], object]) -> bool:
@@ -42,9 +49,42 @@ def _die_before(step: int) -> None:
 
     def count(event: str, _: object) -> None:
         nonlocal left
-        if event in STEPS:
+        if event in DEEDS:
             left -= 1
             if left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
+
+
+def forked(action: Callable[[], object]) -> int:
+    """Run something in a process of its own; return its exit status, or minus the signal that ended it."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            action()
+            status = 0
+        except LabelerError as exc:
+            status = exc.exit_code
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def killed_before(step: int, action: Callable[[], object]) -> int:
+    """Run something in a process that is killed before the ``step``-th change; return how it ended."""
+    left = step
+
+    def note(_: Any, event: str, called: Any) -> None:
+        nonlocal left
+        if event == "c_call" and called.__name__ in STEPS:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted() -> None:
+        sys.setprofile(note)
+        action()
+
+    return forked(counted)

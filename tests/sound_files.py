@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+from conftest import ROOT
 from PIL import Image
 
 from labeler.inference import bundle
 from labeler.records import Face, Row, RunRecord, Status
 from labeler.tables import reader, writer
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("angry", "happy", "sad")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 from onnx import TensorProto, helper, numpy_helper
 from typer.main import get_command
 
@@ -22,7 +22,6 @@ from labeler.cli.app import app
 from labeler.inference import bundle
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, Folder, make_bundle
+from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 from labeler import labeling
 from labeler.images.decode import ImageError, Pixels, fingerprint
 from labeler.records import Settings, Status
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 PHOTOS = EXAMPLES / "photos"
 AWKWARD = PHOTOS / "awkward"
 

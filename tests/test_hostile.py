@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Folder
+from conftest import ROOT, SHARED, Folder
 from PIL import Image, ImageOps
 
 from labeler import labeling
@@ -29,8 +29,7 @@ from labeler.images import pillow
 from labeler.records import Row, Settings, Status
 from labeler.tables import reader
 
-ROOT = Path(__file__).parent.parent
-HOSTILE = ROOT.parent / "shared" / "data" / "hostile"
+HOSTILE = SHARED / "hostile"
 NAMES = [
     *(b"two words.jpg", "\N{GRINNING FACE} \u00e9.jpg".encode(), b"line\nbreak.jpg", b"a,b.jpg", b'it\'s "it".jpg'),
     *(b"-o.jpg", b"=1+1.jpg", b"+1.jpg", b"@SUM(A1).jpg", b"\ttab.jpg", b"'quoted.jpg", b"not \xff\xfe utf-8.jpg"),

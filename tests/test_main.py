@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 
 from labeler.__main__ import will_label_folders
 
@@ -85,7 +85,7 @@ def test_ctrl_c_in_the_first_second_is_one_line(folder: Folder, model: Path, tmp
     (tmp_path / "hooks").mkdir()
     (tmp_path / "hooks" / "sitecustomize.py").write_text(STOP)
     given = ["classify", str(folder.path), "--out", str(tmp_path / "t.csv"), "--model", str(model), "--workers", "2"]
-    root = Path(__file__).parent.parent
+    root = ROOT
     process = subprocess.run(
         [sys.executable, "-m", "labeler", *given],
         capture_output=True,

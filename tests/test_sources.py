@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 
 from labeler.errors import LabelerError
 from labeler.sources import Source, find
@@ -144,7 +144,7 @@ def test_a_current_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Pa
     (tmp_path / "here").mkdir()
     script = "import os\nfrom labeler.cli import app\nos.rmdir(os.getcwd())\napp.main()"
     command = [sys.executable, "-c", script, "classify", "photos", "--out", str(tmp_path / "t.csv")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False)
 
     assert (done.returncode, "the current folder does not exist any more" in done.stderr) == (2, True), done.stderr

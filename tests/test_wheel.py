@@ -9,9 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import Folder
-
-ROOT = Path(__file__).parent.parent
+from conftest import ROOT, Folder
 
 
 @pytest.fixture(scope="module")

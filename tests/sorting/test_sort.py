@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import Folder
+from disks import full_disk, snapshot
 from kills import killed
 
 from labeler.errors import LabelerError, OutputError
 from labeler.records import Row
-from labeler.sorting import holding, journal
+from labeler.sorting import journal
 from labeler.sorting import sort as sorting
 from labeler.sorting.sort import Mode, Outcome, Plan
 
@@ -52,20 +51,6 @@ class Album:
     def state(self) -> dict[str, object]:
         """Return everything that stands in the two folders, but for the journal."""
         return {**snapshot(self.photos), **snapshot(self.into)}
-
-
-def snapshot(folder: Path) -> dict[str, object]:
-    """Return the names of files with their bytes' hash and modification time, those of links with their aim.
-
-    The journal, and the lock that a kill leaves, are none of the user's.
-    """
-    found: dict[str, object] = {}
-    for path in folder.rglob("*"):
-        if path.is_symlink():
-            found[str(path)] = os.readlink(path)
-        elif path.is_file() and path.name not in (journal.NAME, holding.NAME):
-            found[str(path)] = (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-    return found
 
 
 @pytest.fixture
@@ -156,17 +141,6 @@ def test_a_symbolic_link_among_the_photos_is_not_moved(album: Album) -> None:
 
     assert [move.outcome for move in sorting.apply(moves, album.into)] == [Outcome.LINK]
     assert link.is_symlink()
-
-
-@contextmanager
-def full_disk(free: int) -> Iterator[None]:
-    """Let the system refuse to write a file beyond ``free`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_stops_the_sort_and_names_the_file(album: Album) -> None:

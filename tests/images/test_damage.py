@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, Folder
+from conftest import CLASS_NAMES, ROOT, SHARED, Folder
 from PIL import Image
 from typer.testing import Result
 
@@ -28,8 +28,6 @@ from labeler.tables.labels import Table
 from labeler.tables.text import Csv
 from training.data import dataset
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
 PHOTOS = ROOT / "examples" / "photos"
 LOST = "Corrupt JPEG data: premature end of data segment"
 
@@ -323,8 +321,8 @@ def figures(folder: Path, count: int) -> dict[str, int]:
     ("folder", "count", "share"),
     [
         (PHOTOS / "portraits", 300, 0.6),
-        (DATA / "fer2013" / "train", 800, 0.85),
-        (DATA / "photos" / "faces", 60, 0.6),
+        (SHARED / "fer2013" / "train", 800, 0.85),
+        (SHARED / "photos" / "faces", 60, 0.6),
     ],
     ids=["examples", "crops", "photos"],
 )
@@ -341,9 +339,9 @@ def test_most_damage_that_changes_a_label_is_noticed_and_nothing_sound_is_called
 
 @pytest.mark.parametrize("folder", ["fer2013/valid", "photos"])
 def test_no_sound_picture_is_called_damaged(folder: str, model: Path) -> None:
-    if not (DATA / folder).exists():
+    if not (SHARED / folder).exists():
         pytest.skip(f"../shared/data/{folder} is not here; it holds sound pictures")
     with native_output.decoders():
-        rows = list(pipeline.label([DATA / folder], Settings(str(model), faces=Faces.WHOLE)))
+        rows = list(pipeline.label([SHARED / folder], Settings(str(model), faces=Faces.WHOLE)))
 
     assert [row.file for row in rows if row.status is Status.DAMAGED] == []

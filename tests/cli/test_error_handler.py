@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 
 from labeler.tables import reader
 
-ROOT = Path(__file__).parent.parent
 LABELER = f"'{sys.executable}' -m labeler"
 FULL = Path("/dev/full")
 

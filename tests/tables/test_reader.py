@@ -267,7 +267,7 @@ def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     script = (
-        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_tables as t; from pathlib import Path\n"
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_reader as t; from pathlib import Path\n"
         "table = t.writer.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CLASS_NAMES, Folder, make_bundle
+from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 import labeler
@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 
 def in_a_process(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "COLUMNS": "100"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     command = [sys.executable, "-m", "labeler", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -410,7 +410,7 @@ def test_annotate_draws_every_picture_and_names_those_it_cannot(
 
 
 def test_a_photograph_without_a_face_is_no_failure(run: Run, model: Path, tmp_path: Path) -> None:
-    no_face = Path(__file__).parent.parent / "examples" / "photos" / "no_face"
+    no_face = ROOT / "examples" / "photos" / "no_face"
     result = run("classify", no_face, "--out", tmp_path / "t.csv", "--model", model)
 
     assert (result.exit_code, "2 files = 0 ok + 2 no_face" in result.stderr) == (0, True)

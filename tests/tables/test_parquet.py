@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from test_formats import NAMES, rows
+from odd_rows import NAMES, rows
 
 from labeler.tables import parquet
 

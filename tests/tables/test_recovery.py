@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Folder, small_tmpfs
+from kills import forked, killed_before
 
 from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
@@ -28,9 +28,6 @@ from labeler.tables.resume import Agenda
 
 NAMES = ("angry", "happy")
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
-STEPS = {"write", "truncate", "replace", "unlink", "open", "fsync", "flock", "close"}
-"""The calls into the system that a run changes something with: before each of them it can be killed."""
-
 FIRST = ["a", "b/a", "b/x,y", 'b/"q"\n', "c"]
 ADDED = ["a/new", "z"]
 FAILING = {"b/a", "c"}
@@ -92,39 +89,6 @@ def photos(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return tmp_path / "photos"
-
-
-def forked(action: Callable[[], object]) -> int:
-    """Run something in a process of its own; return its exit status, or minus the signal that ended it."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            action()
-            status = 0
-        except LabelerError as exc:
-            status = exc.exit_code
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def killed_before(step: int, action: Callable[[], object]) -> int:
-    """Run something in a process that is killed before the ``step``-th change; return how it ended."""
-    left = step
-
-    def note(_: Any, event: str, called: Any) -> None:
-        nonlocal left
-        if event == "c_call" and called.__name__ in STEPS:
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def counted() -> None:
-        sys.setprofile(note)
-        action()
-
-    return forked(counted)
 
 
 def content(out: Path) -> object:

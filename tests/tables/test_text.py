@@ -12,40 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_rows import NAMES, ODD_NAMES, rows
 
-from labeler.records import Face, Row, Status, columns
+from labeler.records import Row, Status, columns
 from labeler.tables import parquet
 from labeler.tables import text as formats
-
-NAMES = ("angry", "happy")
-ODD_NAMES = [
-    "plain.jpg",
-    'with space, comma and "quotes".jpg',
-    "two\nlines.jpg",
-    "carriage\rreturn.jpg",
-    "émoji 😀.jpg",
-    "back\\slash.jpg",
-    "looks\\xfflike.jpg",
-    os.fsdecode(b"not utf-8 \xff\xfe.jpg"),
-    os.fsdecode(b"both \\xff and \xff.jpg"),
-    "NA",
-    "007",
-    "=HYPERLINK(1).jpg",
-    "@a.jpg",
-    "-rf.jpg",
-    "+1.jpg",
-    "\ttab.jpg",
-    "'quoted.jpg",
-    "'=both.jpg",
-    "",
-]
-
-
-def rows() -> list[Row]:
-    face = Face(1.0, 2.5, 30.0, 40.0, 0.5)
-    whole = [Row(name, image_width=640, image_height=480, version=f"{at}-17") for at, name in enumerate(ODD_NAMES)]
-    labelled = [row.located(0, face).labelled((0.25, 0.75), NAMES, 0.0) for row in whole]
-    return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, 'it is "broken",\nall of it')]
 
 
 @pytest.mark.parametrize("form", [formats.Csv(), formats.JsonLines()], ids=["csv", "jsonl"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Folder, make_bundle
-from test_recovery import killed_before
+from kills import killed_before
 
 from labeler import drawing
 from labeler.errors import LabelerError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Folder
+from conftest import ROOT, SHARED, Folder
 from PIL import Image
 
 from labeler import pipeline
@@ -19,8 +19,8 @@ from labeler.labeling import Labeler, Looker
 from labeler.records import Face, Faces, Row, Settings, Status
 from labeler.tables import reader
 
-PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
-ANNOTATED = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"
+PHOTOS = ROOT / "examples" / "photos"
+ANNOTATED = SHARED / "photos"
 HOPPER, COLLINS = PHOTOS / "portraits" / "hopper.jpg", PHOTOS / "portraits" / "collins.jpg"
 
 ORIENTATIONS = {

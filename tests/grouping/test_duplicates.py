@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from labeler import labeling
@@ -15,7 +15,7 @@ from labeler.grouping import duplicates
 from labeler.images.decode import Pixels
 from labeler.records import Settings
 
-PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
+PHOTOS = ROOT / "examples" / "photos"
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 from PIL import Image
 
 import labeler
 from labeler import labeling
 from labeler.records import Settings
 from labeler.tables import reader
-
-ROOT = Path(__file__).parent.parent
 
 
 def slow_picture(folder: Folder) -> Path:

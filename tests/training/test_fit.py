@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import onnx
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 from PIL import Image
 
 from labeler import pipeline
@@ -30,7 +30,6 @@ from training.bundle import export, temperature
 from training.loop import callbacks
 from training.settings import TrainSettings, recipe_of
 
-ROOT = Path(__file__).parent.parent
 CLASSES = ("calm", "cross")
 TRAINED = {"arch": "small", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.0003, "seed": 3}
 SCHEDULED = {"arch": "quick", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
@@ -537,7 +536,7 @@ fit.train(fit.TrainSettings(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(s
 
 IN_CHECKOUT: dict[str, Any] = {
     "cwd": ROOT,
-    "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)])},
     "capture_output": True,
     "text": True,
     "check": False,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CLASS_NAMES, Folder
-from test_sorting import snapshot
+from disks import snapshot
 from typer.testing import Result
 
 from labeler.errors import LabelerError

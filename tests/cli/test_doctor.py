@@ -12,13 +12,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import make_bundle
+from conftest import ROOT, make_bundle
 
 from labeler.cli import doctor
 from labeler.images import pillow
 from labeler.inference import bundle
-
-ROOT = Path(__file__).parent.parent
 
 
 def report(cwd: Path, *, package: Path = ROOT, **environment: str) -> tuple[int, dict[str, object], str]:

@@ -140,10 +140,10 @@ def test_when_processes_die_whatever_they_are_given_the_run_stops() -> None:
 
 def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:
     script = (
-        "import itertools, sys; sys.path.insert(0, sys.argv[1]); import test_executors as t\n"
+        "import itertools, sys; sys.path.insert(0, sys.argv[1]); import test_processes as t\n"
         "if __name__ == '__main__':\n"
         "    endless = ([str(n)] for n in itertools.count(1))\n"
-        "    for _ in t.executors.in_order(t.partial(t.make, t.slow_first), endless, 2): print(flush=True)"
+        "    for _ in t.processes.in_order(t.partial(t.make, t.slow_first), endless, 2): print(flush=True)"
     )
     (tmp_path / "endless.py").write_text(script)
     command = [sys.executable, tmp_path / "endless.py", str(Path(__file__).parent)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from labeler import native_output
 
@@ -37,7 +37,7 @@ def test_decoders_stay_off_the_terminal_while_python_does_not(capfd: pytest.Capt
     script = "import os, sys; from labeler import native_output\n"
     script += "with native_output.decoders():\n    os.write(2, b'native')\n"
     script += "    print('python', file=sys.stderr)\nos.write(2, b'native again')"
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
     assert capfd.readouterr().err == "python\nnative again"
 
@@ -77,9 +77,7 @@ def test_warnings_without_end_neither_block_nor_take_memory() -> None:
         "        except PermissionError: pass\n"  # The file may not grow.
         "    print(len(native_output.heard()), len(native_output.heard()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent, capture_output=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, timeout=60)
     first, then = map(int, done.stdout.split())
 
     assert 0 < first <= 1 << 16
@@ -92,6 +90,6 @@ def test_where_no_file_may_be_large_nobody_listens_and_nothing_is_printed(capfd:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "with native.decoders():\n    os.write(2, b'native'); assert (native.listens(), native.heard()) == (False, '')"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
     assert capfd.readouterr().err == ""

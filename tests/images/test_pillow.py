@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, ImageOps, ImageSequence, PngImagePlugin
 
 from labeler import sources
@@ -329,6 +330,6 @@ def test_a_picture_that_memory_is_short_for_costs_itself_and_not_the_next(tmp_pa
     )
     scene().save(small, form)
     command = [sys.executable, "-c", STARVED, large, small]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
     assert done.stdout.splitlines() == ["too_large there is not enough memory to read it", str(WIDTH)], done.stderr

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Folder
+from disks import snapshot
 from kills import killed
-from test_sorting import snapshot
 
 from labeler.errors import LabelerError
 from labeler.records import Row

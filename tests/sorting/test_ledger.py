@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_sorting import full_disk
+from disks import full_disk
 
 from labeler.errors import OutputError
 from labeler.records import Mode, Row

@@ -1,0 +1,37 @@
+"""Rows of files with names that are hard to write down."""
+
+from __future__ import annotations
+
+import os
+
+from labeler.records import Face, Row, Status
+
+NAMES = ("angry", "happy")
+ODD_NAMES = [
+    "plain.jpg",
+    'with space, comma and "quotes".jpg',
+    "two\nlines.jpg",
+    "carriage\rreturn.jpg",
+    "émoji 😀.jpg",
+    "back\\slash.jpg",
+    "looks\\xfflike.jpg",
+    os.fsdecode(b"not utf-8 \xff\xfe.jpg"),
+    os.fsdecode(b"both \\xff and \xff.jpg"),
+    "NA",
+    "007",
+    "=HYPERLINK(1).jpg",
+    "@a.jpg",
+    "-rf.jpg",
+    "+1.jpg",
+    "\ttab.jpg",
+    "'quoted.jpg",
+    "'=both.jpg",
+    "",
+]
+
+
+def rows() -> list[Row]:
+    face = Face(1.0, 2.5, 30.0, 40.0, 0.5)
+    whole = [Row(name, image_width=640, image_height=480, version=f"{at}-17") for at, name in enumerate(ODD_NAMES)]
+    labelled = [row.located(0, face).labelled((0.25, 0.75), NAMES, 0.0) for row in whole]
+    return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, 'it is "broken",\nall of it')]
