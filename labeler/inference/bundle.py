@@ -23,7 +23,7 @@ SHIPPED_SHA256 = {
     "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
     "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }
-"""The SHA-256 of the file of each bundle that ships; `tests/inference/test_bundle.py` prints a line that has to change."""
+"""The SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
 
 BLOCK, LARGEST_BLOCK = 8, 256
 """Pictures per run of a network on a processor, unless its bundle says otherwise: few, for a block that is not full is
