@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from labeler.images.decode import crop, read
+from labeler.images.crop import crop
+from labeler.images.decode import read
 from labeler.inference import bundle, classifier, yunet
 from labeler.records import INPUT_SIDE, Settings
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from labeler.errors import OutputError
-from labeler.images.decode import ImageError, Picture, read
+from labeler.images.decode import read
+from labeler.images.picture import ImageError, Picture
 from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
 

@@ -13,6 +13,8 @@ import numpy as np
 from labeler.errors import one_line
 from labeler.executors import worker
 from labeler.images import decode as images
+from labeler.images.crop import crop, cut, png, resized
+from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.inference import bundle, classifier, session, yunet
 from labeler.profile import Spent
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
@@ -25,7 +27,7 @@ LONGEST_S = 60.0
 """So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
 took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
 
-Vary = Callable[[images.Pixels], images.Pixels]
+Vary = Callable[[Pixels], Pixels]
 """Takes a face as it was cut out (height, width, 3), returns one like it. Picklable."""
 
 
@@ -39,7 +41,7 @@ def given_up(cause: str) -> str:
 class Seen(NamedTuple):
     """What a picture shows: its faces, largest first, each with its crop (64, 64, 3) uint8 RGB."""
 
-    faces: list[tuple[Face, images.Pixels]]
+    faces: list[tuple[Face, Pixels]]
     width: int
     """Of the upright image, in pixels, like `height`."""
     height: int
@@ -89,12 +91,12 @@ class Looker:
         self.spent.faces_s += perf_counter() - read
         return Seen(found, picture.width, picture.height, picture.version, picture.damage)
 
-    def _crop(self, picture: images.Picture, face: Face) -> images.Pixels:
+    def _crop(self, picture: Picture, face: Face) -> Pixels:
         if self._vary is None:
-            return images.crop(picture, face, INPUT_SIDE)
-        return images.resized(self._vary(images.cut(picture, face)), INPUT_SIDE)
+            return crop(picture, face, INPUT_SIDE)
+        return resized(self._vary(cut(picture, face)), INPUT_SIDE)
 
-    def _faces(self, picture: images.Picture) -> list[Face]:
+    def _faces(self, picture: Picture) -> list[Face]:
         if yunet.is_crop(picture.width, picture.height, self.settings.faces):
             return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
         if self._finder is None:
@@ -136,10 +138,10 @@ class Labeler:
         predicted = self._predict([crop for _, crop in looked if crop is not None])
         return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]
 
-    def _look(self, file: str) -> list[tuple[Row, images.Pixels | None]]:
+    def _look(self, file: str) -> list[tuple[Row, Pixels | None]]:
         try:
             seen = self._look_at(file)
-        except images.ImageError as exc:
+        except ImageError as exc:
             row = Row(file, status=exc.status, reason=one_line(exc.reason), version=exc.version)
             return [(row, None)]
         row = Row.of_image(file, seen.width, seen.height, seen.version)
@@ -150,11 +152,11 @@ class Labeler:
         if seen.damage:
             row = row.damaged(seen.damage)
         if self.settings.save_crops:
-            for index, (_, crop) in enumerate(seen.faces):
-                self.spent.note_lost(self._crops.keep(file, index, images.png(crop)))
-        return [(row.located(index, face), crop) for index, (face, crop) in enumerate(seen.faces)]
+            for index, (_, pixels) in enumerate(seen.faces):
+                self.spent.note_lost(self._crops.keep(file, index, png(pixels)))
+        return [(row.located(index, face), pixels) for index, (face, pixels) in enumerate(seen.faces)]
 
-    def _predict(self, crops: Sequence[images.Pixels]) -> Iterator[list[float]]:
+    def _predict(self, crops: Sequence[Pixels]) -> Iterator[list[float]]:
         assert self._classifier is not None
         if not crops:
             return iter(())

@@ -31,6 +31,8 @@ from sound_files import File, bundle_files, pictures, table_files
 
 from labeler.errors import LabelerError
 from labeler.images import decode as images
+from labeler.images.crop import crop
+from labeler.images.picture import ImageError
 from labeler.inference import bundle
 from labeler.records import Face, Status
 from labeler.tables import reader
@@ -76,12 +78,12 @@ def read_picture(path: Path) -> str:
     """Read a picture as `classify` does, and cut it."""
     try:
         picture = images.read(os.fspath(path), 64, 1280, 100_000_000)
-    except images.ImageError as exc:
+    except ImageError as exc:
         return exc.status if exc.reason else "without a reason"
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.ndim == 3
     assert picture.width * picture.height <= 100_000_000
-    assert images.crop(picture, Face(0, 0, picture.width, picture.height), 64).shape == (64, 64, 3)
+    assert crop(picture, Face(0, 0, picture.width, picture.height), 64).shape == (64, 64, 3)
     return "read"
 
 

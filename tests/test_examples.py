@@ -14,7 +14,8 @@ from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 from labeler import labeling
-from labeler.images.decode import ImageError, Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import ImageError, Pixels
 from labeler.records import Settings, Status
 
 EXAMPLES = ROOT / "examples"

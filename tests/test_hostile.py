@@ -26,6 +26,7 @@ from labeler import labeling
 from labeler.executors import processes, worker
 from labeler.images import decode as images
 from labeler.images import pillow
+from labeler.images.picture import ImageError
 from labeler.records import Row, Settings, Status
 from labeler.tables import reader
 
@@ -120,7 +121,7 @@ def in_a_worker(task: Callable[..., None], *arguments: object) -> int | None:
 def read_without_rights(path: Path) -> None:
     if os.getuid() == 0:
         os.setuid(65534)
-    with pytest.raises(images.ImageError, match="Permission denied"):
+    with pytest.raises(ImageError, match="Permission denied"):
         images.read(str(path), 64, 64, 10**8)
 
 
@@ -147,7 +148,7 @@ def test_a_file_that_is_another_one_when_it_is_opened_is_looked_at_again(
         return found
 
     monkeypatch.setattr(images.os, "stat", stat_then_swap)
-    with pytest.raises(images.ImageError, match="not a regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         images.read(str(path), 64, 64, 10**8)
 
 
@@ -171,7 +172,7 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_beyond_the_limit(
         return descriptor
 
     monkeypatch.setattr(images.os, "open", open_then_grow)
-    with pytest.raises(images.ImageError, match="the limit is 16,777,216"):
+    with pytest.raises(ImageError, match="the limit is 16,777,216"):
         images.read(str(path), 64, 64, 1_000_000)
 
 

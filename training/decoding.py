@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labeler import labeling
 from labeler.grouping import duplicates
-from labeler.images.decode import ImageError, Pixels
+from labeler.images.picture import ImageError, Pixels
 from labeler.records import Settings, Status
 
 

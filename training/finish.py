@@ -13,7 +13,7 @@ from labeler._version import __version__
 from labeler.evaluation import charts, metrics
 from labeler.evaluation.calibration import Probabilities
 from labeler.evaluation.metrics import Figures
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.inference.classifier import Classifier
 from labeler.labeling import DECIMALS
 from labeler.storage import atomic

@@ -137,7 +137,8 @@ def _formats() -> dict[str, str]:
     from PIL import Image
 
     from labeler.images import pillow
-    from labeler.images.decode import ImageError, read
+    from labeler.images.decode import read
+    from labeler.images.picture import ImageError
 
     with suppress(ImportError):
         from pillow_heif import register_heif_opener

@@ -17,7 +17,8 @@ from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import calibration, intervals
 from labeler.evaluation.calibration import Confidence, Probabilities
 from labeler.evaluation.intervals import Interval
-from labeler.images import decode as images
+from labeler.images.crop import fingerprint
+from labeler.images.picture import ImageError
 from labeler.records import UNCERTAIN, Row, Settings, Status
 
 COPY = "copy"
@@ -254,7 +255,7 @@ def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:
     for file in source:
         try:
             found = look(file).faces
-        except images.ImageError:
+        except ImageError:
             continue  # What cannot be read is no copy; whoever labels the directory reports it.
-        for _, crop in found[:1]:
-            yield file, images.fingerprint(crop)
+        for _, pixels in found[:1]:
+            yield file, fingerprint(pixels)

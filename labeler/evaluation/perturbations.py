@@ -12,7 +12,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from labeler.images.decode import Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import Pixels
 
 Variation = Callable[[Pixels], Pixels]
 

@@ -11,7 +11,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from labeler.images.decode import Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import Pixels
 
 Hashes = NDArray[np.uint8]
 Groups = NDArray[np.int64]

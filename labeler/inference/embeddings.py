@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labeler import native_output
 from labeler.errors import ModelError, needs
 from labeler.executors import processes
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.inference.classifier import Classifier, load_keras
 from labeler.inference.session import load
 from labeler.records import INPUT_SIDE

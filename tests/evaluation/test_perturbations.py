@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from labeler.evaluation import perturbations
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 
 GRAY = np.repeat(np.random.default_rng(3).integers(0, 256, (50, 40, 1), dtype=np.uint8), 3, axis=2)
 

@@ -21,7 +21,8 @@ import labeler
 from labeler import native_output, pipeline
 from labeler.evaluation import metrics
 from labeler.images import damage
-from labeler.images.decode import ImageError, read
+from labeler.images.decode import read
+from labeler.images.picture import ImageError
 from labeler.records import Faces, Row, Settings, Status
 from labeler.tables import reader
 from labeler.tables.labels import Table

@@ -16,7 +16,7 @@ import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is m
 
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.inference import bundle
 from labeler.inference.classifier import Classifier, load_keras
 from labeler.inference.keras_file import MEMBER

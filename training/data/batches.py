@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.records import INPUT_SIDE
 from labeler.tables.labels import Votes
 from training.data.augmentation import Augmentation

@@ -16,7 +16,7 @@ from labeler import sources
 from labeler.errors import LabelerError
 from labeler.evaluation import metrics
 from labeler.grouping import split
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.tables import labels
 from labeler.tables.labels import Labelled, Votes
 from training.data.decode import Progress, Read, Reader

@@ -15,7 +15,8 @@ from labeler import native_output
 from labeler.errors import LabelerError, OutputError
 from labeler.executors.processes import cores, in_order
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
-from labeler.images.decode import Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import Pixels
 from labeler.labeling import given_up
 from labeler.records import INPUT_SIDE, Settings
 from labeler.tables.labels import Labelled, Votes

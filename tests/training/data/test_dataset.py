@@ -12,7 +12,7 @@ from conftest import Folder
 
 from labeler import labeling
 from labeler.errors import LabelerError
-from labeler.images.decode import fingerprint
+from labeler.images.crop import fingerprint
 from labeler.records import Settings
 from training.data import dataset, decode
 from training.data.dataset import Dataset
