@@ -8,7 +8,7 @@ Worker processes import the main module anew, so what stands at its top level ho
 from __future__ import annotations
 
 from labeler.__main__ import main
-from labeler.images.decode import _reduction
+from labeler.images import decode, pillow
 
 
 def reduction(*_: int) -> int:
@@ -16,8 +16,9 @@ def reduction(*_: int) -> int:
     return 1
 
 
-assert callable(_reduction)
-_reduction = reduction  # type: ignore[assignment] # It takes the same, under no names.
+for module in (decode, pillow):
+    assert callable(module.reduction)
+    module.reduction = reduction  # type: ignore[assignment] # It takes the same, under no names.
 
 if __name__ == "__main__":
     main()

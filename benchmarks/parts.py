@@ -10,9 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from labeler import storage
 from labeler.images.crop import crop
-from labeler.images.decode import read
+from labeler.images.read import read
 from labeler.inference import bundle, classifier, yunet
+from labeler.inference.detector import faces
 from labeler.records import INPUT_SIDE, Settings
 
 
@@ -32,12 +34,12 @@ class Parts:
 
 
 class Bench:
-    """The parts, loaded and warm, called once for each photograph as `Labeler` calls them."""
+    """The parts, loaded and warm, called once for each photograph as `BatchLabeler` calls them."""
 
     def __init__(self, settings: Settings, example: Path) -> None:
         cv2.setNumThreads(1)
         self._settings = settings
-        self._finder = yunet.Finder(bundle.detector(settings.detector))
+        self._detector = yunet.YuNet(bundle.detector(settings.detector))
         self._classifier = classifier.Classifier(bundle.find(settings.model))
         self.measure([example])
 
@@ -47,9 +49,10 @@ class Bench:
         crops = []
         for file in photographs:
             started = time.perf_counter()
-            picture = read(str(file), INPUT_SIDE, yunet.DECODED_SIDE, self._settings.max_pixels)
+            longer = self._detector.decoded_side
+            picture, _ = read(storage.at(""), str(file), INPUT_SIDE, longer, self._settings.max_pixels)
             decoded = time.perf_counter()
-            found = self._finder.find(*picture, self._settings)
+            found = faces(self._detector, picture.pixels, picture.width, picture.height, self._settings)
             looked = time.perf_counter()
             crops += [crop(picture, face, INPUT_SIDE) for face in found]
             predict_s += time.perf_counter() - looked

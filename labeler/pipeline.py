@@ -21,6 +21,7 @@ from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
+from labeler.storage.crops import Crops
 from labeler.tables import reader, writer
 from labeler.tables.resume import Agenda
 
@@ -128,7 +129,7 @@ def label(
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
     for rows in _labelled(names, labeler, batch_size, Profile(workers or processes.cores())):
-        source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
+        source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
 
@@ -168,11 +169,11 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
             agenda = Agenda(names, settings, draft.record, tally, told, source.selects)
             labeler = partial(_labeler, settings, job.device)
             for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
-                source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
+                source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
                 _write(agenda.settled(rows), draft, tally, profile)
                 told()
             told()
-            source.confirm_all()
+            source.store.confirm_all()
             draft.finish(tally.counts())
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
@@ -209,9 +210,13 @@ def _check_crops(folder: str, source: Source, job: Job) -> None:
 
 
 def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Timed:
-    from labeler.labeling import Labeler, Timed  # Deferred: 0.2 s, which only the process that labels should spend.
+    # Deferred: 0.2 s, which only the process that labels should spend.
+    from labeler.images.crop import png
+    from labeler.labeling import BatchLabeler, Timed
 
-    return Timed(Labeler(settings, device, vary))
+    crops = Crops(settings)
+    keep = (lambda file, index, face: crops.keep(file, index, png(face))) if settings.save_crops else None
+    return Timed(BatchLabeler(settings, device, vary, keep))
 
 
 def _unreadable(file: str, cause: str) -> tuple[list[Row], Spent]:

@@ -1,40 +1,40 @@
-"""Folders and files to the names of pictures: streamed, in an order that never changes."""
+"""Which files are photos: folders and files to names, streamed in an order that never changes."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 
+from labeler import storage
 from labeler.errors import LabelerError
 from labeler.selection import Selection
-from labeler.storage.presence import Presence
+from labeler.storage.store import key
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"
     " .ico .tga .ppm .pgm .pbm .pnm .pcx .sgi".split()
 )
-"""File names that end like this are taken for pictures; what a file really is, its content decides."""
+"""Files named like this are taken for photos; the content decides what a file really is."""
 
 
 class Source:
-    """The pictures below some folders, and single files, as names relative to one root.
+    """The photos below some folders, and single files, as names relative to one root.
 
-    Each iteration walks the disk anew and yields names with forward slashes: the files of a folder first, then
-    its subfolders, both sorted by name; folders behind symbolic links last, so that no folder is walked twice
-    and no loop is endless. Names that begin with a dot are passed over, and files without a picture's suffix unless
-    ``all_files`` are wanted. A file that was named itself is taken whatever its suffix. ``selection`` leaves out more,
-    and changes nothing in the order.
+    Each iteration walks the disk anew and yields names with forward slashes in the order of `storage.store.key`: the
+    files of a folder first, then its subfolders, both sorted by name; see `storage.walk.Walk` for symbolic links. Names
+    that begin with a dot are passed over, and files without an image's suffix unless ``all_files`` are wanted. A file
+    that was named itself is taken whatever its suffix. ``selection`` leaves out more, and changes nothing in the order.
 
     Attributes:
         inputs: What was given, absolute, without what lies inside another input.
         root: The folder that the names are relative to: the one input folder, else what all inputs share.
-        passed_over: Files of the last iteration without a picture's suffix.
-        unreadable: Folders of the last iteration that could not be listed, with the reason.
+        store: Where the files lie.
+        passed_over: Files of the last iteration without an image's suffix.
         selection: What is left out.
         selected: How many names the last iteration gave.
         found: Out of how many; None when it was left before its end.
@@ -49,22 +49,27 @@ class Source:
         selection: Selection = Selection(),  # noqa: B008 - frozen
     ) -> None:
         paths = _absolute(inputs)
-        self._folders = {path for path in paths if os.path.isdir(path)}
-        self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in self._folders))
-        self._absolute = absolute
-        self._all_files = all_files
+        folders = {path for path in paths if os.path.isdir(path)}
+        self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in folders))
         self.root = _common_folder(self.inputs)
+        self.store = storage.at(self.root)
         self.selection = selection
         self.passed_over = self.selected = 0
         self.found: int | None = None
-        self.unreadable: list[str] = []
-        self._presence = Presence()
-        for folder in {path if path in self._folders else os.path.dirname(path) for path in self.inputs}:
-            with suppress(OSError):
-                self._presence.note(folder, named=True)
+        self._absolute = absolute
+        self._all_files = all_files
+        self._folders = [self._name(path) for path in self.inputs if path in folders]
+        self._files = sorted((self._name(path) for path in self.inputs if path not in folders), key=key)
+        for folder in {*self._folders, *map(os.path.dirname, self._files)}:
+            self.store.expect(folder)
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Return the folders of the last iteration that could not be listed, each with the reason."""
+        return [f"{self._shown(folder)}: {reason}" for folder, reason in self.store.unreadable.items()]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of the pictures.
+        """Yield the names of the photos.
 
         Raises:
             LabelerError: a folder that was named itself cannot be listed.
@@ -85,27 +90,9 @@ class Source:
         """Say whether a name that a table holds is one of those that an iteration gives, if its file is still there."""
         if self.selection.limit:
             return name in self._first
-        local = name[len(os.path.join(self.root, "")) :] if self._absolute else name
+        local = self._name(name) if self._absolute else name
         in_sample = not self.selection.sample or self.selection.rank(local) <= self._highest_rank
         return in_sample and self.selection.matches(local)
-
-    def confirm(self, files: Iterable[str]) -> None:
-        """Confirm that the folders of files that could not be read are still there.
-
-        Raises:
-            InputGoneError: one has gone, and with it no one knows how many other files.
-        """
-        for file in {os.path.dirname(file): file for file in files}.values():
-            path = os.path.join(self.root, file)
-            self._presence.confirm(os.path.dirname(path), path)
-
-    def confirm_all(self) -> None:
-        """Confirm that the inputs, and what is mounted below them, are still there.
-
-        Raises:
-            InputGoneError: one has gone.
-        """
-        self._presence.confirm_all()
 
     def again(self) -> Source:
         """Return a source of the same names that counts for itself."""
@@ -113,7 +100,7 @@ class Source:
 
     def contains(self, folder: str) -> bool:
         """Say whether a folder, which need not exist, lies within an input, by whatever name."""
-        inputs = set(map(_identity, self._folders)) - {None}
+        inputs = set(map(_identity, self.inputs)) - {None}
         return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
     @cached_property
@@ -135,67 +122,21 @@ class Source:
 
     def _all(self) -> Iterator[str]:
         self.passed_over = 0
-        self.unreadable = []
-        walked: set[tuple[int, int]] = set()
-        linked: deque[str] = deque()
-        for path in self.inputs:
-            if os.path.isdir(path) or path in self._folders:
-                yield from self._walk(path, walked, linked)
+        below = self._wanted(self.store.walk(self._folders, self._excludes))
+        return merge(self._files, below, key=key) if self._files else below
+
+    def _wanted(self, names: Iterable[str]) -> Iterator[str]:
+        if self._all_files:
+            yield from names
+            return
+        for name in names:
+            if os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield name
             else:
-                yield self._name(path)
-        while linked:
-            yield from self._walk(linked.popleft(), walked, linked)
-
-    def _walk(self, folder: str, walked: set[tuple[int, int]], linked: deque[str]) -> Iterator[str]:
-        pending = [folder]
-        while pending:
-            path = pending.pop()
-            try:
-                found = self._presence.note(path)
-                if (found.st_dev, found.st_ino) in walked:
-                    continue
-                walked.add((found.st_dev, found.st_ino))
-                files, folders, links = self._list(path)
-            except OSError as exc:
-                self._presence.confirm(path if self._presence.knows(path) else os.path.dirname(path))
-                if path in self._folders:
-                    raise LabelerError(f"the folder {path} cannot be read: {exc.strerror}") from exc
-                self.unreadable.append(f"{self._shown(self._name(path))}: {exc.strerror}")
-                continue
-            prefix = self._name(path)
-            prefix = "" if prefix == "." else prefix.rstrip("/") + "/"
-            linked.extend(self._below(path, prefix, links))
-            pending.extend(reversed(self._below(path, prefix, folders)))
-            for name in files:
-                yield prefix + name
-
-    def _below(self, folder: str, prefix: str, names: Sequence[str]) -> list[str]:
-        """Return the paths of subfolders that are not excluded, each looked at: it may go before its turn."""
-        wanted = [os.path.join(folder, name) for name in names if not self._excludes(prefix + name)]
-        for path in wanted:
-            with suppress(OSError):
-                self._presence.note(path)
-        return wanted
-
-    def _list(self, folder: str) -> tuple[list[str], list[str], list[str]]:
-        """Return the names of the pictures, of the subfolders, and of the links to folders."""
-        files: list[str] = []
-        folders: list[str] = []
-        links: list[str] = []
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if _is_folder(entry):
-                    (links if entry.is_symlink() else folders).append(entry.name)
-                elif self._all_files or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                    files.append(entry.name)
-                else:
-                    self.passed_over += 1
-        return sorted(files), sorted(folders), sorted(links)
+                self.passed_over += 1
 
     def _name(self, path: str) -> str:
-        return os.path.relpath(path, self.root).replace(os.sep, "/")
+        return "" if path == self.root else os.path.relpath(path, self.root).replace(os.sep, "/")
 
     def _shown(self, name: str) -> str:
         return os.path.join(self.root, name).replace(os.sep, "/") if self._absolute else name
@@ -205,7 +146,7 @@ class Source:
 
 
 def find(folder: str | Path) -> Source:
-    """Return the pictures below one folder."""
+    """Return the photos below one folder."""
     return Source([folder])
 
 
@@ -227,13 +168,6 @@ def _absolute(inputs: Iterable[str | Path]) -> list[str]:
         except OSError as exc:
             raise LabelerError(f"{path} cannot be read: {exc.strerror}") from exc
     return paths
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # A link that leads to itself.
-        return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -16,13 +16,21 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from labeler import storage
 from labeler.cli.app import app
+from labeler.images.picture import Picture
+from labeler.images.read import read
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 """Faces, photos and hostile pictures that are not committed; a test that wants them skips where they are absent."""
 
 CLASS_NAMES = ("angry", "happy", "sad")
+
+
+def read_image(path: Path | str, shorter: int, longer: int, max_pixels: int) -> Picture:
+    """Return the image of a file, decoded as far as sides of so many pixels need it."""
+    return read(storage.at(""), str(path), shorter, longer, max_pixels)[0]
 
 
 class Folder:

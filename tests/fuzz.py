@@ -29,10 +29,11 @@ import numpy as np
 from mutations import mutated
 from sound_files import File, bundle_files, pictures, table_files
 
+from labeler import storage
 from labeler.errors import LabelerError
-from labeler.images import decode as images
 from labeler.images.crop import crop
 from labeler.images.picture import ImageError
+from labeler.images.read import read
 from labeler.inference import bundle
 from labeler.records import Face, Status
 from labeler.tables import reader
@@ -77,7 +78,7 @@ class Report:
 def read_picture(path: Path) -> str:
     """Read a picture as `classify` does, and cut it."""
     try:
-        picture = images.read(os.fspath(path), 64, 1280, 100_000_000)
+        picture = read(storage.at(""), os.fspath(path), 64, 1280, 100_000_000)[0]
     except ImageError as exc:
         return exc.status if exc.reason else "without a reason"
     assert picture.pixels.dtype == np.uint8

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, SHARED, Folder
+from conftest import ROOT, SHARED, Folder, read_image
 from PIL import Image, ImageOps
 
 from labeler import labeling
 from labeler.executors import processes, worker
-from labeler.images import decode as images
 from labeler.images import pillow
 from labeler.images.picture import ImageError
 from labeler.records import Row, Settings, Status
+from labeler.storage import local
 from labeler.tables import reader
 
 HOSTILE = SHARED / "hostile"
@@ -122,7 +122,7 @@ def read_without_rights(path: Path) -> None:
     if os.getuid() == 0:
         os.setuid(65534)
     with pytest.raises(ImageError, match="Permission denied"):
-        images.read(str(path), 64, 64, 10**8)
+        read_image(str(path), 64, 64, 10**8)
 
 
 def test_a_file_without_permission_says_so(folder: Folder) -> None:
@@ -147,15 +147,15 @@ def test_a_file_that_is_another_one_when_it_is_opened_is_looked_at_again(
         os.mkfifo(path)
         return found
 
-    monkeypatch.setattr(images.os, "stat", stat_then_swap)
+    monkeypatch.setattr(local.os, "stat", stat_then_swap)
     with pytest.raises(ImageError, match="not a regular file"):
-        images.read(str(path), 64, 64, 10**8)
+        read_image(str(path), 64, 64, 10**8)
 
 
 def test_a_file_that_vanishes_between_discovery_and_reading_has_its_row(folder: Folder, model: Path) -> None:
     names = [folder.picture(f"{index}.jpg").name for index in range(3)]
     (folder.path / "1.jpg").unlink()
-    rows = labeling.Labeler(Settings(str(model), str(folder.path)))(names)
+    rows = labeling.BatchLabeler(Settings(str(model), str(folder.path)))(names)
 
     assert [row.reason for row in rows] == ["", "No such file or directory", ""]
 
@@ -171,9 +171,9 @@ def test_a_file_that_grows_while_it_is_read_is_never_read_beyond_the_limit(
         os.truncate(path, 50_000_000)
         return descriptor
 
-    monkeypatch.setattr(images.os, "open", open_then_grow)
+    monkeypatch.setattr(local.os, "open", open_then_grow)
     with pytest.raises(ImageError, match="the limit is 16,777,216"):
-        images.read(str(path), 64, 64, 1_000_000)
+        read_image(str(path), 64, 64, 1_000_000)
 
 
 def scan_bomb() -> bytes:
@@ -195,9 +195,9 @@ def test_a_picture_that_would_take_for_ever_ends_its_worker(folder: Folder) -> N
     assert in_a_worker(look_briefly, path) == -signal.SIGPROF
 
 
-def impatient(settings: Settings) -> labeling.Labeler:
+def impatient(settings: Settings) -> labeling.BatchLabeler:
     labeling.LONGEST_S = 0.3  # type: ignore[misc]
-    return labeling.Labeler(settings)
+    return labeling.BatchLabeler(settings)
 
 
 def stand_in(file: str, cause: str) -> list[Row]:
@@ -210,7 +210,7 @@ def test_a_picture_that_would_take_for_ever_costs_its_own_row(folder: Folder, mo
     for seed, name in enumerate(names):
         folder.noise(name, seed)
     settings = Settings(str(model), root=str(folder.path))
-    expected = [row for row in labeling.Labeler(settings)(names) if row.file != bomb]
+    expected = [row for row in labeling.BatchLabeler(settings)(names) if row.file != bomb]
     folder.file(bomb, scan_bomb())
     batches = processes.in_order(partial(impatient, settings), [names[:6], names[6:]], 2, stand_in)
     rows = {row.file: row for row in chain.from_iterable(batches)}
@@ -312,7 +312,7 @@ def test_hostile_files_that_are_whole_have_the_pixels_that_pillow_gives() -> Non
             _, upright = reference(name)
             if upright is None or name in {*DIFFERENT, *DARKER}:
                 continue
-            picture = images.read(str(HOSTILE / name), 64, 1280, Settings().max_pixels)
+            picture = read_image(str(HOSTILE / name), 64, 1280, Settings().max_pixels)
             small = [np.asarray(one.resize((16, 16), Image.Resampling.BOX), int) for one in
                      (upright, Image.fromarray(picture.pixels))]  # fmt: skip
             if (picture.width, picture.height) != upright.size or abs(small[0] - small[1]).max() > 12:
@@ -324,7 +324,7 @@ def test_hostile_files_that_are_whole_have_the_pixels_that_pillow_gives() -> Non
 @pytest.mark.parametrize("kind", ["Landscape", "Portrait"])
 def test_the_eight_orientations_of_the_example_set_give_the_same_picture(kind: str) -> None:
     needs_hostile()
-    read = [images.read(str(HOSTILE / "exif_orientation" / f"{kind}_{n}.jpg"), 64, 1280, 10**8) for n in range(1, 9)]
+    read = [read_image(str(HOSTILE / "exif_orientation" / f"{kind}_{n}.jpg"), 64, 1280, 10**8) for n in range(1, 9)]
     small = [np.asarray(Image.fromarray(one.pixels).resize((16, 16), Image.Resampling.BOX), int) for one in read]
 
     assert len({(one.width, one.height) for one in read}) == 1
@@ -346,9 +346,9 @@ AT_THE_LIMIT = {
 }
 MEASURE = """
 import sys
-from labeler.labeling import Labeler
+from labeler.labeling import BatchLabeler
 from labeler.records import Settings
-row = Labeler(Settings(root="/", model=sys.argv[2], faces="detect"))([sys.argv[1].lstrip("/")])[0]
+row = BatchLabeler(Settings(root="/", model=sys.argv[2], faces="detect"))([sys.argv[1].lstrip("/")])[0]
 print(row.status, next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
 """`VmHWM` is the peak of this process; `ru_maxrss` would be that of the test that started it, if that was higher."""

@@ -6,6 +6,7 @@ finding, so imports are deferred to the checks.
 
 from __future__ import annotations
 
+import io
 import locale
 import os
 import platform
@@ -137,7 +138,7 @@ def _formats() -> dict[str, str]:
     from PIL import Image
 
     from labeler.images import pillow
-    from labeler.images.decode import read
+    from labeler.images.decode import decode
     from labeler.images.picture import ImageError
 
     with suppress(ImportError):
@@ -146,19 +147,18 @@ def _formats() -> dict[str, str]:
         register_heif_opener()
     made = Image.new("RGB", (64, 64), (200, 30, 30))
     said = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in pillow.FORMATS:
-            path = os.path.join(folder, "made")
-            try:
-                made.save(path, name)
-            except (OSError, KeyError, ValueError):
-                said[name] = "not tried: Pillow cannot write it here"
-                continue
-            try:
-                read(path, 64, 64, _MOST_PIXELS)
-                said[name] = "read"
-            except ImageError as exc:
-                said[name] = f"not read: {exc.reason}"
+    for name in pillow.FORMATS:
+        file = io.BytesIO()
+        try:
+            made.save(file, name)
+        except (OSError, KeyError, ValueError):
+            said[name] = "not tried: Pillow cannot write it here"
+            continue
+        try:
+            decode(file.getvalue(), 64, 64, _MOST_PIXELS)
+            said[name] = "read"
+        except ImageError as exc:
+            said[name] = f"not read: {exc.reason}"
     return said
 
 

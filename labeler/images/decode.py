@@ -1,11 +1,10 @@
-"""Bytes to upright RGB pixels. The only place that opens pictures."""
+"""Bytes to upright RGB pixels. The only place that decodes images."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
-import stat
 
 import cv2
 import numpy as np
@@ -16,11 +15,10 @@ from labeler.images import damage, headers, pillow
 from labeler.images.headers import Header
 from labeler.images.picture import ImageError, Picture, Pixels, reduction, refuse_huge
 from labeler.records import Status
-from labeler.storage import atomic
 
 FILE_BYTES_PER_PIXEL = 1.5
-"""A file is read into memory whole. It may have so many bytes for each pixel that a picture may have, so that with what
-decoding takes a worker stays below a gigabyte (2**30 bytes)."""
+"""Bounds a file, which is read into memory whole, by the pixels that its image may have: with what decoding takes, a
+worker stays below a gigabyte (2**30 bytes)."""
 
 _LEAST_FILE_BYTES = 1 << 24
 
@@ -30,8 +28,6 @@ KEPT_BYTES = 1 << 25
 _JPEG = b"\xff\xd8"
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _REDUCED_RGB = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -55,35 +51,38 @@ def settle_process() -> None:
         mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
-def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
-    """Decode a picture upright; a JPEG at the smallest scale that leaves its sides at least so many pixels.
+def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
+    """Decode an image upright; a JPEG at the smallest scale that leaves its sides at least so many pixels.
 
     Raises:
-        ImageError: the file cannot be read, is no picture, is broken, or has more than ``max_pixels`` pixels.
+        ImageError: it is no image, is broken, or has more than ``max_pixels`` pixels.
     """
-    found = _found(path)
-    version = atomic.version_of(found)  # Of before it is read: what is written meanwhile is another version.
     try:
-        content = _content(path, found, max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES))
+        if not content:
+            raise ImageError(Status.UNREADABLE, "the file is empty")
         picture = _picture(content, shorter, longer, max_pixels)
     except MemoryError as exc:
-        error = ImageError(Status.TOO_LARGE, "there is not enough memory to read it")
-        error.version = version
-        raise error from exc
-    except ImageError as exc:
-        exc.version = version
-        raise
+        raise out_of_memory() from exc
     finally:
-        said = native_output.heard()  # Of this picture, whatever becomes of it; the next one begins in silence.
-    lost = one_line(damage.told(said, content)) if said else ""
-    return Picture._make((*picture[:3], version, lost))
+        said = native_output.heard()  # Of this image, whatever becomes of it; the next one begins in silence.
+    return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
+
+
+def largest_file(max_pixels: int) -> int:
+    """Return how many bytes a file may have whose image may have ``max_pixels`` pixels."""
+    return max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES)
+
+
+def out_of_memory() -> ImageError:
+    """Return the error of a file that there is not enough memory for."""
+    return ImageError(Status.TOO_LARGE, "there is not enough memory to read it")
 
 
 def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
     header = headers.read(content)
     if header:
         refuse_huge(header.width, header.height, max_pixels)
-        picture = _decode(content, header, shorter, longer)
+        picture = _decoded(content, header, shorter, longer)
         if picture:
             return picture
     # Pillow knows every other format, and says what is wrong with a broken one.
@@ -98,54 +97,7 @@ def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pict
     return picture
 
 
-def _found(path: str) -> os.stat_result:
-    try:
-        return os.stat(path)
-    except OSError as exc:
-        raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
-    except ValueError as exc:  # A name with a NUL byte.
-        raise ImageError(Status.UNREADABLE, str(exc)) from exc
-
-
-def _content(path: str, found: os.stat_result, max_bytes: int) -> bytes:
-    _check(found, max_bytes)  # Before it is opened: opening a FIFO would wait for ever, a device may do anything.
-    try:
-        content = _read(path, found.st_size, max_bytes)
-    except OSError as exc:
-        raise ImageError(Status.UNREADABLE, exc.strerror or str(exc)) from exc
-    if not content:
-        raise ImageError(Status.UNREADABLE, "the file is empty")
-    return content
-
-
-def _check(found: os.stat_result, max_bytes: int) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise ImageError(Status.UNREADABLE, "not a regular file")
-    _refuse_long(found.st_size, max_bytes)
-
-
-def _refuse_long(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise ImageError(Status.TOO_LARGE, f"{size:,} bytes; the limit is {max_bytes:,} (1.5 x --max-pixels)")
-
-
-def _read(path: str, size: int, max_bytes: int) -> bytes:
-    """Return a file's bytes, ``size`` if it is still the same; the plain system calls cost half of what `open` does."""
-    descriptor = os.open(path, _READ)
-    try:
-        content = os.read(descriptor, size + 1)
-        if len(content) == size:
-            return content
-        _check(os.fstat(descriptor), max_bytes)  # It is another one by now, it grew, or came in pieces.
-        with open(descriptor, "rb", buffering=0, closefd=False) as rest:
-            content += rest.read(max_bytes + 1 - len(content))
-        _refuse_long(len(content), max_bytes)
-        return content
-    finally:
-        os.close(descriptor)
-
-
-def _decode(content: bytes, header: Header, shorter: int, longer: int) -> Picture | None:
+def _decoded(content: bytes, header: Header, shorter: int, longer: int) -> Picture | None:
     """Decode with OpenCV, which also turns the picture upright; None when it cannot."""
     scale = reduction(header.width, header.height, shorter, longer) if header.reducible else 1
     try:

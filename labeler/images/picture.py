@@ -13,15 +13,14 @@ Pixels = NDArray[np.uint8]
 
 
 class ImageError(Exception):
-    """One picture cannot be used. Costs its row, never the run."""
+    """One image that cannot be used. It costs its row, never the run."""
 
-    version = ""
-    """That of the file, where it could be reached."""
-
-    def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(status, reason)  # Both in args, so that it survives pickling.
+    def __init__(self, status: Status, reason: str, version: str = "") -> None:
+        super().__init__(status, reason, version)  # All in args, so that it survives pickling.
         self.status = status
         self.reason = reason
+        self.version = version
+        """That of the file, where it could be reached: see `storage.store.Content`."""
 
 
 class Picture(NamedTuple):
@@ -30,10 +29,8 @@ class Picture(NamedTuple):
     pixels: Pixels
     width: int
     height: int
-    version: str = ""
-    """That of the file: see `files.version_of`."""
     damage: str = ""
-    """What the decoder said of image data that is lost. Known only in processes that labeler started, see `quiet`."""
+    """What the decoder said of image data that is lost; known only in worker processes, see `native_output`."""
 
 
 def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> None:

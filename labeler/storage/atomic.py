@@ -89,35 +89,6 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def gone(path: str) -> bool:
-    """Say whether there is no such file any more; one that only cannot be reached just now is not gone."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def version(path: str) -> str | None:
-    """Return what says that a file changed: see `version_of`. None when it is gone, empty when it cannot be reached."""
-    try:
-        return version_of(os.stat(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError):
-        return ""
-
-
-def version_of(found: os.stat_result) -> str:
-    """Return size and modification time, in nanoseconds, of a file: what says that its content changed.
-
-    Not the time of its inode's change: it tells of new links, names and permissions as well.
-    """
-    return f"{found.st_size}-{found.st_mtime_ns}"
-
-
 def open_empty(folder: Path, purpose: str, advice: str) -> None:
     """Create a folder to fill, or take one that is empty.
 

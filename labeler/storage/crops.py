@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labeler.errors import OutputError
 from labeler.records import Settings
-from labeler.storage import atomic
+from labeler.storage.local import Local
 
 LONGEST_NAME = 230
 """Bytes of a file's own name up to which its crops keep it: most disks allow 255, of which `.face12.png` and the name
@@ -47,15 +47,19 @@ class Crops:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.save_crops
-        self._root = settings.root
+        self._store = Local(settings.save_crops)
+        self._root = Local(settings.root)
 
-    def path(self, file: str, index: int) -> Path:
-        """Return where the crop of a face is kept: below the crops' folder as the file is below the root."""
-        *folders, name = os.path.relpath(os.path.join(self._root, file), self._root).split(os.sep)
+    def name(self, file: str, index: int) -> str:
+        """Return the name of a face's crop, which lies below the crops' folder as the file does below the root."""
+        *folders, name = os.path.relpath(self._root.path(file), self._root.address).split(os.sep)
         # No folder is called like a crop, so that neither stands in the other's way.
         parts = [_hashed(part) if _CROP.fullmatch(part) else self._distinct(part) for part in folders]
-        return Path(self._folder, *parts, f"{self._distinct(name)}.face{index}.png")
+        return "/".join((*parts, f"{self._distinct(name)}.face{index}.png"))
+
+    def path(self, file: str, index: int) -> Path:
+        """Return where the crop of a face is kept."""
+        return Path(self._store.path(self.name(file, index)))
 
     def keep(self, file: str, index: int, png: bytes) -> str:
         """Write a crop; return what is wrong where its name is refused all the same, else nothing.
@@ -63,14 +67,12 @@ class Crops:
         Raises:
             OutputError: the disk is full, or gone.
         """
-        path = self.path(file, index)
+        name = self.name(file, index)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic.placing(path, durable=False) as beside:
-                beside.write_bytes(png)
+            self._store.write(name, png)
         except OSError as exc:
             if exc.errno not in _REFUSED:
-                raise OutputError(f"cannot write {path}: {exc.strerror or exc}{_ADVICE}") from exc
+                raise OutputError(f"cannot write {self._store.path(name)}: {exc.strerror or exc}{_ADVICE}") from exc
             return f"{file}: {exc.strerror}"
         return ""
 
@@ -97,11 +99,11 @@ class Crops:
         """Say whether the disk takes every name and keeps it apart from every other, as tried out in a folder there."""
         names = {_ODD, _ODD.swapcase(), unicodedata.normalize("NFD", _ODD)}
         try:
-            os.makedirs(self._folder, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".labeler-", dir=self._folder) as place:
+            os.makedirs(self._store.address, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".labeler-", dir=self._store.address) as place:
                 return _keeps(place, names)
         except OSError as exc:
-            raise OutputError(f"cannot write to {self._folder}: {exc.strerror or exc}{_ADVICE}") from exc
+            raise OutputError(f"cannot write to {self._store.address}: {exc.strerror or exc}{_ADVICE}") from exc
 
 
 def any_kept(folder: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
+from labeler import storage
 from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
-from labeler.storage import atomic
 from labeler.storage.crops import Crops
 
 _TOLD_EVERY = 1000
@@ -37,6 +36,7 @@ class Agenda:
         self.vanished_files: list[str] = []
         self._names = iter(names)
         self._settings = settings
+        self._store = storage.at(settings.root)
         self._crops = Crops(settings)
         self._redo: Collection[str] = record.redo or ()
         self._tally = tally
@@ -79,7 +79,7 @@ class Agenda:
         before = self._again.pop(made[0].file, None)
         if before is None:
             return made
-        if made[0].failed and atomic.gone(self._path(made[0].file)):
+        if made[0].failed and self._store.version(made[0].file) is None:
             self._note_vanished(made[0].file)
             return before
         if self._settings.save_crops:
@@ -100,16 +100,16 @@ class Agenda:
             else:
                 yield name
         for name, found in rest.items():
-            if not found and atomic.gone(self._path(name)):
+            if not found and self._store.version(name) is None:
                 self._note_vanished(name)
 
     def _is_to_redo(self, rows: Sequence[Row]) -> bool:
         if not self._redo or not self._selects(rows[0].file):
             return False
-        path = self._path(rows[0].file)
+        version = self._store.version(rows[0].file)
         if Redo.FAILED in self._redo and rows[0].failed:
-            return not atomic.gone(path)
-        return Redo.CHANGED in self._redo and atomic.version(path) not in (rows[0].version, None)
+            return version is not None
+        return Redo.CHANGED in self._redo and version not in (rows[0].version, None)
 
     def _keep(self, rows: Iterable[Row]) -> None:
         self._tally.resumed += 1
@@ -122,6 +122,3 @@ class Agenda:
         self.vanished += 1
         if len(self.vanished_files) < EXAMPLES:
             self.vanished_files.append(file)
-
-    def _path(self, file: str) -> str:
-        return os.path.join(self._settings.root, file)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Folder
+from conftest import Folder, read_image
 from PIL import Image, ImageOps
 
-from labeler.images import decode as images
 from labeler.images.crop import crop, fingerprint
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.records import Face, Status
@@ -40,7 +39,7 @@ def test_every_exif_orientation_is_turned_upright(tmp_path: Path, orientation: i
     path = tmp_path / f"turned{suffix}"
     options = {"lossless": True} if suffix == ".webp" else {"quality": 95}
     gradient(90, 60).save(path, exif=exif, **options)  # type: ignore[arg-type]
-    picture = images.read(str(path), 64, 64, LIMIT)
+    picture = read_image(str(path), 64, 64, LIMIT)
     reference = ImageOps.exif_transpose(Image.open(path))
 
     assert (picture.width, picture.height) == reference.size
@@ -53,7 +52,7 @@ def test_a_nearly_square_reduced_jpeg_keeps_its_true_size(tmp_path: Path, width:
     exif[0x0112] = 6
     path = tmp_path / "turned.jpg"
     gradient(width, height).save(path, exif=exif)
-    picture = images.read(str(path), 64, 64, LIMIT)
+    picture = read_image(str(path), 64, 64, LIMIT)
 
     assert (picture.width, picture.height) == (height, width)
 
@@ -71,20 +70,20 @@ def test_every_mode_becomes_the_same_rgb(tmp_path: Path, mode: str) -> None:
     converted.save(path)
     expected = original.convert("L") if mode == "I;16" else converted
 
-    assert close(images.read(str(path), 64, 64, LIMIT).pixels, expected, tolerance=2)
+    assert close(read_image(str(path), 64, 64, LIMIT).pixels, expected, tolerance=2)
 
 
 def test_a_cmyk_jpeg_has_its_true_colours(tmp_path: Path) -> None:
     path = tmp_path / "print.jpg"
     gradient(64, 64).convert("CMYK").save(path, quality=95)
 
-    assert close(images.read(str(path), 64, 64, LIMIT).pixels, Image.open(path))
+    assert close(read_image(str(path), 64, 64, LIMIT).pixels, Image.open(path))
 
 
 def test_a_large_jpeg_is_decoded_reduced_and_says_its_full_size(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     gradient(1000, 800).save(path)
-    picture = images.read(str(path), 64, 64, LIMIT)
+    picture = read_image(str(path), 64, 64, LIMIT)
 
     assert (picture.pixels.shape, picture.width, picture.height) == ((100, 125, 3), 1000, 800)
 
@@ -93,14 +92,14 @@ def test_the_reduction_leaves_the_side_that_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "wide.jpg"
     gradient(1000, 100).save(path)
 
-    assert images.read(str(path), 64, 64, LIMIT).pixels.shape == (100, 1000, 3)
+    assert read_image(str(path), 64, 64, LIMIT).pixels.shape == (100, 1000, 3)
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "really_a_png.jpg"
     gradient(64, 64).save(path, format="PNG")
 
-    assert close(images.read(str(path), 64, 64, LIMIT).pixels, gradient(64, 64))
+    assert close(read_image(str(path), 64, 64, LIMIT).pixels, gradient(64, 64))
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
@@ -108,7 +107,7 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     first, second = Image.new("RGB", (64, 64), (255, 0, 0)), Image.new("RGB", (64, 64), (0, 0, 255))
     first.save(path, save_all=True, append_images=[second])
 
-    assert close(images.read(str(path), 64, 64, LIMIT).pixels, first)
+    assert close(read_image(str(path), 64, 64, LIMIT).pixels, first)
 
 
 def jpeg() -> bytes:
@@ -138,7 +137,7 @@ def png() -> bytes:
 def test_a_broken_file_gives_a_status_and_a_reason(folder: Folder, content: bytes, status: Status, reason: str) -> None:
     path = folder.file("bad.jpg", content)
     with pytest.raises(ImageError) as caught:
-        images.read(str(path), 64, 64, LIMIT)
+        read_image(str(path), 64, 64, LIMIT)
 
     assert caught.value.status is status
     assert reason in caught.value.reason
@@ -150,7 +149,7 @@ def test_a_png_whose_end_was_never_written_is_refused(folder: Folder) -> None:
     half = len(content.getvalue()) // 2
     path = folder.file("sparse.png", content.getvalue()[:half] + bytes(half))  # As an interrupted copy leaves it.
     with pytest.raises(ImageError) as caught:
-        images.read(str(path), 64, 64, LIMIT)
+        read_image(str(path), 64, 64, LIMIT)
 
     assert caught.value.status is Status.UNREADABLE
 
@@ -160,7 +159,7 @@ def test_a_png_with_a_wrong_checksum_is_refused_though_pillow_reads_it(folder: F
     content[-14] ^= 1  # In the checksum of the last pixels.
     Image.open(io.BytesIO(content)).load()
     with pytest.raises(ImageError, match="checksum"):
-        images.read(str(folder.file("a.png", bytes(content))), 64, 64, LIMIT)
+        read_image(str(folder.file("a.png", bytes(content))), 64, 64, LIMIT)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
@@ -168,7 +167,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, suf
     path = tmp_path / f"large{suffix}"
     gradient(101, 100).save(path)
     with pytest.raises(ImageError) as caught:
-        images.read(str(path), 64, 64, max_pixels=10_000)
+        read_image(str(path), 64, 64, max_pixels=10_000)
 
     assert caught.value.status is Status.TOO_LARGE
 
@@ -176,12 +175,12 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, suf
 def test_a_fifo_is_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageError, match="not a regular file"):
-        images.read(str(tmp_path / "pipe.jpg"), 64, 64, LIMIT)
+        read_image(str(tmp_path / "pipe.jpg"), 64, 64, LIMIT)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="No such file"):
-        images.read(str(tmp_path / "gone.jpg"), 64, 64, LIMIT)
+        read_image(str(tmp_path / "gone.jpg"), 64, 64, LIMIT)
 
 
 def test_an_image_error_survives_the_way_between_processes() -> None:
@@ -202,7 +201,7 @@ def test_the_longer_side_decides_the_reduction_too(tmp_path: Path, longer: int, 
     path = tmp_path / "large.jpg"
     gradient(800, 800).save(path)
 
-    assert len(images.read(str(path), 64, longer, LIMIT).pixels) == rows
+    assert len(read_image(str(path), 64, longer, LIMIT).pixels) == rows
 
 
 def test_a_face_gets_the_square_around_its_box() -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, read_image
 from PIL import Image, ImageOps, ImageSequence, PngImagePlugin
 
 from labeler import sources
-from labeler.images import decode as images
 from labeler.images import pillow
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.records import Status
@@ -124,7 +123,7 @@ def reference(name: str, content: bytes) -> np.ndarray:
 
 def read(path: Path, content: bytes, max_pixels: int = LIMIT) -> Picture:
     path.write_bytes(content)
-    return images.read(str(path), 64, 1280, max_pixels)
+    return read_image(str(path), 64, 1280, max_pixels)
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -296,7 +295,7 @@ def test_a_large_picture_is_reduced_to_what_is_needed_and_says_its_full_size(tmp
     large = scene().resize((WIDTH * 20, HEIGHT * 20))
     path = tmp_path / "x.bmp"
     large.save(path)
-    picture = images.read(str(path), 64, 400, 10_000_000)
+    picture = read_image(str(path), 64, 400, 10_000_000)
 
     assert (picture.width, picture.height, picture.pixels.shape) == (1800, 1200, (300, 450, 3))
     assert abs(picture.pixels - np.asarray(large.reduce(4), int)).max() == 0
@@ -306,19 +305,21 @@ def test_a_large_cmyk_jpeg_is_reduced_once(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     scene().resize((1800, 1200)).convert("CMYK").save(path)
 
-    assert images.read(str(path), 64, 400, 10_000_000).pixels.shape == (300, 450, 3)
+    assert read_image(str(path), 64, 400, 10_000_000).pixels.shape == (300, 450, 3)
 
 
 STARVED = """
 import resource, sys
-from labeler.images import decode as images
+from labeler import storage
+from labeler.images.picture import ImageError
+from labeler.images.read import read
 from labeler.images.picture import ImageError, Picture, Pixels
-images.read(sys.argv[2], 64, 64, 10**8)
+read(storage.at(''), sys.argv[2], 64, 64, 10**8)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000,) * 2)
 for path in sys.argv[1:3]:
     try:
-        print(images.read(path, 64, 64, 10**8).width)
+        print(read(storage.at(''), path, 64, 64, 10**8)[0].width)
     except ImageError as exc:
         print(exc.status, exc.reason)
 """

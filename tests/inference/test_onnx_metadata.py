@@ -34,7 +34,7 @@ def test_weights_in_another_file_are_refused_before_the_model_is_loaded(path: Pa
     move_out(model.graph.initializer[1], place)
     path.write_bytes(model.SerializeToString())
 
-    for read in (bundle.card, onnx_metadata.check_self_contained, session.load, yunet.Finder):
+    for read in (bundle.card, onnx_metadata.check_self_contained, session.load, yunet.YuNet):
         with pytest.raises(ModelError, match=OUTSIDE):
             read(path)
 
