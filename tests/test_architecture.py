@@ -18,7 +18,7 @@ ROWS = [
     {"__init__"},
     {"console"},
     {"evaluation"},
-    {"pipeline"},
+    {"pipeline", "labeler"},
     {"labeling", "drawing"},
     {"tables", "sources", "sorting", "grouping"},
     {"inference"},

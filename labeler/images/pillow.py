@@ -52,17 +52,21 @@ def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pictur
     if content[4:8] == b"ftyp":
         _register_heif()
     try:
-        with _limited(max_pixels), Image.open(io.BytesIO(content), formats=_formats()) as image:
+        with _refused(max_pixels), Image.open(io.BytesIO(content), formats=_formats()) as image:
             return _loaded(image, shorter, longer, max_pixels)
-    except (ImageError, MemoryError):
-        raise
     except UnidentifiedImageError:
         raise _unidentified(content) from None
-    except Image.DecompressionBombError as exc:  # Within the file stands another size than at its beginning.
-        raise ImageError(Status.TOO_LARGE, f"{str(exc).partition(',')[0]} (--max-pixels)") from exc
-    except Exception as exc:  # Codecs raise almost anything on hostile bytes.
-        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
-        raise ImageError(Status.UNREADABLE, reason) from exc
+
+
+def picture(image: Image.Image, max_pixels: int) -> Picture:
+    """Return an image that somebody opened or made as `decode` does, at its full size; it stays as it is.
+
+    Raises:
+        ImageError: it cannot be loaded, or has more than ``max_pixels`` pixels.
+    """
+    with _refused(max_pixels):
+        refuse_huge(*image.size, max_pixels)
+        return _loaded(image.copy(), *image.size, max_pixels)
 
 
 def lies(content: bytes) -> bool:
@@ -125,6 +129,26 @@ def _unbounded(image: Image.Image) -> bool:
 def _bits(image: Image.Image) -> int:
     tags: Any = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     return min(int(tags.get(_BITS_PER_SAMPLE, (16,))[0]), 16)
+
+
+@contextmanager
+def _refused(max_pixels: int) -> Iterator[None]:
+    """Let no image pass that is too large, and make an ImageError of whatever a codec raises.
+
+    Raises:
+        UnidentifiedImageError: it is in no known format.
+        MemoryError: there is too little memory.
+    """
+    try:
+        with _limited(max_pixels):
+            yield
+    except (ImageError, MemoryError, UnidentifiedImageError):
+        raise
+    except Image.DecompressionBombError as exc:  # Within the file stands another size than at its beginning.
+        raise ImageError(Status.TOO_LARGE, f"{str(exc).partition(',')[0]} (--max-pixels)") from exc
+    except Exception as exc:  # Codecs raise almost anything on hostile bytes.
+        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
+        raise ImageError(Status.UNREADABLE, reason) from exc
 
 
 @contextmanager
