@@ -90,7 +90,7 @@ class Looker:
                 picture, version = read(self._store, file, self._side, self._longer, self.settings.max_pixels)
             finally:
                 self.spent.decode_s += perf_counter() - began
-            return self.look(picture)._replace(version=version)
+            return self.look(picture, version)
         finally:
             worker.allow(0)
 
@@ -105,8 +105,8 @@ class Looker:
         except ImageError as exc:
             return exc
 
-    def look(self, picture: Picture) -> Seen:
-        """Return what a decoded image shows.
+    def look(self, picture: Picture, version: str = "") -> Seen:
+        """Return what a decoded image shows, of this version of its file.
 
         Raises:
             ModelError: the detector cannot be used.
@@ -114,7 +114,7 @@ class Looker:
         began = perf_counter()
         found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
         self.spent.faces_s += perf_counter() - began
-        return Seen(found, picture.width, picture.height, damage=picture.damage)
+        return Seen(found, picture.width, picture.height, version, picture.damage)
 
     def decode(self, content: bytes) -> Picture:
         """Decode an image as far as it is needed to find its faces and cut them out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from functools import cache
 
 import cv2
 import numpy as np
@@ -68,6 +69,7 @@ def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pictur
     return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
 
 
+@cache
 def largest_file(max_pixels: int) -> int:
     """Return how many bytes a file may have whose image may have ``max_pixels`` pixels."""
     return max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES)
