@@ -94,11 +94,11 @@ def test_what_is_no_plain_file_is_never_opened_and_has_its_row(folder: Folder, m
     assert sorted(set(rows) - set(refused)) == ["folder.jpg/inside.jpg", "good.jpg"]
     assert refused == {
         "empty.jpg": ("unreadable", "the file is empty"),
-        "kernel.jpg": ("unsupported", "not a picture in a known format"),
+        "kernel.jpg": ("unsupported", "not an image in a known format"),
         "loop.jpg": ("unreadable", "Too many levels of symbolic links"),
         "nowhere.jpg": ("unreadable", "No such file or directory"),
         "pipe.jpg": ("unreadable", "not a regular file"),
-        "random.jpg": ("unsupported", "not a picture in a known format"),
+        "random.jpg": ("unsupported", "not an image in a known format"),
         "socket.jpg": ("unreadable", "not a regular file"),
         "zero.jpg": ("unreadable", "not a regular file"),
     }

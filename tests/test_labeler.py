@@ -66,14 +66,14 @@ def test_gray_images_are_taken_and_nothing_of_the_users_image_is_changed(labels:
 
 
 BAD: list[tuple[Any, Status, str]] = [
-    (b"no image", Status.UNSUPPORTED, "not a picture"),
+    (b"no image", Status.UNSUPPORTED, "not an image"),
     (b"", Status.UNREADABLE, "empty"),
     ("nowhere.jpg", Status.UNREADABLE, "No such file"),
     (None, Status.UNSUPPORTED, "NoneType is no kind of image"),
     (np.zeros((9, 9, 4), np.uint8), Status.UNSUPPORTED, "array (9, 9, 4) of uint8"),
     (np.zeros((9, 9, 3)), Status.UNSUPPORTED, "of float64"),
     (np.zeros((0, 9, 3), np.uint8), Status.UNSUPPORTED, "array (0, 9, 3)"),
-    (Image.new("F", (9, 9)), Status.UNSUPPORTED, "floating point"),
+    (Image.new("F", (9, 9)), Status.UNSUPPORTED, "floating-point"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Bytes to upright RGB pixels. The only place that decodes images."""
+"""Decode files to upright RGB pixels. The only place that decodes images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from labeler.images.picture import ImageError, Picture, Pixels, reduction, refus
 from labeler.records import Status
 
 FILE_BYTES_PER_PIXEL = 1.5
-"""Bounds a file, which is read into memory whole, by the pixels that its image may have: with what decoding takes, a
-worker stays below a gigabyte (2**30 bytes)."""
+"""Upper limit on the size of a file, for each pixel of the pixel limit. A file is read into memory whole; with what
+decoding takes, a worker stays below 1 GiB."""
 
 _LEAST_FILE_BYTES = 1 << 24
+"""Lower limit on `largest_file`."""
 
 KEPT_BYTES = 1 << 25
-"""Free memory that a worker keeps, and the largest block it does not ask the system for; more glibc refuses."""
+"""Trim and mmap threshold of a worker's C library allocator: the free memory that it keeps, and the largest block that
+it does not ask the system for. glibc accepts no more."""
 
 _JPEG = b"\xff\xd8"
 
@@ -36,14 +38,14 @@ _REDUCED_RGB = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
 }
-"""OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
+"""OpenCV's flags by scale denominator. They are bits: `REDUCED_GRAYSCALE_*` has the scale, `COLOR_RGB` the order."""
 
 
 def settle_process() -> None:
-    """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
+    """Set this process up to decode many images: in one thread, with an allocator that keeps memory between them.
 
-    The C library gives large blocks back to the system after each picture, and the page faults of the next one cost
-    15% of the time at 12 megapixels. Where it is not glibc, nothing is changed.
+    By default the C library returns large blocks to the system after each image, and the page faults of the next one
+    cost 15% of the time at 12 megapixels. A C library other than glibc keeps its defaults.
     """
     cv2.setNumThreads(1)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -53,10 +55,10 @@ def settle_process() -> None:
 
 
 def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
-    """Decode an image upright; a JPEG at the smallest scale that leaves its sides at least so many pixels.
+    """Decode an image upright; a JPEG at the smallest scale with sides of at least ``shorter`` and ``longer`` pixels.
 
     Raises:
-        ImageError: it is no image, is broken, or has more than ``max_pixels`` pixels.
+        ImageError: it is not an image, is damaged, or has more than ``max_pixels`` pixels.
     """
     try:
         if not content:
@@ -65,18 +67,18 @@ def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pictur
     except MemoryError as exc:
         raise out_of_memory() from exc
     finally:
-        said = native_output.heard()  # Of this image, whatever becomes of it; the next one begins in silence.
+        said = native_output.heard()  # Even after an error: these warnings are not the next image's.
     return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
 
 
 @cache
 def largest_file(max_pixels: int) -> int:
-    """Return how many bytes a file may have whose image may have ``max_pixels`` pixels."""
+    """Return the upper limit on the size of a file, in bytes, whose image may have ``max_pixels`` pixels."""
     return max(round(FILE_BYTES_PER_PIXEL * max_pixels), _LEAST_FILE_BYTES)
 
 
 def out_of_memory() -> ImageError:
-    """Return the error of a file that there is not enough memory for."""
+    """Return the error of a file that does not fit into memory."""
     return ImageError(Status.TOO_LARGE, "there is not enough memory to read it")
 
 
@@ -87,20 +89,19 @@ def _picture(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pict
         picture = _decoded(content, header, shorter, longer)
         if picture:
             return picture
-    # Pillow knows every other format, and says what is wrong with a broken one.
+    # Pillow decodes all other formats, and says what is wrong with a damaged file.
     picture = pillow.decode(content, shorter, longer, max_pixels)
-    if header and not header.reducible:  # OpenCV compares a PNG's checksums, Pillow does not.
+    if header and not header.reducible:  # OpenCV verifies a PNG's checksums, Pillow does not.
         raise ImageError(Status.UNREADABLE, "its data is damaged: a checksum is wrong")
-    if (
-        not header and content.startswith(_JPEG) and native_output.listens()
-    ):  # Pillow keeps libjpeg's warnings to itself.
+    # Pillow suppresses libjpeg's warnings: OpenCV decodes the JPEG once more, for its warnings only.
+    if not header and content.startswith(_JPEG) and native_output.listens():
         with contextlib.suppress(cv2.error):
             cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED_RGB[8])
     return picture
 
 
 def _decoded(content: bytes, header: Header, shorter: int, longer: int) -> Picture | None:
-    """Decode with OpenCV, which also turns the picture upright; None when it cannot."""
+    """Decode with OpenCV, which also applies the EXIF orientation; None when it cannot."""
     scale = reduction(header.width, header.height, shorter, longer) if header.reducible else 1
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED_RGB[scale])
@@ -115,7 +116,7 @@ def _decoded(content: bytes, header: Header, shorter: int, longer: int) -> Pictu
 
 
 def _turned(pixels: Pixels, width: int, height: int, content: bytes) -> bool:
-    """Say whether decoding swapped the sides; nearly square pictures, reduced, do not show it."""
+    """Say whether decoding swapped the sides. A nearly square image, once reduced, does not show it: ask EXIF."""
     if width == height:
         return False
     rows, cols = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""A file of a store to an image: what cannot be read and what cannot be decoded is one kind of error."""
+"""Read and decode a file of a store: failing to read and failing to decode are one kind of error."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from labeler.storage.store import Content, FileError, Store
 
 
 def read(store: Store, name: str, shorter: int, longer: int, max_pixels: int) -> tuple[Picture, str]:
-    """Return the upright image of a file, and the file's version; for the sides and the limit see `decode`.
+    """Return a file's upright image and its version; for the sides and the limit see `decode`.
 
     Raises:
-        ImageError: the file cannot be read, or its image cannot be used; it has the version.
+        ImageError: the file cannot be read, or its image cannot be used; the error has the version.
     """
     content = _content(store, name, largest_file(max_pixels))
     try:

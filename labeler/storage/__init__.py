@@ -1,4 +1,4 @@
-"""Where files lie. What an address leads to is decided here; everything else asks the `Store`."""
+"""Where files lie. Only this module decides which store an address leads to; all others use the `Store` protocol."""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ def png() -> bytes:
     ("content", "status", "reason"),
     [
         pytest.param(b"", Status.UNREADABLE, "empty", id="empty"),
-        pytest.param(b"just some words", Status.UNSUPPORTED, "not a picture", id="text"),
-        pytest.param(np.random.default_rng(1).bytes(5000), Status.UNSUPPORTED, "not a picture", id="random bytes"),
+        pytest.param(b"just some words", Status.UNSUPPORTED, "not an image", id="text"),
+        pytest.param(np.random.default_rng(1).bytes(5000), Status.UNSUPPORTED, "not an image", id="random bytes"),
         pytest.param(jpeg()[:-2000], Status.UNREADABLE, "truncated", id="half a JPEG"),
         pytest.param(jpeg()[:-1], Status.UNREADABLE, "truncated", id="a JPEG without its last byte"),
         pytest.param(png()[:300], Status.UNREADABLE, "", id="half a PNG"),

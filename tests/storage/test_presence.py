@@ -97,8 +97,8 @@ def test_a_disk_that_goes_stops_the_run_and_the_same_command_continues_when_it_i
     mounted(below)
     finished = subprocess.run(run, capture_output=True, text=True, check=False)
 
-    said = f"labeler: the folder {place} went away while its pictures were read; what is done is kept: "
-    said += "bring it back, then run the same command to continue\n"
+    said = f"labeler: the folder {place} went away while its photos were read. What is done is kept: "
+    said += "bring the folder back, then run the same command again to continue\n"
     assert (stopped.returncode, stopped.stderr) == (6, said)
     assert kept < COUNT
     assert (finished.returncode, finished.stderr) == (1, "")

@@ -182,7 +182,7 @@ def test_a_table_may_say_what_the_pictures_show(faces: Path, tmp_path: Path) -> 
 def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
     [skipped] = metrics(trained.out)["skipped"]
 
-    assert skipped.endswith("calm/broken.jpg: not a picture in a known format")
+    assert skipped.endswith("calm/broken.jpg: not an image in a known format")
 
 
 def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> None:

@@ -179,7 +179,7 @@ def test_broken_pictures_and_strays_are_listed_and_skipped(faces: Folder) -> Non
         skipped = [line.removeprefix(f"{faces.path}/") for line in pictures.skipped]
         assert len(pictures.pixels) == 20
 
-    assert skipped == ["stray.png: stands in no class folder", "calm/broken.jpg: not a picture in a known format"]
+    assert skipped == ["stray.png: stands in no class folder", "calm/broken.jpg: not an image in a known format"]
 
 
 def test_what_a_decoder_says_of_a_picture_is_not_heard(faces: Folder, capfd: pytest.CaptureFixture[str]) -> None:
