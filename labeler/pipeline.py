@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from labeler._version import __version__
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.executors import processes
+from labeler.executors.cores import cores
 from labeler.inference import bundle
 from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
@@ -127,7 +128,7 @@ def label(
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
-    for rows in _labelled(names, labeler, batch_size, Profile(workers or processes.cores())):
+    for rows in _labelled(names, labeler, batch_size, Profile(workers or cores())):
         source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
@@ -158,7 +159,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     if settings.save_crops:
         _check_crops(settings.save_crops, source, job)
     tally = Tally()
-    profile = Profile(job.workers or processes.cores())
+    profile = Profile(job.workers or cores())
     record = _record(source, settings, card)
     try:
         with writer.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from labeler import native_output
 from labeler.errors import LabelerError, OutputError
-from labeler.executors.processes import cores, in_order
+from labeler.executors.cores import cores
+from labeler.executors.processes import in_order
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
 from labeler.images.decode import Pixels, fingerprint
 from labeler.labeling import given_up
