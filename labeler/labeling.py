@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from time import perf_counter, process_time
 from typing import NamedTuple
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from labeler.errors import one_line
-from labeler.executors import worker
 from labeler.images import decode as images
 from labeler.inference import bundle, classifier, session, yunet
 from labeler.profile import Spent
@@ -21,19 +20,8 @@ from labeler.storage.crops import Crops
 DECIMALS = 6
 """Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
 
-LONGEST_S = 60.0
-"""So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
-took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
-
 Vary = Callable[[images.Pixels], images.Pixels]
 """Takes a face as it was cut out (height, width, 3), returns one like it. Picklable."""
-
-
-def given_up(cause: str) -> str:
-    """Return the reason of a row whose file ends every worker that reads it, of the signal's name."""
-    if cause == "SIGPROF":
-        return f"reading it takes more than {LONGEST_S:.0f} s of processor time"
-    return f"reading it ended the process: {cause}"
 
 
 class Seen(NamedTuple):
@@ -72,13 +60,6 @@ class Looker:
             ImageError: the picture cannot be used.
             ModelError: the detector cannot be used.
         """
-        worker.allow(LONGEST_S)
-        try:
-            return self._seen(file)
-        finally:
-            worker.allow(0)
-
-    def _seen(self, file: str) -> Seen:
         began = perf_counter()
         try:
             picture = images.read(self._prefix + file, INPUT_SIDE, self._longer, self.settings.max_pixels)
@@ -122,7 +103,7 @@ class Labeler:
     def spent(self, spent: Spent) -> None:
         self._look_at.spent = spent
 
-    def __call__(self, names: Sequence[str]) -> list[Row]:
+    def __call__(self, names: Iterable[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
 
         Raises:
@@ -176,7 +157,7 @@ class Timed:
     def __init__(self, labeler: Labeler) -> None:
         self._labeler = labeler
 
-    def __call__(self, names: Sequence[str]) -> tuple[list[Row], Spent]:
+    def __call__(self, names: Iterable[str]) -> tuple[list[Row], Spent]:
         """Return what the labeler returns, and what it took."""
         began, worked = perf_counter(), process_time()
         rows = self._labeler(names)

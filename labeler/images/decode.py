@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import os
 import stat
@@ -21,7 +20,7 @@ from labeler.storage import atomic
 
 __all__ = [
     "ImageError", "Picture", "Pixels",
-    "crop", "cut", "fingerprint", "png", "read", "resized", "settle_process",
+    "crop", "cut", "fingerprint", "png", "read", "resized",
 ]  # fmt: skip
 
 FILE_BYTES_PER_PIXEL = 1.5
@@ -30,12 +29,7 @@ decoding takes a worker stays below a gigabyte (2**30 bytes)."""
 
 _LEAST_FILE_BYTES = 1 << 24
 
-KEPT_BYTES = 1 << 25
-"""Free memory that a worker keeps, and the largest block it does not ask the system for; more glibc refuses."""
-
 _JPEG = b"\xff\xd8"
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -46,19 +40,6 @@ _REDUCED_RGB = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
 }
 """OpenCV's flags are bits: the reduction is that of the `REDUCED_GRAYSCALE` constants, the colour order a flag."""
-
-
-def settle_process() -> None:
-    """Make this process one that decodes many pictures: in one thread, in memory that it keeps in between.
-
-    The C library gives large blocks back to the system after each picture, and the page faults of the next one cost
-    15% of the time at 12 megapixels. Where it is not glibc, nothing is changed.
-    """
-    cv2.setNumThreads(1)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:
-        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def read(path: str, shorter: int, longer: int, max_pixels: int) -> Picture:
