@@ -50,7 +50,10 @@ def _stop(*_: object) -> NoReturn:
 
 def will_label(arguments: Sequence[str]) -> bool:
     """Say whether a command line is that of a run with worker processes, as far as that shows before it is parsed."""
-    return arguments[:1] == ["classify"] and any(os.path.exists(argument) for argument in arguments[1:])
+    command, given = arguments[:1], arguments[1:]
+    if command == ["sort"]:
+        return any(map(os.path.isdir, given[:1]))  # A table has its labels already.
+    return command == ["classify"] and any(map(os.path.exists, given))
 
 
 if __name__ == "__main__":

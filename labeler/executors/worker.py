@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -77,7 +76,9 @@ def _settle_memory() -> None:
     The C library gives large blocks back to the system after each photo, and the page faults of the next one cost 15%
     of the time at 12 megapixels. Where it is not glibc, nothing is changed.
     """
-    import cv2  # Deferred: a process that hands out batches decodes nothing.
+    import ctypes  # Deferred, both: a process that hands out batches decodes nothing.
+
+    import cv2
 
     cv2.setNumThreads(1)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
