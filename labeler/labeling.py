@@ -12,7 +12,6 @@ import numpy as np
 
 from labeler import storage
 from labeler.errors import one_line
-from labeler.executors import worker
 from labeler.images.crop import crop, cut, resized
 from labeler.images.decode import decode
 from labeler.images.picture import ImageError, Picture, Pixels
@@ -26,22 +25,11 @@ from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Stat
 DECIMALS = 6
 """Decimals of a probability, rounded once and here, so that every format of the table holds the same numbers."""
 
-LONGEST_S = 60.0
-"""So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
-took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
-
 Vary = Callable[[Pixels], Pixels]
 """Changes the pixels of a cut-out face, (height, width, 3) uint8 RGB: a perturbation. Picklable."""
 
 Keep = Callable[[str, int, Pixels], str]
 """Saves the crop of a file's n-th face; returns the error, or an empty text."""
-
-
-def given_up(cause: str) -> str:
-    """Return the reason of a row whose file ends every worker that reads it, of the signal's name."""
-    if cause == "SIGPROF":
-        return f"reading it takes more than {LONGEST_S:.0f} s of processor time"
-    return f"reading it ended the process: {cause}"
 
 
 class Seen(NamedTuple):
@@ -83,16 +71,12 @@ class Looker:
             ImageError: the file cannot be read, or its image cannot be used.
             ModelError: the detector cannot be used.
         """
-        worker.allow(LONGEST_S)
+        began = perf_counter()
         try:
-            began = perf_counter()
-            try:
-                picture, version = read(self._store, file, self._side, self._longer, self.settings.max_pixels)
-            finally:
-                self.spent.decode_s += perf_counter() - began
-            return self.look(picture, version)
+            picture, version = read(self._store, file, self._side, self._longer, self.settings.max_pixels)
         finally:
-            worker.allow(0)
+            self.spent.decode_s += perf_counter() - began
+        return self.look(picture, version)
 
     def seen(self, file: str) -> Seen | ImageError:
         """Return what a photo shows, or why it cannot be used.

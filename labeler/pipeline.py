@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeler._version import __version__
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.executors import processes
+from labeler.executors.cores import cores
+from labeler.executors.executor import Executor, InProcess
+from labeler.executors.processes import Processes
 from labeler.inference import bundle
 from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
@@ -32,6 +34,12 @@ FIRST_BATCH, LARGEST_BATCH = 4, 512
 BATCH_S = 0.05
 """What a batch should take: long enough to make the traffic between processes cheap (crops: 14,300 a second in
 batches of 512, 11,400 in batches of 32), short enough to share large photographs out evenly."""
+
+WORKER_MODULES = ("labeler.labeling", "labeler.pipeline")
+"""What a worker process imports to label; `labeler.__main__` has them loaded while the command line is parsed."""
+
+Labelled = tuple[list[Row], Spent]
+"""The rows of a batch, and what it took."""
 
 Progress = Callable[[Tally, int | None], None]
 """Called at first, while the table is read, after every batch and at last, with the tally so far and the number of
@@ -57,6 +65,8 @@ class Job:
     """Which files of the table are labelled again; an unfinished table is completed before."""
     selection: Selection = field(default_factory=Selection)
     """Which of the pictures are labelled now; what else stands in the table stays."""
+    executor: Executor[Labelled] | None = None
+    """Where the batches are labelled; None for ``workers`` supervised processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ def label(
 ) -> Iterator[Row]:
     """Yield the rows of every picture in some folders and files, in the order of `Source`.
 
-    For ``workers`` and ``batch_size`` see `Job`, for ``vary`` `labeling.Looker`.
+    One worker is this process; for more, and for ``batch_size``, see `Job`, for ``vary`` `labeling.Looker`.
 
     Raises:
         NoPicturesError: there is no picture.
@@ -128,7 +138,8 @@ def label(
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
-    for rows in _labelled(names, labeler, batch_size, Profile(workers or processes.cores())):
+    executor: Executor[Labelled] = InProcess() if workers == 1 else _processes(workers)
+    for rows in _labelled(names, labeler, batch_size, executor, Profile(executor.workers)):
         source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield from rows
 
@@ -159,7 +170,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     if settings.save_crops:
         _check_crops(settings.save_crops, source, job)
     tally = Tally()
-    profile = Profile(job.workers or processes.cores())
+    executor = job.executor or _processes(job.workers)
+    profile = Profile(executor.workers)
     record = _record(source, settings, card)
     try:
         with writer.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
@@ -168,7 +180,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
             told()
             agenda = Agenda(names, settings, draft.record, tally, told, source.selects)
             labeler = partial(_labeler, settings, job.device)
-            for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
+            left = agenda.names(draft.done(), draft.earlier())
+            for rows in _labelled(left, labeler, job.batch_size, executor, profile):
                 source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
                 _write(agenda.settled(rows), draft, tally, profile)
                 told()
@@ -219,18 +232,24 @@ def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Ti
     return Timed(BatchLabeler(settings, device, vary, keep))
 
 
-def _unreadable(file: str, cause: str) -> tuple[list[Row], Spent]:
-    from labeler.labeling import given_up  # Deferred, too.
+def _processes(workers: int) -> Executor[Labelled]:
+    return Processes(workers or cores(), _unreadable, WORKER_MODULES)
 
-    return [Row(file).without_label(Status.UNREADABLE, given_up(cause))], Spent()
+
+def _unreadable(file: str, reason: str) -> Labelled:
+    return [Row(file).without_label(Status.UNREADABLE, reason)], Spent()
 
 
 def _labelled(
-    names: Iterator[str], labeler: Callable[[], Timed], batch_size: int, profile: Profile
+    names: Iterator[str],
+    labeler: Callable[[], Timed],
+    batch_size: int,
+    executor: Executor[Labelled],
+    profile: Profile,
 ) -> Iterator[list[Row]]:
     batches = _Batches(names, batch_size or FIRST_BATCH, profile)
     started, files = time.perf_counter(), 0
-    for rows, spent in processes.in_order(labeler, batches, profile.workers, _unreadable):
+    for rows, spent in executor.map(labeler, batches):
         elapsed = time.perf_counter() - started
         profile.first_rows_s = profile.first_rows_s or elapsed
         profile.spent.add(spent)

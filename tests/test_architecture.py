@@ -116,8 +116,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_classify_loads_neither_tensorflow_nor_pandas(model: Path, tmp_path: Path) -> None:
     photos = ROOT / "examples" / "photos"
-    command = ["classify", str(photos), "--out", str(tmp_path / "t.csv"), "--model", str(model), "-q", "--workers", "1"]
-    found = loaded(f"from labeler.cli.app import app\napp({command}, standalone_mode=False)")
+    command = ["classify", str(photos), "--out", str(tmp_path / "t.csv"), "--model", str(model), "-q"]
+    here = f"from labeler import Settings, label\nprint(len(list(label({str(photos)!r}, Settings({str(model)!r})))))"
+    found = loaded(f"from labeler.cli.app import app\napp({command}, standalone_mode=False)\n{here}")
 
     assert "onnxruntime" in found
     assert found & {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "tqdm"} == set()

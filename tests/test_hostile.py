@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,10 @@ from conftest import ROOT, SHARED, Folder, read_image
 from PIL import Image, ImageOps
 
 from labeler import labeling
-from labeler.executors import processes, worker
+from labeler.executors import worker
+from labeler.executors.executor import Task
+from labeler.executors.processes import Processes
+from labeler.executors.worker import Worker
 from labeler.images import pillow
 from labeler.images.picture import ImageError
 from labeler.records import Row, Settings, Status
@@ -184,51 +187,71 @@ def scan_bomb() -> bytes:
     return stream.getvalue()[:-2] + scan * 10_000 + b"\xff\xd9"
 
 
-def look_briefly(path: Path) -> None:
-    labeling.LONGEST_S = 0.3  # type: ignore[misc]
-    labeling.Looker(Settings(root=str(path.parent)))(path.name)
+LONGEST_S = 0.3
+"""The CPU time that a photo may take in these tests; it is a minute otherwise."""
+
+
+def looker(path: Path) -> Task[list[int]]:
+    """Return what decodes the files of a folder and returns their widths."""
+    look = labeling.Looker(Settings(root=str(path)))
+    return lambda names: [look(name).width for name in names]
+
+
+def look_at(path: Path, times: int) -> None:
+    Worker(partial(looker, path.parent), LONGEST_S)([path.name] * times)
 
 
 def test_a_picture_that_would_take_for_ever_ends_its_worker(folder: Folder) -> None:
     path = folder.file("bomb.jpg", scan_bomb())
 
-    assert in_a_worker(look_briefly, path) == -signal.SIGPROF
+    assert in_a_worker(look_at, path, 1) == -signal.SIGPROF
 
 
-def impatient(settings: Settings) -> labeling.BatchLabeler:
-    labeling.LONGEST_S = 0.3  # type: ignore[misc]
-    return labeling.BatchLabeler(settings)
-
-
-def stand_in(file: str, cause: str) -> list[Row]:
-    return [Row(file).without_label(Status.UNREADABLE, labeling.given_up(cause))]
+def stand_in(file: str, reason: str) -> list[Row]:
+    return [Row(file).without_label(Status.UNREADABLE, reason)]
 
 
 @pytest.mark.parametrize("bomb", ["0.jpg", "5.jpg", "9.jpg"])
-def test_a_picture_that_would_take_for_ever_costs_its_own_row(folder: Folder, model: Path, bomb: str) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_picture_that_would_take_for_ever_costs_its_own_row(
+    folder: Folder, model: Path, workers: int, bomb: str
+) -> None:
     names = [f"{number}.jpg" for number in range(10)]
     for seed, name in enumerate(names):
         folder.noise(name, seed)
     settings = Settings(str(model), root=str(folder.path))
     expected = [row for row in labeling.BatchLabeler(settings)(names) if row.file != bomb]
     folder.file(bomb, scan_bomb())
-    batches = processes.in_order(partial(impatient, settings), [names[:6], names[6:]], 2, stand_in)
+    executor = Processes(workers, stand_in, ["labeler.labeling"], LONGEST_S)
+    batches = executor.map(partial(labeling.BatchLabeler, settings), [names[:6], names[6:]])
     rows = {row.file: row for row in chain.from_iterable(batches)}
 
     assert list(rows) == names
-    assert rows.pop(bomb).reason == "reading it takes more than 60 s of processor time"
+    assert rows.pop(bomb).reason == "reading it takes more than 0.3 s of processor time"
     assert list(rows.values()) == expected
 
 
-def look_at_all(path: Path) -> None:
-    labeling.LONGEST_S = 0.3  # type: ignore[misc]
-    look = labeling.Looker(Settings(root=str(path.parent)))
-    while time.process_time() < 1:
-        look(path.name)
+def look_for_a_second(path: Path) -> None:
+    def until_then() -> Iterator[str]:
+        while time.process_time() < began + 1:
+            yield path.name
+
+    began = time.process_time()
+    Worker(partial(looker, path.parent), LONGEST_S)(until_then())
 
 
-def test_the_time_is_that_of_one_picture_not_of_all(folder: Folder) -> None:
-    assert in_a_worker(look_at_all, folder.noise("a.png", seed=1, side=300)) == 0
+def work_afterwards(path: Path) -> None:
+    look_at(path, 1)
+    began = time.process_time()
+    while time.process_time() < began + 2 * LONGEST_S:
+        pass
+
+
+@pytest.mark.parametrize("work", [look_for_a_second, work_afterwards])
+def test_the_time_is_that_of_one_picture_not_of_all_nor_of_what_comes_after_them(
+    folder: Folder, work: Callable[[Path], None]
+) -> None:
+    assert in_a_worker(work, folder.noise("a.png", seed=1, side=300)) == 0
 
 
 def needs_hostile() -> list[str]:

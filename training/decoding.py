@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from labeler import labeling
@@ -26,7 +26,7 @@ class Decoder:
     def __init__(self, settings: Settings) -> None:
         self._look = labeling.Looker(settings)
 
-    def __call__(self, files: Sequence[str]) -> list[Decoded]:
+    def __call__(self, files: Iterable[str]) -> list[Decoded]:
         """Decode ``files``, one result for each, in the order given."""
         return [self._decode(file) for file in files]
 

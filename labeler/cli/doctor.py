@@ -22,7 +22,7 @@ from typing import Any
 
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError, OutputError, one_line
-from labeler.executors import processes
+from labeler.executors.cores import cores
 from labeler.inference import bundle
 from labeler.records import Device, Faces, Settings
 
@@ -78,7 +78,7 @@ def examine() -> Report:
         "file_names": sys.getfilesystemencoding(),
         "stdout": sys.stdout.encoding,
     }
-    report.found["cores"] = {"granted": processes.cores(), "in_all": os.cpu_count()}
+    report.found["cores"] = {"granted": cores(), "in_all": os.cpu_count()}
     report.check("memory_mb", _memory, 0)
     report.check("temporary_folder", _temporary_folder, OutputError.exit_code)
     report.check("formats", _formats, ModelError.exit_code)

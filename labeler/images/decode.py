@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 from functools import cache
 
 import cv2
@@ -24,13 +22,7 @@ decoding takes, a worker stays below 1 GiB."""
 _LEAST_FILE_BYTES = 1 << 24
 """Lower limit on `largest_file`."""
 
-KEPT_BYTES = 1 << 25
-"""Trim and mmap threshold of a worker's C library allocator: the free memory that it keeps, and the largest block that
-it does not ask the system for. glibc accepts no more."""
-
 _JPEG = b"\xff\xd8"
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 _REDUCED_RGB = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -39,19 +31,6 @@ _REDUCED_RGB = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
 }
 """OpenCV's flags by scale denominator. They are bits: `REDUCED_GRAYSCALE_*` has the scale, `COLOR_RGB` the order."""
-
-
-def settle_process() -> None:
-    """Set this process up to decode many images: in one thread, with an allocator that keeps memory between them.
-
-    By default the C library returns large blocks to the system after each image, and the page faults of the next one
-    cost 15% of the time at 12 megapixels. A C library other than glibc keeps its defaults.
-    """
-    cv2.setNumThreads(1)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:
-        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from labeler import native_output
 from labeler.errors import ModelError, needs
-from labeler.executors import processes
+from labeler.executors.cores import cores
 from labeler.images.picture import Pixels
 from labeler.inference.classifier import Classifier, load_keras
 from labeler.inference.session import load
@@ -41,7 +41,7 @@ def seen(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Featur
     look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
     blocks = [pixels[at : at + _BLOCK] for at in range(0, len(pixels), _BLOCK)]
     found: list[Features] = []
-    with ThreadPoolExecutor(workers or processes.cores()) as threads:  # ONNX Runtime lets other threads run.
+    with ThreadPoolExecutor(workers or cores()) as threads:  # ONNX Runtime lets other threads run.
         for block in threads.map(look, blocks):
             found.append(block.reshape(len(block), -1))
             progress(min(len(found) * _BLOCK, len(pixels)), len(pixels))

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from labeler import native_output
 from labeler.errors import LabelerError, OutputError
-from labeler.executors.processes import cores, in_order
+from labeler.executors.cores import cores
+from labeler.executors.executor import Executor, InProcess
+from labeler.executors.processes import Processes
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
 from labeler.images.crop import fingerprint
 from labeler.images.picture import Pixels
-from labeler.labeling import given_up
 from labeler.records import INPUT_SIDE, Settings
 from labeler.tables.labels import Labelled, Votes
 from training.decoding import Decoded, Decoder
@@ -76,9 +77,8 @@ class Reader:
         hashes: list[bytes] = []
         self.skipped += labelled.passed_over
         decoder = partial(Decoder, Settings(root=labelled.root))
-        processes = (workers or cores()) if len(labelled.files) >= _WORTH_PROCESSES else 1
         rows = count()
-        for batch in in_order(decoder, _batches(labelled.files), processes, _lost):
+        for batch in _executor(workers, len(labelled.files)).map(decoder, _batches(labelled.files)):
             for decoded, row in zip(batch, rows, strict=False):
                 if decoded.pixels is None:
                     self.skipped.append(f"{labelled.root}/{decoded.file}: {decoded.reason}")
@@ -123,5 +123,12 @@ def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
     return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
 
 
-def _lost(file: str, cause: str) -> list[Decoded]:
-    return [Decoded(file, None, given_up(cause))]
+def _executor(workers: int, files: int) -> Executor[list[Decoded]]:
+    processes = workers or cores()
+    if processes == 1 or files < _WORTH_PROCESSES:
+        return InProcess()
+    return Processes(processes, _lost, ("training.decoding",))
+
+
+def _lost(file: str, reason: str) -> list[Decoded]:
+    return [Decoded(file, None, reason)]
