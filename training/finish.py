@@ -14,6 +14,7 @@ from labeler.evaluation import charts, metrics
 from labeler.evaluation.calibration import Probabilities
 from labeler.evaluation.metrics import Figures
 from labeler.images.decode import Pixels
+from labeler.inference import keras_network
 from labeler.inference.classifier import Classifier
 from labeler.labeling import DECIMALS
 from labeler.storage import atomic
@@ -24,7 +25,7 @@ from training.bundle.temperature import Calibration
 from training.data.dataset import Dataset
 from training.loop import checkpoint
 from training.loop.history import History
-from training.networks import fast_steps, mixed_precision
+from training.networks import fast_steps
 from training.settings import TrainSettings, spelled_out
 from training.warm_start import Given
 
@@ -104,8 +105,8 @@ def conclude(pictures: Dataset, settings: TrainSettings, history: History, given
 
 def _best(out: Path) -> keras.Model:
     """Return the best network, and leave it in the run directory, as anyone's Keras computes it."""
-    trained = keras.saving.load_model(out / checkpoint.BEST_NETWORK, compile=False, safe_mode=True)
-    best = mixed_precision.plain(trained)
+    trained = keras_network.load(out / checkpoint.BEST_NETWORK)
+    best = keras_network.plain(trained)
     if best is not trained:
         with atomic.replacing(out / checkpoint.BEST_NETWORK) as beside:
             best.save(beside)

@@ -18,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 
 from labeler.errors import ModelError
+from labeler.inference import keras_network
 from labeler.inference.bundle import Card, find
-from labeler.inference.classifier import Classifier, load_keras
+from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from training.bundle import export, temperature
 from training.networks.fast_steps import SCALE
@@ -87,7 +88,7 @@ def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
 
 
 def _loaded(keras_file: Path, num_classes: int) -> tuple[str, keras.Model]:
-    learnt = load_keras(keras_file).get_weights()
+    learnt = keras_network.load(keras_file).get_weights()
     for arch, recipe in RECIPES.items():
         network = recipe.network(num_classes)
         if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in learnt]:

@@ -11,16 +11,18 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from labeler import native_output
-from labeler.errors import ModelError, needs
+from labeler.errors import ModelError
 from labeler.executors import processes
 from labeler.images.decode import Pixels
-from labeler.inference.classifier import Classifier, load_keras
+from labeler.inference import keras_network
+from labeler.inference.classifier import Classifier
 from labeler.inference.session import load
 from labeler.records import INPUT_SIDE
-from training.data.decode import Progress
 
 Features = NDArray[np.float32]
+
+Progress = Callable[[int, int], None]
+"""Is told how many images are done, and how many there are."""
 
 _BLOCK = 64
 """Pictures per run of the network."""
@@ -63,13 +65,9 @@ def _of_onnx(path: Path) -> Callable[[Pixels], Features]:
 
 
 def _of_keras(path: Path) -> Callable[[Pixels], Features]:
-    with needs("train", "keras", "tensorflow"), native_output.stderr():
-        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
+    network = keras_network.plain(keras_network.load(path))
+    import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
 
-        from training.networks import (
-            mixed_precision,  # Also names the layers that a file of an unfinished training holds.
-        )
-    network = mixed_precision.plain(load_keras(path))
     wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
     dense: list[Any] = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     if network.input_shape != wanted:

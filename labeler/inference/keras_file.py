@@ -53,6 +53,22 @@ def check(path: Path) -> None:
             )
 
 
+def add(path: Path, member: str, content: Any) -> None:
+    """Add a JSON member, which Keras passes over, to a ``.keras`` file."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, json.dumps(content))
+
+
+def read(path: Path, member: str) -> Any:
+    """Return a JSON member of a ``.keras`` file that this program wrote; None when it has no such member.
+
+    Raises:
+        OSError, ValueError, zipfile.BadZipFile: the file cannot be read, or is broken.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(member)) if member in archive.namelist() else None
+
+
 def _checked(path: Path) -> dict[str, Any]:
     """Return the members that are read here."""
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
 import pytest
-from conftest import make_bundle
+from conftest import ROOT, make_bundle
 from onnx import TensorProto, helper
 
 from labeler.errors import ModelError
@@ -63,13 +65,22 @@ def test_a_bundle_gives_the_same_as_the_keras_file(network: keras.Model, keras_f
     assert np.abs(seen(bundle) - seen(keras_file)).max() < 1e-3
 
 
-def test_a_file_of_an_unfinished_fast_training_can_be_used(
-    network: keras.Model, keras_file: Path, tmp_path: Path
+@pytest.mark.parametrize("precision", [mixed_precision.FLOAT32, mixed_precision.BFLOAT16])
+def test_a_file_of_an_unfinished_fast_training_needs_no_training_package(
+    network: keras.Model, keras_file: Path, tmp_path: Path, precision: str
 ) -> None:
-    fast = tmp_path / "best_model.keras"
-    mixed_precision.fast(network, mixed_precision.FLOAT32).save(fast)
+    fast, pixels, features = tmp_path / "best_model.keras", tmp_path / "pixels.npy", tmp_path / "features.npy"
+    mixed_precision.fast(network, precision).save(fast)
+    np.save(pixels, PIXELS)
+    script = (
+        "import sys; from pathlib import Path; import numpy as np; from labeler.inference import embeddings\n"
+        f"seen = embeddings.seen(Path({str(fast)!r}), np.load({str(pixels)!r}), 1, lambda *_: None)\n"
+        f"np.save({str(features)!r}, seen)\n"
+        "assert 'training' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True)
 
-    assert np.array_equal(seen(fast), seen(keras_file))
+    assert np.array_equal(np.load(features), seen(keras_file))
 
 
 def test_features_do_not_depend_on_the_workers(model: Path) -> None:

@@ -17,12 +17,10 @@ import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is m
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError
 from labeler.images.decode import Pixels
-from labeler.inference import bundle
-from labeler.inference.classifier import Classifier, load_keras
-from labeler.inference.keras_file import MEMBER
+from labeler.inference import bundle, keras_file, keras_network
+from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from labeler.storage import atomic
-from training import notes
 from training.networks.fast_steps import SCALE
 
 TOLERANCE = 1e-5
@@ -59,20 +57,20 @@ def describe(path: Path, card: Mapping[str, Any]) -> None:
         _describe(path, beside, card)
 
 
-def name_classes(keras_file: Path, class_names: Sequence[str]) -> None:
+def name_classes(path: Path, class_names: Sequence[str]) -> None:
     """Leave the class names in a ``.keras`` file, so that it can be used by itself.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    if notes.read(keras_file, MEMBER) is not None:
+    if keras_file.read(path, keras_file.MEMBER) is not None:
         return
-    with atomic.replacing(keras_file) as beside:
-        shutil.copyfile(keras_file, beside)
-        notes.add(beside, MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
+    with atomic.replacing(path) as beside:
+        shutil.copyfile(path, beside)
+        keras_file.add(beside, keras_file.MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
 
 
-def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> None:
+def convert(source: Path, class_names: Sequence[str] | None, out: Path) -> None:
     """Make a bundle of a ``.keras`` file whose network takes pictures scaled to 0..1.
 
     Without ``class_names`` the file must carry them, as those of `labeler train` do.
@@ -88,11 +86,11 @@ def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> N
         raise LabelerError(f"there is no folder {out.parent}; create it first")
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --out")
-    network = load_keras(keras_file)
-    names = list(class_names or bundle.card(keras_file).class_names)
-    bundle.check_class_names(keras_file, names)
+    network = keras_network.load(source)
+    names = list(class_names or bundle.card(source).class_names)
+    bundle.check_class_names(source, names)
     samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
-    _check_network(keras_file, network, names, samples)
+    _check_network(source, network, names, samples)
     export(network, names, out, samples=samples, card={"name": out.stem if out.stem != "model" else out.parent.name})
 
 

@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import native_output
+from labeler import labeling, native_output
 from labeler.errors import LabelerError, OutputError
 from labeler.executors.processes import cores, in_order
+from labeler.grouping import duplicates
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
-from labeler.images.decode import Pixels, fingerprint
-from labeler.labeling import given_up
-from labeler.records import INPUT_SIDE, Settings
+from labeler.images.decode import ImageError, Pixels, fingerprint
+from labeler.records import INPUT_SIDE, Settings, Status
 from labeler.tables.labels import Labelled, Votes
-from training.decoding import Decoded, Decoder
 
 Progress = Callable[[int, int], None]
 """Is told how many pictures are read, and how many there are."""
@@ -47,6 +46,38 @@ class Read:
         rows = np.arange(len(self))[chosen]
         files, prints = (tuple(every[row] for row in rows) for every in (self.files, self.fingerprints))
         return Read(files, self.places[rows], self.votes[rows], prints, self.hashes[rows])
+
+
+class Decoded(NamedTuple):
+    """The crop (64, 64, 3) of a file's largest face and its hash, or the reason why there is none."""
+
+    file: str
+    pixels: Pixels | None
+    reason: str = ""
+    perceptual_hash: bytes = b""
+
+
+class Decoder:
+    """Turn batches of files, named relative to ``settings.root``, into crops."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._look = labeling.Looker(settings)
+
+    def __call__(self, files: Sequence[str]) -> list[Decoded]:
+        """Decode ``files``, one result for each, in the order given."""
+        return [self._decode(file) for file in files]
+
+    def _decode(self, file: str) -> Decoded:
+        try:
+            seen = self._look(file)
+        except ImageError as exc:
+            return Decoded(file, None, exc.reason)
+        if seen.damage:
+            return Decoded(file, None, f"{Status.DAMAGED}: {seen.damage}")
+        if not seen.faces:
+            return Decoded(file, None, "no face was found")
+        pixels = seen.faces[0][1]
+        return Decoded(file, pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
 
 
 class Reader:
@@ -123,4 +154,4 @@ def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _lost(file: str, cause: str) -> list[Decoded]:
-    return [Decoded(file, None, given_up(cause))]
+    return [Decoded(file, None, labeling.given_up(cause))]

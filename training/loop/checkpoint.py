@@ -10,7 +10,6 @@ import keras
 from labeler.errors import LabelerError
 from labeler.inference import keras_file
 from labeler.storage import atomic
-from training import notes
 from training.loop.history import Epoch, History
 from training.loop.weight_averaging import Settle
 
@@ -36,7 +35,7 @@ def save(folder: Path, network: keras.Model, history: History) -> None:
     """
     with atomic.replacing(folder / STATE) as beside:
         network.save(beside)
-        notes.add(beside, _NOTE, history.as_json())
+        keras_file.add(beside, _NOTE, history.as_json())
     history.write(folder / HISTORY)
 
 
@@ -54,7 +53,7 @@ def load(folder: Path, settle: Settle) -> State | None:
         return None
     try:
         keras_file.check(path)
-        history = History(Epoch(**epoch) for epoch in notes.read(path, _NOTE))
+        history = History(Epoch(**epoch) for epoch in keras_file.read(path, _NOTE))
         network = keras.saving.load_model(path, safe_mode=True)
     except Exception as exc:  # Keras, h5py and zipfile raise whatever they meet in a damaged file.
         raise LabelerError(f"{path} is damaged ({exc}); train into another --out") from exc

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-BFLOAT16, FLOAT32 = "mixed_bfloat16", "float32"
+from labeler.inference import keras_network
+from labeler.inference.keras_network import FLOAT32
+
+BFLOAT16 = "mixed_bfloat16"
 
 _FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions that make bfloat16 worth its coarseness; elsewhere it is slower than float32."""
@@ -44,30 +46,8 @@ def best() -> str:
 def fast(network: keras.Model, precision: str) -> keras.Model:
     """Return a copy of ``network`` that is made for training in ``precision``."""
 
-    def changed(layer: keras.Layer) -> keras.Layer:
+    def choose(layer: keras.Layer) -> tuple[type[keras.Layer], str]:
         fused = FusedNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
-        return _as(fused, layer, FLOAT32 if layer.name in _EXACT else precision)
+        return fused, FLOAT32 if layer.name in _EXACT else precision
 
-    return _copy(network, changed)
-
-
-def plain(network: keras.Model) -> keras.Model:
-    """Return ``network`` in float32 with none but Keras' own layers: a copy of what `fast` made, itself otherwise."""
-    if not any(isinstance(layer, FusedNormalization) or layer.compute_dtype != FLOAT32 for layer in network.layers):
-        return network
-
-    def changed(layer: keras.Layer) -> keras.Layer:
-        known = keras.layers.BatchNormalization if isinstance(layer, FusedNormalization) else type(layer)
-        return _as(known, layer, FLOAT32)
-
-    return _copy(network, changed)
-
-
-def _copy(network: keras.Model, changed: Callable[[keras.Layer], keras.Layer]) -> keras.Model:
-    copy = keras.models.clone_model(network, clone_function=changed)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def _as(kind: type[keras.Layer], layer: keras.Layer, precision: str) -> keras.Layer:
-    return kind.from_config({**layer.get_config(), "dtype": precision})
+    return keras_network.rebuilt(network, choose)
