@@ -20,7 +20,7 @@ from pathlib import Path
 from processes import LABELER
 
 from labeler.evaluation import metrics
-from labeler.tables import arrow, labels
+from labeler.tables import arrow, labels, votes
 from training.data import dataset
 
 FLAGGED = ("label", "conflict")
@@ -31,7 +31,7 @@ def truth_of(data: Path, table: Path, classes: str) -> dict[str, str]:
     """Return the class of each picture that has a single winner in the table."""
     found = labels.Table(table, labels.parse_classes(classes)).below(data)
     winners = found.votes.argmax(axis=1)
-    tied = labels.tied(found.votes)
+    tied = votes.tied(found.votes)
     names = found.class_names
     return {file: names[best] for file, best, tie in zip(found.files, winners, tied, strict=True) if not tie}
 

@@ -13,10 +13,11 @@ from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.evaluation import charts, metrics, perturbations
 from labeler.evaluation.calibration import Kept
-from labeler.evaluation.metrics import Figures, Truth
+from labeler.evaluation.metrics import Figures
 from labeler.evaluation.perturbations import Variation
 from labeler.records import Row, Settings
 from labeler.storage import atomic
+from labeler.tables.labels import Truth
 
 Follow = Callable[[Iterable[Row], int], Iterable[Row]]
 """Passes rows on, and shows how far they are; is told how many files there are."""

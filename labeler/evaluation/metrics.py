@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from labeler.evaluation.calibration import Confidence, Probabilities
 from labeler.evaluation.intervals import Interval
 from labeler.images import decode as images
 from labeler.records import UNCERTAIN, Row, Settings, Status
+from labeler.tables.labels import Truth
 
 COPY = "copy"
 """Why a picture is left out that is pixel-identical to one the model was trained on."""
@@ -73,22 +74,6 @@ class Figures:
     def as_json(self) -> dict[str, Any]:
         """Return the figures as a JSON object."""
         return {**asdict(self), "confidence": self.confidence and self.confidence.as_json()}
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What pictures truly show, where no class folders say it."""
-
-    labels: Mapping[str, str]
-    """The class of each file, which is relative to the directory that is judged by."""
-    class_names: tuple[str, ...]
-    against: str
-    """Names the table, and says whether labels or votes in it decide."""
-    ties: int = 0
-    passed_over: tuple[str, ...] = ()
-    """Says of the table's other rows why they are none of this."""
-    missing: tuple[str, ...] = ()
-    """Files that the table names and that are not there."""
 
 
 def compare(

@@ -9,22 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-from numpy.typing import NDArray
 
 from labeler.errors import LabelerError
-from labeler.evaluation.metrics import Truth
-from labeler.records import RESERVED_NAMES, UNCERTAIN, Status, unusable_class_names
+from labeler.records import RESERVED_NAMES, unusable_class_names
 from labeler.tables import arrow, reader
 from labeler.tables.text import alive, unescape
-
-Votes = NDArray[np.float32]
-
-_NO_VOTES = RESERVED_NAMES | {"fold", "split"}
-"""Columns whose numbers are no votes."""
-
-Unusable = list[tuple[NDArray[np.bool_], str]]
-"""Rows that cannot be used, and why; of several reasons the first counts."""
+from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +31,22 @@ class Labelled:
     votes: Votes
     soft: bool = False
     passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What pictures truly show, where no class folders say it."""
+
+    labels: Mapping[str, str]
+    """The class of each file, which is relative to the directory that is judged by."""
+    class_names: tuple[str, ...]
+    against: str
+    """Names the table, and says whether labels or votes in it decide."""
+    ties: int = 0
+    passed_over: tuple[str, ...] = ()
+    """Says of the table's other rows why they are none of this."""
+    missing: tuple[str, ...] = ()
+    """Files that the table names and that are not there."""
 
 
 class Table:
@@ -66,11 +72,11 @@ class Table:
         files = map(str, content["file"].to_pylist())
         self._files = [unescape(alive(file) if ours else file) for file in files]
         self._soft = not labels or bool(wanted and wanted.keys().isdisjoint(labels))
-        unusable = _not_labelled(content)
+        unusable = unlabelled(content)
         if self._soft:
-            self.class_names, self._votes, useless = _count_votes(path, content, wanted)
+            self.class_names, self._votes, useless = count_votes(path, content, wanted)
         else:
-            self.class_names, self._votes, useless = _count_labels(path, labels, wanted)
+            self.class_names, self._votes, useless = count_labels(path, labels, wanted)
         conditions, reasons = zip(*unusable, *useless, strict=True)
         self._reasons = np.select(conditions, reasons, "")
         check_names(path, self.class_names)
@@ -156,11 +162,6 @@ def against(table: Path, *, soft: bool) -> str:
     return f"the {'most votes' if soft else 'labels'} in {table.name}"
 
 
-def tied(votes: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Say of each row (n, classes) whether several classes have the most votes."""
-    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
-
-
 def parse_classes(classes: str) -> dict[str, str]:
     """Return what ``anger=angry,sad`` asks for: each column or label with the name of its class, its own if none.
 
@@ -194,65 +195,5 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
         raise LabelerError(f"{holder}: no folder of sorted pictures can be called {unusable[0]!r:.120}; rename it")
 
 
-def one_hot(labels: Sequence[str], class_names: Sequence[str]) -> Votes:
-    """Return a row for each label, with a 1 in the place of its class; no 1 where it is no class."""
-    places = {name: place for place, name in enumerate(class_names)}
-    rows = np.eye(len(class_names) + 1, len(class_names), dtype=np.float32)
-    return rows[[places.get(label, len(class_names)) for label in labels]]
-
-
 def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
-def _not_labelled(content: pyarrow.Table) -> Unusable:
-    """Find rows that give no label: of files that failed, and of all faces but the largest, which is the one seen."""
-    found: Unusable = []
-    if "status" in content.column_names:
-        cells = np.array(content["status"].to_pylist(), object)
-        found += [(cells == status, status.value) for status in Status if status is not Status.OK]
-    if "face" in arrow.numeric(content):
-        found.append((arrow.numbers(content, "face") > 0, "not the largest face of its file"))
-    return found
-
-
-def _count_labels(
-    path: Path, labels: Sequence[str], wanted: Mapping[str, str] | None
-) -> tuple[tuple[str, ...], Votes, Unusable]:
-    known = wanted or {label: label for label in sorted(set(labels) - {"", UNCERTAIN})}
-    missing = known.keys() - set(labels)
-    if missing:
-        raise LabelerError(f"{path} has no label {', '.join(missing)}; its labels are {', '.join(sorted(set(labels)))}")
-    class_names = tuple(dict.fromkeys(known.values()))
-    cells = np.array(labels, object)
-    others: Unusable = [
-        (cells == "", "without a label"),
-        (cells == UNCERTAIN, UNCERTAIN),
-        (np.array([label not in known for label in labels]), "another label"),
-    ]
-    return class_names, one_hot([known.get(label, "") for label in labels], class_names), others
-
-
-def _count_votes(
-    path: Path, content: pyarrow.Table, wanted: Mapping[str, str] | None
-) -> tuple[tuple[str, ...], Votes, Unusable]:
-    numeric = [name for name in arrow.numeric(content) if name not in _NO_VOTES]
-    known = wanted or {name: name for name in numeric}
-    missing = [name for name in known if name not in numeric]
-    if missing:
-        raise LabelerError(
-            f"{path} has no column of numbers {', '.join(missing)}; it has {', '.join(numeric) or 'none'}"
-        )
-    class_names = tuple(dict.fromkeys(known.values()))
-    votes = np.zeros((len(content), len(class_names)), np.float32)
-    for name, class_name in known.items():
-        votes[:, class_names.index(class_name)] += arrow.numbers(content, name)
-    if not ((votes >= 0) & np.isfinite(votes)).all():
-        raise LabelerError(f"{path}: votes and probabilities are finite and not negative")
-    others = [name for name in numeric if name not in known]
-    most = votes.max(axis=1, initial=0)
-    outvoted = np.any([arrow.numbers(content, name) >= most for name in others], axis=0)
-    useless: Unusable = [(most == 0, "no vote for any class")]
-    if others:
-        useless.append((outvoted, f"{', '.join(others)}: one of these has at least as many votes as any class"))
-    return class_names, votes, useless

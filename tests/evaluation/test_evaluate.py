@@ -12,8 +12,8 @@ from conftest import CLASS_NAMES, Folder
 from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import evaluate
 from labeler.evaluation.evaluate import Exam
-from labeler.evaluation.metrics import Truth
 from labeler.evaluation.perturbations import VARIATIONS
+from labeler.tables.labels import Truth
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from conftest import Folder
 from labeler import pipeline
 from labeler.errors import LabelerError
 from labeler.records import Settings
-from labeler.tables import labels
+from labeler.tables import labels, votes
 from labeler.tables.labels import Table
 
 VOTES: dict[str, Sequence[object]] = {
@@ -253,7 +253,7 @@ def test_a_choice_of_classes_with_a_gap_or_a_repetition_is_an_error(wrong: str) 
 
 
 def test_a_label_that_is_no_class_has_no_one() -> None:
-    assert np.array_equal(labels.one_hot(["b", "x", "a"], ["a", "b"]), [[0, 1], [0, 0], [1, 0]])
+    assert np.array_equal(votes.one_hot(["b", "x", "a"], ["a", "b"]), [[0, 1], [0, 0], [1, 0]])
 
 
 def test_a_quote_without_end_swallows_no_rows_unseen(tmp_path: Path) -> None:

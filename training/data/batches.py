@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labeler.images.decode import Pixels
 from labeler.records import INPUT_SIDE
-from labeler.tables.labels import Votes
+from labeler.tables.votes import Votes
 from training.data.augmentation import Augmentation
 from training.data.dataset import Dataset, Pictures
 from training.networks.fast_steps import AT_ONCE, scaled

@@ -18,7 +18,9 @@ from labeler.evaluation import metrics
 from labeler.grouping import split
 from labeler.images.decode import Pixels
 from labeler.tables import labels
-from labeler.tables.labels import Labelled, Votes
+from labeler.tables.labels import Labelled
+from labeler.tables.votes import Votes, one_hot
+from training.data import subsets
 from training.data.decode import Progress, Read, Reader
 
 Places = NDArray[np.int64]
@@ -27,11 +29,11 @@ _SPLITS = frozenset("train training val valid validation test testing".split())
 """Folders that hold the parts of a data set, each with its own class folders."""
 
 _WORDS = {
-    split.IDENTICAL: "identical to another",
-    split.DISPUTED: "identical under several labels, none the most frequent",
+    subsets.IDENTICAL: "identical to another",
+    subsets.DISPUTED: "identical under several labels, none the most frequent",
     metrics.TIE: "to validate with whose votes are tied",
-    split.NEAR_COPY: "to validate with that are near copies of training pictures",
-    split.SAME_GROUP: "to validate with that share a name's group with training pictures",
+    subsets.NEAR_COPY: "to validate with that are near copies of training pictures",
+    subsets.SAME_GROUP: "to validate with that share a name's group with training pictures",
     metrics.COPY: "to validate with that are copies of training pictures",
 }
 
@@ -59,7 +61,7 @@ class Dataset:
 
     ``pixels`` (n, 64, 64, 3) uint8 is mapped from a file; ``skipped`` says what could not be used, and why. Of what was
     read, ``unified`` counts pictures that are identical to another, ``left_out`` those that would have been judged by
-    but are too much like what is learnt from, or tied; both by reason, see `splitting`.
+    but are too much like what is learnt from, or tied; both by reason, see `subsets`.
     """
 
     class_names: tuple[str, ...]
@@ -139,7 +141,7 @@ def scan(directory: str | Path) -> Labelled:
         raise LabelerError(f"{directory}: no picture in {', '.join(sorted(empty))}; fill or remove the folder")
     strays = [f"{file}: stands in no class folder" for file in found if "/" not in file]
     passed_over = tuple(f"{source.root}/{line}" for line in (*strays, *source.unreadable))
-    return Labelled(source.root, class_names, files, labels.one_hot(folders, class_names), passed_over=passed_over)
+    return Labelled(source.root, class_names, files, one_hot(folders, class_names), passed_over=passed_over)
 
 
 @contextmanager
@@ -171,13 +173,13 @@ def opened(
         split.keys([file for labelled in everything for file in labelled.files], group_by)
     with tempfile.TemporaryFile(dir=cache) as file:
         reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress)
-        read = [split.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
+        read = [subsets.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
         learnt, unified = read[0]
         if validation:
-            judged, left_out = split.without_kin(read[1][0], learnt, group_by)
+            judged, left_out = subsets.without_kin(read[1][0], learnt, group_by)
             unified = unified + read[1][1]
         else:
-            learnt, judged, left_out = split.split(learnt, val_split, seed, group_by)
+            learnt, judged, left_out = subsets.hold_back(learnt, val_split, seed, group_by)
         _check_something_is_left(judged, group_by)
         pixels = reader.pixels()
         yield Dataset(
@@ -214,8 +216,8 @@ def _pictures(read: Read) -> Pictures:
     return Pictures(read.places, read.votes.argmax(axis=1), read.fingerprints)
 
 
-def _by_place(size: int, *subsets: Read) -> Votes:
-    shares = np.zeros((size, subsets[0].votes.shape[1]), np.float32)
-    for subset in subsets:
+def _by_place(size: int, *read: Read) -> Votes:
+    shares = np.zeros((size, read[0].votes.shape[1]), np.float32)
+    for subset in read:
         shares[subset.places] = subset.votes
     return shares

@@ -18,7 +18,8 @@ from labeler.grouping import duplicates
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
 from labeler.images.decode import ImageError, Pixels, fingerprint
 from labeler.records import INPUT_SIDE, Settings, Status
-from labeler.tables.labels import Labelled, Votes
+from labeler.tables.labels import Labelled
+from labeler.tables.votes import Votes
 
 Progress = Callable[[int, int], None]
 """Is told how many pictures are read, and how many there are."""
