@@ -85,8 +85,8 @@ def conclude(pictures: Dataset, settings: TrainSettings, history: History, given
     figures = replace(_judge(Classifier(out / BUNDLE), pictures), against=_against(settings, pictures))
     validation = {"data": _validation_name(settings), **figures.as_json()}
     export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
-    curves.draw(history, out / CURVES)
-    charts.draw_confusion(figures, out / CONFUSION)
+    charts.save(curves.draw(history), out / CURVES)
+    charts.save(charts.draw_confusion(figures), out / CONFUSION)
     before = _judge(Classifier(given.path), pictures) if given else None
     trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
     about = {

@@ -22,6 +22,9 @@ from labeler.storage import atomic
 INK, PALE_INK = "#1c2430", "#5d6875"
 """The two text colours of everything that is drawn."""
 
+DPI = 160
+"""Pixels per inch of a written figure."""
+
 _BLUE, _PALE_BLUE, _GRID, _AXIS = "#1f6fb4", "#c9dff2", "#e6eaee", "#c5ccd3"
 _MARKED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Thresholds that are named on their curve, as far as they lie apart."""
@@ -32,12 +35,8 @@ _FEWEST = 20
 """Of so few faces the accuracy is drawn no more: it is chance."""
 
 
-def draw_confusion(figures: Figures, path: str | Path) -> None:
-    """Draw the confusion matrix as a PNG or, by the file's suffix, whatever else Matplotlib writes.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw_confusion(figures: Figures) -> Figure:
+    """Draw the confusion matrix: in each cell its share of the true class, and its count."""
     side = max(4.2, 1.6 + 0.82 * len(figures.class_names))
     figure = blank(side, side + 0.3)
     axes = figure.add_subplot()
@@ -49,15 +48,11 @@ def draw_confusion(figures: Figures, path: str | Path) -> None:
     accuracies = f"accuracy {figures.accuracy:.1%}   baseline {figures.majority_baseline:.1%}"
     title = f"{accuracies}\nmacro-F1 {figures.macro_f1:.3f}   n = {figures.n:,}"
     axes.set_title(title, fontsize=11.5, color=INK, pad=12, weight="bold")
-    save(figure, path)
+    return figure
 
 
-def draw_reliability(figures: Figures, path: str | Path) -> None:
-    """Draw how often answers are right, by what they score, and how many score so.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw_reliability(figures: Figures) -> Figure:
+    """Draw the reliability diagram: accuracy by score, with 95% intervals, above the histogram of the scores."""
     judged = _confidence(figures)
     figure = blank(5.6, 6.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -66,15 +61,11 @@ def draw_reliability(figures: Figures, path: str | Path) -> None:
     mean = sum(one.n * one.score for one in judged.reliability) / figures.n
     _title(above, f"calibration error {judged.ece:.1%}   n = {figures.n:,}\nmean score {mean:.1%}   accuracy "
            f"{figures.accuracy:.1%}")  # fmt: skip
-    save(figure, path)
+    return figure
 
 
-def draw_coverage(figures: Figures, path: str | Path, suggestion: Kept | None = None) -> None:
-    """Draw how accurate the answers are that a threshold keeps, by how many it keeps.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw_coverage(figures: Figures, suggestion: Kept | None = None) -> Figure:
+    """Draw the accuracy-coverage curve: how accurate the labels are that a threshold keeps, by how many it keeps."""
     judged = _confidence(figures)
     figure = blank(6.6, 5.2)
     axes = figure.add_subplot()
@@ -100,7 +91,7 @@ def draw_coverage(figures: Figures, path: str | Path, suggestion: Kept | None = 
             f"{suggestion.accuracy:.1%} of them right\n{told}"
         )
     _title(axes, told)
-    save(figure, path)
+    return figure
 
 
 def blank(width: float, height: float) -> Figure:
@@ -110,14 +101,14 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a drawn figure beside ``path``, then put it in its place.
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG or, by the file's suffix, whatever else Matplotlib writes; in place once it is complete.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic.replacing(Path(path)) as beside:
-        figure.savefig(beside, dpi=160)
+    with atomic.replacing(path) as beside:
+        figure.savefig(beside, dpi=DPI)
 
 
 def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.evaluation import charts, metrics, perturbations
@@ -109,7 +111,7 @@ def write(verdict: Verdict, folder: Path) -> None:
         LabelerError: one of them is there already.
         OutputError: they cannot be written.
     """
-    drawn: dict[str, Callable[[Figures, Path], None]] = {
+    drawn: dict[str, Callable[[Figures], Figure]] = {
         "confusion.png": charts.draw_confusion,
         "reliability.png": charts.draw_reliability,
         "coverage.png": partial(charts.draw_coverage, suggestion=verdict.suggestion),
@@ -123,7 +125,7 @@ def write(verdict: Verdict, folder: Path) -> None:
         raise OutputError(f"cannot write {folder / 'metrics.json'}: {exc.strerror or exc}") from exc
     atomic.write_json(folder / "metrics.json", verdict.as_json())
     for name, draw in drawn.items():
-        draw(verdict.figures, folder / name)
+        charts.save(draw(verdict.figures), folder / name)
 
 
 def _check_names(exam: Exam) -> None:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from labeler.evaluation.charts import INK, PALE_INK, blank, save
+from labeler.evaluation.charts import INK, PALE_INK, blank
 from training.loop.history import Epoch, History
 
 _TRAINING, _VALIDATION = "#9aa7b5", "#1f6fb4"
 
 
-def draw(history: History, path: Path) -> None:
-    """Draw the curves of a training.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw(history: History) -> Figure:
+    """Draw the learning curves of a run: loss on the left, accuracy on the right."""
     figure = blank(11, 4.5)
     left, right = figure.subplots(1, 2)
     best = history.best
     _panel(left, history, "loss", f"validation loss {best.val_loss:.3f} in epoch {best.number}, the best")
     _panel(right, history, "accuracy", f"validation accuracy {best.val_accuracy:.1%} in epoch {best.number}")
     right.yaxis.set_major_formatter(PercentFormatter(1))
-    save(figure, path)
+    return figure
 
 
 def _panel(axes: Axes, history: History, name: str, title: str) -> None:
