@@ -51,7 +51,7 @@ _SAMPLES = 256
 _SHOWN_AT_ONCE = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """What a training has come to; ``skipped`` says of each file that could not be used why.
 
@@ -88,7 +88,15 @@ def conclude(pictures: Dataset, settings: TrainSettings, history: History, given
     charts.save(curves.draw(history), out / CURVES)
     charts.save(charts.draw_confusion(figures), out / CONFUSION)
     before = _judge(Classifier(given.path), pictures) if given else None
-    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
+    trained = Trained(
+        out=out,
+        figures=figures,
+        epochs=len(history.epochs),
+        best_epoch=history.best.number,
+        skipped=pictures.skipped,
+        before=before,
+        calibration=fitted,
+    )
     about = {
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,

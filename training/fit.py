@@ -137,7 +137,13 @@ def _settle(settings: TrainSettings, pictures: Dataset) -> weight_averaging.Sett
 def _lessons(settings: TrainSettings) -> batches.Lessons:
     recipe = recipe_of(settings)
     vary = recipe.varied(settings.seed) if recipe.augment else None
-    return batches.Lessons(recipe.batch_size, settings.seed, vary, recipe.smoothing, settings.balance)
+    return batches.Lessons(
+        batch_size=recipe.batch_size,
+        seed=settings.seed,
+        vary=vary,
+        smoothing=recipe.smoothing,
+        balance=settings.balance,
+    )
 
 
 def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, shown: Display) -> bool:

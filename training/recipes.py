@@ -22,7 +22,7 @@ _AVERAGED: Final = 1000
 """At most over so many steps the weights are averaged; in a short training over a twentieth of all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How an architecture is trained; the fields that `TrainSettings` has too are its defaults."""
 
@@ -95,9 +95,9 @@ def _ready_for_the_schedule(network: keras.Model, learning_rate: float, steps: i
 
 RECIPES: dict[str, Recipe] = {
     "documented": Recipe(
-        architectures.documented,
-        _ready_as_documented,
-        augmentation.Mild,
+        network=architectures.documented,
+        ready=_ready_as_documented,
+        varied=augmentation.Mild,
         epochs=500,
         patience=10,
         batch_size=32,
@@ -105,9 +105,9 @@ RECIPES: dict[str, Recipe] = {
         augment=False,
     ),
     "default": Recipe(
-        architectures.default,
-        _ready_for_the_schedule,
-        augmentation.Strong,
+        network=architectures.default,
+        ready=_ready_for_the_schedule,
+        varied=augmentation.Strong,
         epochs=100,
         patience=100,
         batch_size=128,

@@ -15,7 +15,7 @@ _MAY_CHANGE = frozenset({"data", "val", "labels", "start", "out", "epochs", "pat
 """What may differ when a run is continued: where things lie (pixels and targets are compared) and how long to go on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
     """Everything a training is made of; None is whatever the recipe of `arch` says."""
 

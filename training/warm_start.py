@@ -33,7 +33,7 @@ Kernels = list[tuple[Array, Array | None]]
 _SAMPLES = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Given:
     """A trained model to go on from; ``network`` takes pictures scaled to 0..1, its calibration left away."""
 
@@ -56,7 +56,7 @@ def load(model: str) -> Given:
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
     _check(network, classifier, path)
-    return Given(classifier.card, path, arch, network, whole)
+    return Given(card=classifier.card, path=path, arch=arch, network=network, normalised=whole)
 
 
 def origin(given: Given | None, data: str) -> dict[str, str]:

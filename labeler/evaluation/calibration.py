@@ -30,7 +30,7 @@ _LEAST = 5e-7
 """What a probability that the table rounds to 0 counts as, half of its last decimal: the loss stays finite."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
     """Answers with scores in one range: how many, their mean score, and how many of them are right."""
 
@@ -39,7 +39,7 @@ class Bin:
     right: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Answers whose scores reach a threshold: how many, and how many of them are right."""
 
@@ -58,7 +58,7 @@ class Kept:
         return intervals.of_share(self.right, self.n)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
     """How well scores agree with the truth.
 
@@ -94,8 +94,8 @@ def of(probabilities: Probabilities, truth: Places) -> Confidence:
         brier=float(wrong_by.mean()),
         reliability=bins,
         coverage=tuple(
-            Kept(step / _STEPS, int((scores >= step / _STEPS).sum()), int(right[scores >= step / _STEPS].sum()))
-            for step in range(_STEPS + 1)
+            Kept(threshold=threshold, n=int((scores >= threshold).sum()), right=int(right[scores >= threshold].sum()))
+            for threshold in (step / _STEPS for step in range(_STEPS + 1))
         ),
     )
 
@@ -109,7 +109,9 @@ def _bins(scores: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[Bin, 
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     counts, totals, rights = (np.bincount(place, each, BINS) for each in (None, scores, right))
     means = totals / np.maximum(counts, 1)
-    return tuple(Bin(int(n), float(mean), int(hits)) for n, mean, hits in zip(counts, means, rights, strict=True))
+    return tuple(
+        Bin(n=int(n), score=float(mean), right=int(hits)) for n, mean, hits in zip(counts, means, rights, strict=True)
+    )
 
 
 def _error(bins: tuple[Bin, ...]) -> float:

@@ -25,7 +25,7 @@ Follow = Callable[[Iterable[Row], int], Iterable[Row]]
 """Passes rows on, and shows how far they are; is told how many files there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exam:
     """What a model is asked, and what is right."""
 
@@ -43,7 +43,7 @@ class Exam:
     """Whether to ask again, each picture varied in every way that `variations` knows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """What the accuracy is after all pictures were varied in one way, and how many points (0.01) it lost."""
 
@@ -52,7 +52,7 @@ class Trial:
     drop: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What came out."""
 
@@ -95,12 +95,12 @@ def take(exam: Exam, follow: Follow = lambda rows, _: rows) -> Verdict:
     figures = _figures(exam, follow, None)
     wanted = exam.wanted_accuracy
     return Verdict(
-        figures,
-        wanted,
-        figures.confidence.reaching(wanted) if figures.confidence and wanted is not None else None,
-        tuple(_trials(exam, follow, figures)) if exam.robustness else (),
-        exam.truth.passed_over if exam.truth else (),
-        exam.truth.missing if exam.truth else (),
+        figures=figures,
+        wanted_accuracy=wanted,
+        suggestion=figures.confidence.reaching(wanted) if figures.confidence and wanted is not None else None,
+        trials=tuple(_trials(exam, follow, figures)) if exam.robustness else (),
+        passed_over=exam.truth.passed_over if exam.truth else (),
+        missing=exam.truth.missing if exam.truth else (),
     )
 
 
@@ -164,4 +164,4 @@ def _relative(rows: Iterable[Row], directory: Path) -> Iterator[Row]:
 def _trials(exam: Exam, follow: Follow, as_they_are: Figures) -> Iterator[Trial]:
     for name, vary in perturbations.VARIATIONS.items():
         accuracy = _figures(exam, follow, vary).accuracy
-        yield Trial(name, accuracy, 100 * (as_they_are.accuracy - accuracy))
+        yield Trial(variation=name, accuracy=accuracy, drop=100 * (as_they_are.accuracy - accuracy))

@@ -37,7 +37,7 @@ FURTHER_FACE = "further_face"
 """Why a face is left out that is not the largest of its picture."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
     """How well one class is found; `support` is how many pictures truly are of it."""
 
@@ -47,7 +47,7 @@ class ClassFigures:
     support: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """How well labels agree with the truth.
 
@@ -97,7 +97,7 @@ def compare(
     names = list(class_names)
     scores = precision_recall_fscore_support(truth, predicted, labels=names, zero_division=0)
     per_class = {
-        name: ClassFigures(float(precision), float(recall), float(f1), int(support))
+        name: ClassFigures(precision=float(precision), recall=float(recall), f1=float(f1), support=int(support))
         for name, precision, recall, f1, support in zip(names, *scores, strict=True)
     }
     confusion = confusion_matrix(truth, predicted, labels=names)

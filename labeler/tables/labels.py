@@ -17,7 +17,7 @@ from labeler.tables.text import alive, unescape
 from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:
     """Pictures, not yet opened, and what they are said to show.
 
@@ -33,7 +33,7 @@ class Labelled:
     passed_over: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """What pictures truly show, where no class folders say it."""
 

@@ -21,7 +21,7 @@ def asked(folder: Folder, model: Path) -> Exam:
     """Twelve noisy pictures in three class folders."""
     for index in range(12):
         folder.noise(f"{CLASS_NAMES[index % 3]}/{index}.png", seed=index)
-    return Exam(folder.path, str(model), CLASS_NAMES, workers=1)
+    return Exam(data=folder.path, model=str(model), class_names=CLASS_NAMES, workers=1)
 
 
 def test_the_truth_is_the_class_folders(asked: Exam) -> None:
@@ -31,7 +31,12 @@ def test_the_truth_is_the_class_folders(asked: Exam) -> None:
 
 
 def test_the_truth_may_be_a_table(asked: Exam) -> None:
-    truth = Truth({"sad/2.png": "happy", "happy/1.png": "angry"}, ("angry", "happy"), "the labels in t.csv", ties=3)
+    truth = Truth(
+        labels={"sad/2.png": "happy", "happy/1.png": "angry"},
+        class_names=("angry", "happy"),
+        against="the labels in t.csv",
+        ties=3,
+    )
     figures = evaluate.take(replace(asked, truth=truth)).figures
 
     assert (figures.n, figures.against, figures.left_out) == (2, "the labels in t.csv", {"tie": 3})
@@ -40,7 +45,11 @@ def test_the_truth_may_be_a_table(asked: Exam) -> None:
 
 @pytest.mark.parametrize("robustness", [False, True])
 def test_files_of_the_table_that_are_missing_are_counted_and_named(asked: Exam, robustness: bool) -> None:
-    truth = Truth({"sad/2.png": "happy", "sad/gone.png": "sad", "gone/2.png": "sad"}, ("happy", "sad"), "the labels")
+    truth = Truth(
+        labels={"sad/2.png": "happy", "sad/gone.png": "sad", "gone/2.png": "sad"},
+        class_names=("happy", "sad"),
+        against="the labels",
+    )
     verdict = evaluate.take(replace(asked, truth=truth, robustness=robustness))
 
     assert (verdict.figures.n, verdict.figures.left_out) == (1, {"missing": 2})
@@ -49,18 +58,26 @@ def test_files_of_the_table_that_are_missing_are_counted_and_named(asked: Exam, 
 
 def test_a_table_whose_files_are_all_missing_is_an_error(asked: Exam) -> None:
     with pytest.raises(NoPicturesError, match=r"none of the 1 pictures .* gone/2.png"):
-        evaluate.take(replace(asked, truth=Truth({"gone/2.png": "sad"}, ("happy", "sad"), "the labels")))
+        evaluate.take(
+            replace(
+                asked, truth=Truth(labels={"gone/2.png": "sad"}, class_names=("happy", "sad"), against="the labels")
+            )
+        )
 
 
 def test_copies_are_left_out_of_a_table_too(asked: Exam) -> None:
-    truth = Truth({"sad/2.png": "happy", "happy/1.png": "angry"}, ("angry", "happy"), "the labels in t.csv")
+    truth = Truth(
+        labels={"sad/2.png": "happy", "happy/1.png": "angry"},
+        class_names=("angry", "happy"),
+        against="the labels in t.csv",
+    )
     figures = evaluate.take(replace(asked, truth=truth, copies=frozenset({"sad/2.png"}))).figures
 
     assert (figures.n, figures.left_out) == (1, {"copy": 1})
 
 
 def test_a_class_of_the_table_that_the_model_does_not_know_is_an_error(asked: Exam) -> None:
-    truth = Truth({"sad/2.png": "joy"}, ("angry", "joy"), "the labels in t.csv")
+    truth = Truth(labels={"sad/2.png": "joy"}, class_names=("angry", "joy"), against="the labels in t.csv")
     with pytest.raises(LabelerError, match=r"the table's classes: joy - not known .* --classes"):
         evaluate.take(replace(asked, truth=truth))
 

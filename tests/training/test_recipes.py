@@ -35,7 +35,7 @@ def test_the_documented_recipe() -> None:
 @pytest.mark.parametrize("arch", ["documented", "default"])
 def test_a_trained_network_is_adapted_gently(arch: str) -> None:
     usual = recipes.RECIPES[arch]
-    adapted = recipe_of(TrainSettings(Path("data"), Path("run"), arch=arch, start="mine"))
+    adapted = recipe_of(TrainSettings(data=Path("data"), out=Path("run"), arch=arch, start="mine"))
 
     assert (adapted.epochs, adapted.patience, adapted.batch_size) == (20, 10, 32)
     assert adapted.learning_rate == usual.learning_rate / 10

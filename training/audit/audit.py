@@ -67,7 +67,7 @@ _SCHEMA = pyarrow.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings:
     """What is to be audited, and how."""
 
@@ -86,7 +86,7 @@ class AuditSettings:
     """Processes that read the pictures, and threads that run the network; 0 for one per core."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Audited:
     """What an audit has come to.
 

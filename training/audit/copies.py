@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class Issue(StrEnum):
     """An earlier picture is nearly the same."""
 
 
-class Kin(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
     """What a picture is to its copies: the number of their group, one of them, and what is wrong, if anything."""
 
     group: int | None = None
@@ -49,11 +50,11 @@ def kin(fingerprints: Sequence[bytes], labels: NDArray[np.int64], groups: Groups
         for row in rows:
             if len(first_of) > 1:
                 other = min(first for label, first in first_of.items() if label != labels[row])
-                found[row] = Kin(number, other, Issue.CONFLICT)
+                found[row] = Kin(group=number, other=other, issue=Issue.CONFLICT)
             elif row == rows[0]:
-                found[row] = Kin(number, rows[1])
+                found[row] = Kin(group=number, other=rows[1])
             elif (same := first_same[fingerprints[row]]) != row:
-                found[row] = Kin(number, same, Issue.DUPLICATE)
+                found[row] = Kin(group=number, other=same, issue=Issue.DUPLICATE)
             else:
-                found[row] = Kin(number, rows[0], Issue.NEAR_DUPLICATE)
+                found[row] = Kin(group=number, other=rows[0], issue=Issue.NEAR_DUPLICATE)
     return found

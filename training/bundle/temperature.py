@@ -25,7 +25,7 @@ _SMALLEST = 1e-30
 """What a probability of 0 counts as, so that its logarithm is finite."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """The temperature, and the calibration error (see `labeler.evaluation.calibration`) before and after.
 
@@ -55,7 +55,7 @@ def fitted(probabilities: Probabilities, truth: Places) -> Calibration:
     """
     before = calibration.calibration_error(probabilities, truth)
     if len(truth) < _FEWEST:
-        return Calibration(1.0, before, before, len(truth))
+        return Calibration(temperature=1.0, ece_before=before, ece=before, n=len(truth))
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
     of_truth = logarithms[np.arange(len(truth)), truth]
 
@@ -66,7 +66,7 @@ def fitted(probabilities: Probabilities, truth: Places) -> Calibration:
     found = minimize_scalar(loss, bounds=tuple(map(math.log, _BOUNDS)), method="bounded")
     temperature = round(math.exp(found.x), 4)
     after = calibration.calibration_error(tempered(probabilities, temperature), truth)
-    return Calibration(temperature, before, after, len(truth))
+    return Calibration(temperature=temperature, ece_before=before, ece=after, n=len(truth))
 
 
 def tempered(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:

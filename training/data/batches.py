@@ -23,7 +23,7 @@ _SHOWN = 16
 Shown = tuple[Pixels, Votes, NDArray[np.float32], int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
     """How training pictures are shown."""
 

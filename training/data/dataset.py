@@ -38,7 +38,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pictures:
     """Decoded pictures: ``labels`` are places in the class names, ``places`` are rows of the cache."""
 
@@ -52,10 +52,10 @@ class Pictures:
     def at(self, chosen: Places) -> Pictures:
         """Return some of the pictures, in the order of ``chosen``."""
         prints = tuple(self.fingerprints[place] for place in chosen)
-        return Pictures(self.places[chosen], self.labels[chosen], prints)
+        return Pictures(places=self.places[chosen], labels=self.labels[chosen], fingerprints=prints)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """What a network learns from, and what it is judged by.
 
@@ -141,7 +141,13 @@ def scan(directory: str | Path) -> Labelled:
         raise LabelerError(f"{directory}: no picture in {', '.join(sorted(empty))}; fill or remove the folder")
     strays = [f"{file}: stands in no class folder" for file in found if "/" not in file]
     passed_over = tuple(f"{source.root}/{line}" for line in (*strays, *source.unreadable))
-    return Labelled(source.root, class_names, files, one_hot(folders, class_names), passed_over=passed_over)
+    return Labelled(
+        root=source.root,
+        class_names=class_names,
+        files=files,
+        votes=one_hot(folders, class_names),
+        passed_over=passed_over,
+    )
 
 
 @contextmanager
@@ -213,7 +219,7 @@ def _check_something_is_left(judged: Read, group_by: str) -> None:
 
 
 def _pictures(read: Read) -> Pictures:
-    return Pictures(read.places, read.votes.argmax(axis=1), read.fingerprints)
+    return Pictures(places=read.places, labels=read.votes.argmax(axis=1), fingerprints=read.fingerprints)
 
 
 def _by_place(size: int, *read: Read) -> Votes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ _WORTH_PROCESSES = 2000
 """From so many files on, starting worker processes pays."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Read:
     """Pictures that were read: ``places`` are rows of the cache, ``votes`` (n, classes), ``hashes`` (n, 32)."""
 
@@ -46,14 +46,21 @@ class Read:
         """Return some of the pictures."""
         rows = np.arange(len(self))[chosen]
         files, prints = (tuple(every[row] for row in rows) for every in (self.files, self.fingerprints))
-        return Read(files, self.places[rows], self.votes[rows], prints, self.hashes[rows])
+        return Read(
+            files=files,
+            places=self.places[rows],
+            votes=self.votes[rows],
+            fingerprints=prints,
+            hashes=self.hashes[rows],
+        )
 
 
-class Decoded(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
     """The crop (64, 64, 3) of a file's largest face and its hash, or the reason why there is none."""
 
     file: str
-    pixels: Pixels | None
+    pixels: Pixels | None = None
     reason: str = ""
     perceptual_hash: bytes = b""
 
@@ -72,13 +79,13 @@ class Decoder:
         try:
             seen = self._look(file)
         except ImageError as exc:
-            return Decoded(file, None, exc.reason)
+            return Decoded(file=file, reason=exc.reason)
         if seen.damage:
-            return Decoded(file, None, f"{Status.DAMAGED}: {seen.damage}")
+            return Decoded(file=file, reason=f"{Status.DAMAGED}: {seen.damage}")
         if not seen.faces:
-            return Decoded(file, None, "no face was found")
+            return Decoded(file=file, reason="no face was found")
         pixels = seen.faces[0][1]
-        return Decoded(file, pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
+        return Decoded(file=file, pixels=pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
 
 
 class Reader:
@@ -155,4 +162,4 @@ def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _lost(file: str, cause: str) -> list[Decoded]:
-    return [Decoded(file, None, labeling.given_up(cause))]
+    return [Decoded(file=file, reason=labeling.given_up(cause))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,8 +37,7 @@ def unified(read: Read, *, soft: bool) -> tuple[Read, Counter[str]]:
         settled = ~tied(votes)
         votes = np.eye(votes.shape[1])[votes.argmax(axis=1)]
     shares = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
-    distinct = read.at(first[settled])
-    one_each = Read(distinct.files, distinct.places, shares[settled], distinct.fingerprints, distinct.hashes)
+    one_each = replace(read.at(first[settled]), votes=shares[settled])
     return one_each, +Counter({IDENTICAL: len(copy_of) - len(first), DISPUTED: int((~settled).sum())})
 
 

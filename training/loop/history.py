@@ -12,7 +12,7 @@ from typing import Any
 from labeler.storage import atomic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
     """One pass over the training pictures; ``number`` counts from 1."""
 

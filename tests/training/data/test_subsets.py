@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +18,11 @@ def pictures(votes: Sequence[Sequence[float]], prints: str = "", files: Sequence
     fingerprints = tuple(letter.encode() for letter in prints) or tuple(f"{seed} {n}".encode() for n in range(count))
     unlike = {one: np.random.default_rng([seed, n]).bytes(32) for n, one in enumerate(dict.fromkeys(fingerprints))}
     return Read(
-        tuple(files) or tuple(f"{number}.png" for number in range(count)),
-        np.arange(count),
-        np.array(votes, np.float32),
-        fingerprints,
-        np.frombuffer(b"".join(unlike[one] for one in fingerprints), np.uint8).reshape(-1, 32),
+        files=tuple(files) or tuple(f"{number}.png" for number in range(count)),
+        places=np.arange(count),
+        votes=np.array(votes, np.float32),
+        fingerprints=fingerprints,
+        hashes=np.frombuffer(b"".join(unlike[one] for one in fingerprints), np.uint8).reshape(-1, 32),
     )
 
 
@@ -31,7 +32,7 @@ def near(read: Read, *pairs: tuple[int, int]) -> Read:
     for number, (first, second) in enumerate(pairs):
         hashes[second] = hashes[first]
         hashes[second, 5 * (number % 6) :][:5] ^= 0xFF
-    return Read(read.files, read.places, read.votes, read.fingerprints, hashes)
+    return replace(read, hashes=hashes)
 
 
 A, B = (1, 0), (0, 1)
