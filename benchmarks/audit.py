@@ -19,7 +19,7 @@ from pathlib import Path
 
 from processes import LABELER
 
-from labeler.evaluation import metrics
+from labeler.evaluation.truth import copies_of
 from labeler.tables import arrow, labels, votes
 from training.data import dataset
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--model", default="documented")
     parser.add_argument("--without-copies-of", type=Path)
     options = parser.parse_args()
-    learnt = metrics.copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
+    learnt = copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
     truth = {
         file: name
         for file, name in truth_of(options.data, options.truth, options.classes).items()

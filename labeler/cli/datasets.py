@@ -142,8 +142,8 @@ def evaluate(
     if not quiet:
         console.say("loading ...")
     with needs("evaluate", "matplotlib", "sklearn"):
-        from labeler.evaluation import metrics
         from labeler.evaluation.evaluate import Exam, take, write
+        from labeler.evaluation.truth import copies_of
         from labeler.tables.labels import truth
     with decoders():
         verdict = take(
@@ -152,7 +152,7 @@ def evaluate(
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
                 truth=truth(labels, classes, data),
-                copies=metrics.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
+                copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),
                 workers=workers,
                 wanted_accuracy=wanted_accuracy,
                 robustness=robustness,

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.evaluation import charts, metrics, perturbations
+from labeler.evaluation import truth as compared
 from labeler.evaluation.calibration import Kept
 from labeler.evaluation.metrics import Figures
 from labeler.evaluation.perturbations import Variation
@@ -36,7 +37,7 @@ class Exam:
     """The model's."""
     truth: Truth | None = None
     copies: Collection[str] = frozenset()
-    """Files to leave out, such as `evaluation.copies_of` finds."""
+    """Files to leave out, such as `truth.copies_of` finds."""
     workers: int = 0
     wanted_accuracy: float | None = None
     robustness: bool = False
@@ -133,7 +134,7 @@ def _check_names(exam: Exam) -> None:
     if exam.truth:
         metrics.check_names("the table's classes", exam.truth.class_names, exam.class_names)
     else:
-        metrics.check_names("the class folders", metrics.class_folders(exam.data), exam.class_names)
+        metrics.check_names("the class folders", compared.class_folders(exam.data), exam.class_names)
 
 
 def _of_what_is_there(truth: Truth, directory: Path) -> Truth:
@@ -152,8 +153,8 @@ def _figures(exam: Exam, follow: Follow, vary: Variation | None) -> Figures:
     settings = Settings(exam.model, absolute=bool(truth))
     rows = follow(pipeline.label(inputs, settings, exam.workers, vary=vary), total)
     if not truth:
-        return metrics.of_folders(rows, exam.class_names, exam.copies)
-    return metrics.of_table(_relative(rows, exam.data), truth, exam.class_names, exam.copies)
+        return compared.of_folders(rows, exam.class_names, exam.copies)
+    return compared.of_table(_relative(rows, exam.data), truth, exam.class_names, exam.copies)
 
 
 def _relative(rows: Iterable[Row], directory: Path) -> Iterator[Row]:

@@ -22,7 +22,8 @@ from PIL import Image
 
 from labeler import pipeline
 from labeler.errors import Interrupted, LabelerError
-from labeler.evaluation.metrics import compare, of_folders
+from labeler.evaluation.metrics import compare
+from labeler.evaluation.truth import of_folders
 from labeler.inference.classifier import Classifier
 from labeler.records import Progress, Settings
 from training import fit, recipes

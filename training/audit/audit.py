@@ -31,15 +31,14 @@ from labeler.records import Progress
 from labeler.tables import arrow
 from labeler.tables.labels import Labelled
 from labeler.tables.reader import check
-from labeler.tables.text import escape
 from labeler.tables.votes import tied
-from training.audit import copies
-from training.audit.copies import Issue, Kin
+from training.audit import copies, table
+from training.audit.copies import Issue
+from training.audit.table import Probabilities
 from training.data import dataset
 from training.data.decode import Read, Reader
 
 Labels = NDArray[np.int64]
-Probabilities = NDArray[np.float64]
 
 _STRENGTH = 0.003
 """How far the weights of the features may go, as scikit-learn's `C`: of 0.0003 to 1 the one that makes the labels of
@@ -48,23 +47,8 @@ held-out pictures the most likely (FER-2013's public test pictures, 256 features
 _STEPS = 1000
 """At most so many steps of the fit; about 50 are taken."""
 
-_ORDER = {Issue.LABEL: 0, Issue.CONFLICT: 0, Issue.DUPLICATE: 1, Issue.NEAR_DUPLICATE: 2}
-
 _SHOWN = 10
 """How many skipped pictures, and kinds of change, are told."""
-
-_SCHEMA = pyarrow.schema(
-    {
-        "file": pyarrow.string(),
-        "label": pyarrow.string(),
-        "suggested": pyarrow.string(),
-        "confidence": pyarrow.float64(),
-        "suggested_probability": pyarrow.float64(),
-        "issue": pyarrow.string(),
-        "group": pyarrow.int32(),
-        "other": pyarrow.string(),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +130,10 @@ def audit(settings: AuditSettings, console: Console, form: Progress = Progress.A
     with console.status("judging each fold by the others"):
         probabilities = out_of_fold(seen, labels, groups, settings.folds)
         doubtful = find_label_issues(labels, probabilities, n_jobs=1)
-    rows = _rows(read, labelled.class_names, probabilities, doubtful, copies.kin(read.fingerprints, labels, groups))
-    arrow.write(settings.out, pyarrow.Table.from_pylist(rows, _SCHEMA))
+    rows = table.rows(
+        read, labelled.class_names, probabilities, doubtful, copies.kin(read.fingerprints, labels, groups)
+    )
+    arrow.write(settings.out, pyarrow.Table.from_pylist(rows, table.SCHEMA))
     counts = Counter(row["issue"] for row in rows)
     changes = Counter(f"{row['label']} -> {row['suggested']}" for row in rows if row["issue"] == Issue.LABEL)
     return Audited(
@@ -193,38 +179,6 @@ def _look(
     tie = tied(read.votes)
     ties = [f"{labelled.root}/{file}: its votes are tied" for file in read.at(tie).files]
     return read.at(~tie), seen[~tie], len(labelled.files) - len(read), (*reader.skipped, *ties)
-
-
-def _rows(
-    read: Read,
-    class_names: Sequence[str],
-    probabilities: Probabilities,
-    doubtful: NDArray[np.bool_],
-    kin: Sequence[Kin],
-) -> list[dict[str, Any]]:
-    """Return the table's rows: first labels and conflicts, by how much more probable another label is; then copies."""
-    labels, suggested = read.votes.argmax(axis=1), probabilities.argmax(axis=1)
-    every = np.arange(len(labels))
-    confidence, suggestion = probabilities[every, labels].round(6), probabilities[every, suggested].round(6)
-    names = [escape(file) for file in read.files]
-    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    for row, one in enumerate(kin):
-        issue = one.issue if one.issue is Issue.CONFLICT or not doubtful[row] else Issue.LABEL
-        if not issue:
-            continue
-        worth = confidence[row] - suggestion[row] if issue in (Issue.LABEL, Issue.CONFLICT) else one.group
-        cells = {
-            "file": names[row],
-            "label": class_names[labels[row]],
-            "suggested": class_names[suggested[row]],
-            "confidence": float(confidence[row]),
-            "suggested_probability": float(suggestion[row]),
-            "issue": issue,
-            "group": one.group,
-            "other": "" if one.other is None else names[one.other],
-        }
-        found.append(((_ORDER[issue], worth, row), cells))
-    return [cells for _, cells in sorted(found, key=lambda pair: pair[0])]
 
 
 @contextmanager

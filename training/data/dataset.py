@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeler import sources
 from labeler.errors import LabelerError
-from labeler.evaluation import metrics
+from labeler.evaluation import truth
 from labeler.grouping import split
 from labeler.images.decode import Pixels
 from labeler.tables import labels
@@ -31,10 +31,10 @@ _SPLITS = frozenset("train training val valid validation test testing".split())
 _WORDS = {
     subsets.IDENTICAL: "identical to another",
     subsets.DISPUTED: "identical under several labels, none the most frequent",
-    metrics.TIE: "to validate with whose votes are tied",
+    truth.TIE: "to validate with whose votes are tied",
     subsets.NEAR_COPY: "to validate with that are near copies of training pictures",
     subsets.SAME_GROUP: "to validate with that share a name's group with training pictures",
-    metrics.COPY: "to validate with that are copies of training pictures",
+    truth.COPY: "to validate with that are copies of training pictures",
 }
 
 
@@ -125,7 +125,7 @@ def scan(directory: str | Path) -> Labelled:
         LabelerError: the directory is missing or holds no class folders, only one, one without a picture, one
             whose name is reserved, or the parts of a data set.
     """
-    class_names = metrics.class_folders(directory)
+    class_names = truth.class_folders(directory)
     labels.check_names(directory, class_names)
     if _SPLITS.issuperset(name.lower() for name in class_names):
         raise LabelerError(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeler.evaluation import metrics
+from labeler.evaluation import truth
 from labeler.grouping import duplicates, split
 from labeler.tables.votes import tied
 from training.data.decode import Read
@@ -47,7 +47,7 @@ def hold_back(read: Read, share: float, seed: int, group_by: str) -> tuple[Read,
     held_back = split.held_back(read.votes.argmax(axis=1), groups, share, seed)
     judged = read.at(held_back)
     ties = tied(judged.votes)
-    return read.at(~held_back), judged.at(~ties), +Counter({metrics.TIE: int(ties.sum())})
+    return read.at(~held_back), judged.at(~ties), +Counter({truth.TIE: int(ties.sum())})
 
 
 def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counter[str]]:
@@ -57,10 +57,10 @@ def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counte
     known = set(learnt.fingerprints)
     first = len(learnt)
     conditions = {
-        metrics.COPY: np.array([fingerprint in known for fingerprint in judged.fingerprints], bool),
+        truth.COPY: np.array([fingerprint in known for fingerprint in judged.fingerprints], bool),
         NEAR_COPY: split.leaking(near, first),
         SAME_GROUP: split.leaking(groups, first),
-        metrics.TIE: tied(judged.votes),
+        truth.TIE: tied(judged.votes),
     }
     reasons = np.select(list(conditions.values()), list(conditions), "")
     return judged.at(reasons == ""), Counter(reasons[reasons != ""].tolist())
