@@ -142,12 +142,12 @@ def evaluate(
     if not quiet:
         console.say("loading ...")
     with needs("evaluate", "matplotlib", "sklearn"):
-        from labeler.evaluation.evaluate import Exam, take, write
+        from labeler.evaluation import evaluate as evaluation
         from labeler.evaluation.truth import copies_of
         from labeler.tables.labels import truth
     with decoders():
-        verdict = take(
-            Exam(
+        verdict = evaluation.evaluate(
+            evaluation.EvaluateSettings(
                 data=data,
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
@@ -160,7 +160,7 @@ def evaluate(
             partial(console.followed, form=progress, quiet=quiet),
         )
     if out:
-        write(verdict, out)
+        evaluation.write(verdict, out)
     if as_json:
         typer.echo(json.dumps(verdict.as_json()))
     if not quiet:

@@ -1,4 +1,4 @@
-"""What was measured, drawn: right and wrong answers, honest and dishonest scores, and what a threshold keeps."""
+"""Charts of an evaluation: confusion matrix, reliability diagram, accuracy-coverage curve."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from labeler.evaluation.metrics import Figures
 from labeler.storage import atomic
 
 INK, PALE_INK = "#1c2430", "#5d6875"
-"""The two text colours of everything that is drawn."""
+"""Text colours of all charts."""
 
 DPI = 160
 """Pixels per inch of a written figure."""
 
 _BLUE, _PALE_BLUE, _GRID, _AXIS = "#1f6fb4", "#c9dff2", "#e6eaee", "#c5ccd3"
 _MARKED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Thresholds that are named on their curve, as far as they lie apart."""
+"""Thresholds that are named on the accuracy-coverage curve where there is room."""
 
 _APART = 0.07
+"""Lower limit on the distance, in coverage, between two named thresholds: closer names would touch."""
 
 _FEWEST = 20
-"""Of so few faces the accuracy is drawn no more: it is chance."""
+"""Lower limit on the faces of a point of the accuracy-coverage curve: the accuracy of fewer is chance."""
 
 
 def draw_confusion(figures: Figures) -> Figure:
@@ -95,7 +96,7 @@ def draw_coverage(figures: Figures, suggestion: Kept | None = None) -> Figure:
 
 
 def blank(width: float, height: float) -> Figure:
-    """Return a white figure of so many inches."""
+    """Return a white figure; the size is in inches."""
     figure = Figure((width, height), facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     FigureCanvasAgg(figure)
     return figure
@@ -127,7 +128,7 @@ def _name_classes(axes: Axes, figures: Figures) -> None:
     axes.set_xticks(places, figures.class_names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, rows)
     axes.set_xlabel("predicted", color=PALE_INK, labelpad=8)
-    axes.set_ylabel(f"true class and its pictures, by {figures.against}; each row is 100%", color=PALE_INK, labelpad=8)
+    axes.set_ylabel(f"true class and its photos, by {figures.against}; each row is 100%", color=PALE_INK, labelpad=8)
     axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(len(places) - 1) + 0.5, minor=True)
@@ -138,7 +139,7 @@ def _name_classes(axes: Axes, figures: Figures) -> None:
 
 def _confidence(figures: Figures) -> Confidence:
     if figures.confidence is None:
-        raise ValueError("figures of labels without probabilities cannot be drawn so")
+        raise ValueError("this chart needs figures of labels with probabilities")
     return figures.confidence
 
 
@@ -150,8 +151,8 @@ def _draw_bins(axes: Axes, judged: Confidence) -> None:
     low, high = zip(*(intervals.of_share(one.right, one.n) for one in found), strict=True)
     axes.vlines(scores, low, high, color=_PALE_BLUE, linewidth=5, capstyle="round")
     axes.plot(scores, shares, color=_BLUE, linewidth=1.5, marker="o", markersize=5.5)
-    for text, place, ha in (("right more often than it says", (0.03, 0.95), "left"),
-                            ("right less often than it says", (0.97, 0.05), "right")):  # fmt: skip
+    for text, place, ha in (("underconfident: right more often than the score", (0.03, 0.95), "left"),
+                            ("overconfident: right less often than the score", (0.97, 0.05), "right")):  # fmt: skip
         axes.text(
             *place,
             text,
@@ -182,7 +183,7 @@ def _draw_counts(axes: Axes, judged: Confidence, figures: Figures) -> None:
 
 
 def _name_thresholds(axes: Axes, kept: list[Kept], total: int, suggestion: Kept | None) -> None:
-    """Mark some thresholds on the curve, and the one suggested; none so near another that their names touch."""
+    """Mark the suggested threshold and some others on the curve, none so close to another that their names touch."""
     taken = []
     if suggestion:
         taken.append(suggestion.n / total)
@@ -201,7 +202,7 @@ def _name(axes: Axes, text: str, x: float, y: float, **style: Any) -> None:
 
 
 def _floor(kept: list[Kept]) -> float:
-    """Return a round share below all that is drawn of the curve."""
+    """Return the lower end of the accuracy axis: a multiple of 0.1 below all points of the curve."""
     lowest = min(one.accuracy for one in kept)
     return max(math.floor((lowest - 0.04) * 10) / 10, 0.0)
 

@@ -1,4 +1,4 @@
-"""What a model is worth: labels compared with the truth, by class name."""
+"""Compare predicted labels with true ones by class name: accuracy, precision, recall, F1, confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from labeler.evaluation.calibration import Confidence, Probabilities
 from labeler.evaluation.intervals import Interval
 
 FOLDERS = "class folders"
-"""What labels are compared with unless a table says what is true."""
+"""Describes the ground truth for a person when no table gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
-    """How well one class is found; `support` is how many pictures truly are of it."""
+    """Precision, recall and F1 of one class; `support` is the number of images whose true class it is."""
 
     precision: float
     recall: float
@@ -30,12 +30,12 @@ class ClassFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How well labels agree with the truth.
+    """How well predicted labels agree with the ground truth.
 
-    `macro_f1` is the mean over the classes that the truth holds, `majority_baseline` the accuracy of always
-    answering its most frequent class; the intervals are those of 95%, see `intervals`. `confusion` has a row per true
-    and a column per predicted class, both in the order of `class_names`. `left_out` counts what is not in `n`, by
-    reason: a status, or `COPY`, `TIE`, `MISSING` or `FURTHER_FACE`. `against` names the truth.
+    `macro_f1` is the mean F1 over the classes that occur in the truth. `majority_baseline` is the accuracy of always
+    predicting its most frequent class. The intervals are 95% confidence intervals, see `intervals`. `confusion` has a
+    row per true and a column per predicted class, both in the order of `class_names`. `left_out` counts what is not in
+    `n` by reason: a status, or `COPY`, `TIE`, `MISSING` or `FURTHER_FACE` of `truth`. `against` names the truth.
     """
 
     n: int
@@ -63,18 +63,18 @@ def compare(
     class_names: Sequence[str],
     probabilities: Probabilities | None = None,
 ) -> Figures:
-    """Compare labels with the truth: class names both, in the same order of pictures.
+    """Compare predicted with true class names, both in the same order of images.
 
-    The ``probabilities`` (n, classes) they come from, if they are known, are judged as well.
+    ``probabilities`` (n, classes), when given, are those of the predictions: their calibration is computed as well.
 
     Raises:
-        LabelerError: a name in either is not one of ``class_names``.
+        LabelerError: a name in either is not among ``class_names``.
         NoPicturesError: there is nothing to compare.
     """
     check_names("the truth", truth, class_names)
     check_names("the labels", predicted, class_names)
     if not truth:
-        raise NoPicturesError("there is no labelled picture left to compare with the truth")
+        raise NoPicturesError("there is no labelled photo left to compare with the truth")
     names = list(class_names)
     scores = precision_recall_fscore_support(truth, predicted, labels=names, zero_division=0)
     per_class = {
@@ -101,10 +101,10 @@ def compare(
 
 
 def check_names(holder: str, names: Iterable[str], class_names: Sequence[str]) -> None:
-    """Check that all ``names`` are classes.
+    """Check that all ``names`` are among the classes of the model.
 
     Raises:
-        LabelerError: some are not; it lists both sets.
+        LabelerError: some are not; the message lists both sets.
     """
     found = set(names)
     unknown = sorted(found.difference(class_names))

@@ -13,32 +13,32 @@ import numpy as np
 from labeler import labeling, sources
 from labeler.errors import LabelerError
 from labeler.evaluation.metrics import Figures, check_names, compare
-from labeler.images import decode as images
+from labeler.images import decode
 from labeler.records import UNCERTAIN, Row, Settings, Status
 from labeler.tables.labels import Truth
 
 COPY = "copy"
-"""Why a picture is left out that is pixel-identical to one the model was trained on."""
+"""Reason to leave an image out: it is pixel-identical to a training image."""
 
 TIE = "tie"
-"""Why a picture is left out whose votes name no single class."""
+"""Reason to leave an image out: several classes have the most votes."""
 
 MISSING = "missing"
-"""Why a picture is left out that a table names and that is not there."""
+"""Reason to leave an image out: the table names it, but the file does not exist."""
 
 FURTHER_FACE = "further_face"
-"""Why a face is left out that is not the largest of its picture."""
+"""Reason to leave a face out: it is not the largest of its image."""
 
 
 def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collection[str] = frozenset()) -> Figures:
-    """Compare the rows of a directory of class folders with the folders that the files stand in.
+    """Compare the rows of a directory of class folders with the folders of their files.
 
-    The truth of a row is the first folder in its file's name; an `uncertain` row counts as its most probable
-    class. Files that failed, are damaged, gave no face or are in ``copies``, and all faces of a file but its
+    The true class of a row is the first folder in its file's name. The prediction of an `uncertain` row is its most
+    probable class. Files that failed, are damaged, have no face or are in ``copies``, and all faces of a file but the
     largest, are left out and counted.
 
     Raises:
-        LabelerError: a folder is not named like a class, or a file stands in no folder.
+        LabelerError: a folder does not have the name of a class, or a file is in no class folder.
         NoPicturesError: no row is left.
     """
     return _compared(rows, _class_folder, class_names, copies, "the class folders")
@@ -47,10 +47,10 @@ def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collecti
 def of_table(
     rows: Iterable[Row], truth: Truth, class_names: Sequence[str], copies: Collection[str] = frozenset()
 ) -> Figures:
-    """Compare rows with what a table says of their files; left out are those of `of_folders`, ties and what is missing.
+    """Compare rows with the labels of a table; leave out what `of_folders` does, ties, and missing files.
 
     Raises:
-        LabelerError: the table has a class that is none.
+        LabelerError: the table has a class that the model does not have.
         NoPicturesError: no row is left.
     """
     figures = _compared(rows, truth.labels.__getitem__, class_names, copies, "the table's classes")
@@ -60,10 +60,10 @@ def of_table(
 
 
 def class_folders(directory: str | Path) -> tuple[str, ...]:
-    """Return the names of the class folders of a directory, sorted; hidden folders are passed over.
+    """Return the sorted names of the class folders of a directory; hidden folders are no classes.
 
     Raises:
-        LabelerError: there is no such directory, or no folder in it.
+        LabelerError: the directory cannot be read, or has no folder in it.
     """
     try:
         with os.scandir(directory) as entries:
@@ -71,12 +71,12 @@ def class_folders(directory: str | Path) -> tuple[str, ...]:
     except OSError as exc:
         raise LabelerError(f"the directory {directory} cannot be read: {exc.strerror}") from exc
     if not names:
-        raise LabelerError(f"{directory} holds no class folders; it needs one folder of pictures for each class")
+        raise LabelerError(f"{directory} holds no class folders; it needs one folder of photos for each class")
     return tuple(names)
 
 
 def copies_of(originals: str | Path, directory: str | Path) -> frozenset[str]:
-    """Return the files of ``directory`` that show a model the very pixels of a file in ``originals``."""
+    """Return the files of ``directory`` whose face crop is pixel-identical to that of a file in ``originals``."""
     known = {fingerprint for _, fingerprint in _fingerprints(originals)}
     return frozenset(file for file, fingerprint in _fingerprints(directory) if fingerprint in known)
 
@@ -110,7 +110,9 @@ def _compared(
 def _class_folder(file: str) -> str:
     folder, slash, _ = file.partition("/")
     if not slash:
-        raise LabelerError(f"{file} stands in no class folder; move it into the folder of its class, or away")
+        raise LabelerError(
+            f"{file} is in no class folder; move it into the folder of its class, or out of the directory"
+        )
     return folder
 
 
@@ -134,7 +136,7 @@ def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:
     for file in source:
         try:
             found = look(file).faces
-        except images.ImageError:
-            continue  # What cannot be read is no copy; whoever labels the directory reports it.
+        except decode.ImageError:
+            continue  # An unreadable file is no copy; labeling the directory reports it.
         for _, crop in found[:1]:
-            yield file, images.fingerprint(crop)
+            yield file, decode.fingerprint(crop)

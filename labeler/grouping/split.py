@@ -16,9 +16,9 @@ Mask = NDArray[np.bool_]
 
 
 def held_back(labels: NDArray[np.int64], groups: Groups, share: float, seed: int) -> Mask:
-    """Choose a share of each class, whole groups at a time and never a class whole; say which images are chosen.
+    """Choose a share of each class to validate with: whole groups, and never all of a class.
 
-    In the order of ``seed``, a group is chosen when it brings the classes nearer to their shares.
+    Groups are visited in an order that ``seed`` decides; one is chosen if it brings the classes closer to their share.
     """
     counts = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
     np.add.at(counts, (groups, labels), 1)
@@ -35,12 +35,12 @@ def held_back(labels: NDArray[np.int64], groups: Groups, share: float, seed: int
 
 
 def leaking(groups: Groups, first: int) -> Mask:
-    """Say of each image after the ``first`` ones whether its group has a member among them."""
+    """Return for each image after the ``first`` ones whether its group has a member among the first ones."""
     return np.isin(groups[first:], groups[:first])
 
 
 def by_name(groups: Groups, files: Sequence[str], group_by: str) -> Groups:
-    """Join the groups of files with the same key; files without a key stay in their group. For keys see `keys`.
+    """Merge the groups of files with the same key; a file without a key stays in its group. For keys see `keys`.
 
     Raises:
         LabelerError: ``group_by`` is no regular expression, or matches no file name.
@@ -54,10 +54,10 @@ def by_name(groups: Groups, files: Sequence[str], group_by: str) -> Groups:
 
 
 def keys(files: Sequence[str], group_by: str) -> list[str]:
-    """Return what each file's name holds of a regular expression: its first group, or else all that it matches.
+    """Return the key of each file: the first group of a regular expression in its name, or the whole match.
 
     Raises:
-        LabelerError: it is no regular expression, or matches no name.
+        LabelerError: ``group_by`` is no regular expression, or matches no file name.
     """
     try:
         matches = [re.search(group_by, file) for file in files]
@@ -65,5 +65,5 @@ def keys(files: Sequence[str], group_by: str) -> list[str]:
         raise LabelerError(f"--group-by {group_by} is not a regular expression: {exc}") from exc
     found = [(match[1 if match.re.groups else 0] or "") if match else "" for match in matches]
     if not any(found):
-        raise LabelerError(f"--group-by {group_by} finds nothing in any file name, such as {files[0]}")
+        raise LabelerError(f"--group-by {group_by} matches no file name, such as {files[0]}")
     return found

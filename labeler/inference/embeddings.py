@@ -1,4 +1,4 @@
-"""What a network sees in pictures: what its last layer decides by, so that another can be fitted on it in seconds."""
+"""Embeddings: the input of a network's last dense layer, on which another classifier can be fitted in seconds."""
 
 from __future__ import annotations
 
@@ -22,46 +22,47 @@ from labeler.records import INPUT_SIDE
 Features = NDArray[np.float32]
 
 Progress = Callable[[int, int], None]
-"""Is told how many images are done, and how many there are."""
+"""Called with the number of images done and the total."""
 
 _BLOCK = 64
-"""Pictures per run of the network."""
+"""Images per run of the network, which bounds the memory of each thread."""
 
 _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"})
-"""What a dense layer is in ONNX, and in ONNX Runtime's quantised networks."""
+"""The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised."""
 
 
 def seen(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Features:
-    """Return what a model's last layer is given (n, features) for pictures (n, 64, 64, 3), uint8 RGB.
+    """Return the embeddings (n, features) of images (n, 64, 64, 3), uint8 RGB.
 
-    ``path`` is a bundle or a ``.keras`` file, whose classes do not matter; ``workers`` are threads, 0 for one per core.
+    ``path`` is a bundle or a ``.keras`` file; its classes do not matter. ``workers`` is the number of threads, 0 for
+    one per core.
 
     Raises:
-        ModelError: it is no model for such pictures, or does not end in a dense layer.
-        LabelerError: it is a ``.keras`` file and Keras is not installed.
+        ModelError: the model takes other images, or does not end in a dense layer.
+        LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
-    look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
+    embed = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
     blocks = [pixels[at : at + _BLOCK] for at in range(0, len(pixels), _BLOCK)]
     found: list[Features] = []
-    with ThreadPoolExecutor(workers or processes.cores()) as threads:  # ONNX Runtime lets other threads run.
-        for block in threads.map(look, blocks):
+    with ThreadPoolExecutor(workers or processes.cores()) as threads:  # ONNX Runtime releases the GIL.
+        for block in threads.map(embed, blocks):
             found.append(block.reshape(len(block), -1))
             progress(min(len(found) * _BLOCK, len(pixels)), len(pixels))
     return np.concatenate(found)
 
 
 def _of_onnx(path: Path) -> Callable[[Pixels], Features]:
-    Classifier(path)  # Says what is wrong with a file that is no bundle.
+    Classifier(path)  # Raises a ModelError that says what is wrong with the file.
     model = onnx.load(path)
-    dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order they are computed.
+    dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order of computation.
     if not dense:
-        raise ModelError(f"{path} does not end in a dense layer, before which its features could be taken")
+        raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
     name = dense[-1].input[0]
     del model.graph.output[:]
     model.graph.output.append(onnx.ValueInfoProto(name=name))
     session = load(path, content=model.SerializeToString())
-    pictures = session.get_inputs()[0].name
-    return lambda pixels: np.asarray(session.run(None, {pictures: pixels})[0], np.float32)
+    input_name = session.get_inputs()[0].name
+    return lambda pixels: np.asarray(session.run(None, {input_name: pixels})[0], np.float32)
 
 
 def _of_keras(path: Path) -> Callable[[Pixels], Features]:
@@ -73,6 +74,6 @@ def _of_keras(path: Path) -> Callable[[Pixels], Features]:
     if network.input_shape != wanted:
         raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
     if not dense:
-        raise ModelError(f"{path} does not end in a dense layer, before which its features could be taken")
+        raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
     cut = keras.Model(network.inputs[0], dense[-1].input)
     return lambda pixels: np.asarray(cut(pixels.astype(np.float32) / 255, training=False))

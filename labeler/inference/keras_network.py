@@ -33,7 +33,7 @@ def load(path: Path) -> Any:
     try:
         with keras.saving.custom_object_scope({f"labeler>{FUSED_NORMALIZATION}": stand_in}):
             return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as exc:  # Keras raises whatever its deserialisers meet.
+    except Exception as exc:  # Keras' deserialisers raise almost anything on a damaged file.
         raise ModelError(f"{path} is not a Keras model that can be loaded: {one_line(exc)}") from exc
 
 

@@ -1,4 +1,4 @@
-"""What pictures are said to show. A table says it with a label, or with votes or probabilities for each class."""
+"""Ground truth from a table: a label for each image, or votes or probabilities for each class."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabel
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:
-    """Pictures, not yet opened, and what they are said to show.
+    """Files of images, not opened yet, with their labels or votes.
 
-    ``files`` are relative to ``root``. A row of ``votes`` (n, classes) is a single 1 for a label; votes and
-    probabilities, which are ``soft``, are not negative and not all 0. ``passed_over`` says what could not be used.
+    ``files`` are relative to ``root``. A row of ``votes`` (n, classes) is one-hot for a label; a row of votes or
+    probabilities (``soft``) is not negative and not all 0. ``passed_over`` says which rows were not used, and why.
     """
 
     root: str
@@ -35,32 +35,33 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What pictures truly show, where no class folders say it."""
+    """The ground truth of a directory, taken from a table instead of class folders."""
 
     labels: Mapping[str, str]
-    """The class of each file, which is relative to the directory that is judged by."""
+    """The class of each file; file names are relative to the directory."""
     class_names: tuple[str, ...]
     against: str
-    """Names the table, and says whether labels or votes in it decide."""
+    """Names the table, and says whether its labels or its votes decide."""
     ties: int = 0
+    """Number of files without a label because several classes have the most votes."""
     passed_over: tuple[str, ...] = ()
-    """Says of the table's other rows why they are none of this."""
+    """Why rows of the table were not used, with their number."""
     missing: tuple[str, ...] = ()
-    """Files that the table names and that are not there."""
+    """Files that the table names and that do not exist."""
 
 
 class Table:
     """A table of labels or votes, read once.
 
-    It has a column `file`, and a column `label` or else a column of numbers for each class. ``wanted`` chooses among
-    the labels or columns and gives each the name of its class; those of one name are added up. Without it, all labels,
-    or all columns of numbers that mean nothing else in a table of ours, are classes.
+    The table has a column `file`, and either a column `label` or a numeric column for each class. ``wanted`` selects
+    labels or columns and maps each to the name of its class; those with the same name are summed. Without ``wanted``,
+    all labels, or all numeric columns without another meaning in a table of ours, are classes.
 
     Attributes:
-        class_names: In the order of ``wanted``, else labels sorted, columns as they stand.
+        class_names: In the order of ``wanted``; otherwise labels are sorted and columns keep their order.
 
     Raises:
-        LabelerError: the table cannot be read, has other columns, or gives fewer than two classes.
+        LabelerError: the table cannot be read, lacks these columns, or has fewer than two classes.
     """
 
     def __init__(self, path: Path, wanted: Mapping[str, str] | None = None) -> None:
@@ -82,13 +83,13 @@ class Table:
         check_names(path, self.class_names)
 
     def below(self, directory: Path) -> Labelled:
-        """Return what the table says of the pictures below a directory; all other rows are passed over and counted.
+        """Return the labelled files below a directory; other rows are counted as passed over.
 
-        Files are relative to the table's folder, else to the folder that `classify` recorded, else to ``directory``:
-        the first that leads to a picture.
+        Files are relative to the table's folder, to the folder that `classify` recorded, or to ``directory``: the
+        first of these under which a file exists.
 
         Raises:
-            LabelerError: no row leads to a picture below ``directory``.
+            LabelerError: no row names a file that exists below ``directory``.
         """
         names = self._names(directory)
         reasons = np.where([not name for name in names], f"not below {directory}", self._reasons)
@@ -104,7 +105,7 @@ class Table:
         )
 
     def _names(self, directory: Path) -> list[str]:
-        """Return each row's file relative to ``directory``, empty for one that is not below it."""
+        """Return each row's file relative to ``directory``; an empty name when it does not lie below it."""
         record = reader.read_record(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
         for base in (os.path.dirname(os.path.abspath(self.path)), *([record.root] if record else []), folder):
@@ -113,24 +114,24 @@ class Table:
             if any(name and os.path.isfile(folder + name) for name in names):
                 return names
         example = f"; it names files like {self._files[0]}" if self._files else ""
-        raise LabelerError(f"no row of {self.path} names a picture below {directory}{example}")
+        raise LabelerError(f"no row of {self.path} names a photo below {directory}{example}")
 
 
 def opened(table: Path | None, classes: str) -> Table | None:
-    """Return the table that labels pictures, or None where the folders do. For ``classes`` see `parse_classes`.
+    """Return the table of labels, or None when class folders decide. For ``classes`` see `parse_classes`.
 
     Raises:
-        LabelerError: the table cannot be used, or there are ``classes`` and no table to choose them from.
+        LabelerError: the table cannot be used, or ``classes`` are given without a table.
     """
     if table:
         return Table(table, parse_classes(classes))
     if classes:
-        raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
+        raise LabelerError("--classes selects from a table: name the table with --labels, or omit --classes")
     return None
 
 
 def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
-    """Return what a table says that the pictures below a directory show: of votes, the class that got most.
+    """Return the ground truth that a table gives for a directory: the label, or the class with the most votes.
 
     Raises:
         LabelerError: see `opened` and `Table.below`.
@@ -158,15 +159,15 @@ def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
 
 
 def against(table: Path, *, soft: bool) -> str:
-    """Name what a table makes true."""
+    """Describe the truth of a table for a person: its labels, or the most votes."""
     return f"the {'most votes' if soft else 'labels'} in {table.name}"
 
 
 def parse_classes(classes: str) -> dict[str, str]:
-    """Return what ``anger=angry,sad`` asks for: each column or label with the name of its class, its own if none.
+    """Parse ``anger=angry,sad``: map each column or label to the name of its class, to its own name without ``=``.
 
     Raises:
-        LabelerError: a name is missing or stands there twice.
+        LabelerError: a name is empty or repeated.
     """
     pairs = [part.partition("=") for part in classes.split(",")] if classes else []
     chosen = {name.strip(): (new if equals else name).strip() for name, equals, new in pairs}
@@ -176,10 +177,10 @@ def parse_classes(classes: str) -> dict[str, str]:
 
 
 def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
-    """Check that one can train on these classes.
+    """Check that a network can be trained on these classes.
 
     Raises:
-        LabelerError: there are fewer than two, or the name of one is reserved.
+        LabelerError: there are fewer than two, or a name is reserved or cannot be that of a folder.
     """
     if len(class_names) < 2:
         only = f"a single class, {class_names[0]}" if class_names else "no class"
@@ -192,7 +193,7 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
         )
     unusable = unusable_class_names(class_names)
     if unusable:
-        raise LabelerError(f"{holder}: no folder of sorted pictures can be called {unusable[0]!r:.120}; rename it")
+        raise LabelerError(f"{holder}: {unusable[0]!r:.120} cannot be the name of a folder of sorted photos; rename it")
 
 
 def _rows(count: int) -> str:

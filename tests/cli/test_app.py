@@ -359,7 +359,7 @@ def test_evaluate_leaves_copies_out(run: Run, trained: Path) -> None:
     faces = trained.parent / "faces"
     result = run("evaluate", faces, "--model", trained, "--without-copies-of", faces)
 
-    assert (result.exit_code, "no labelled picture left" in result.stderr) == (3, True)
+    assert (result.exit_code, "no labelled photo left" in result.stderr) == (3, True)
 
 
 def test_evaluate_refuses_folders_the_model_does_not_know(run: Run, trained: Path, folder: Folder) -> None:

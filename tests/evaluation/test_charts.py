@@ -163,7 +163,7 @@ def test_the_suggested_threshold_is_marked_and_told() -> None:
 
 
 def test_labels_without_probabilities_have_no_reliability_diagram() -> None:
-    with pytest.raises(ValueError, match="without probabilities"):
+    with pytest.raises(ValueError, match="needs figures of labels with probabilities"):
         charts.draw_reliability(CONFUSED)
 
 

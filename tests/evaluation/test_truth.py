@@ -50,7 +50,7 @@ def test_a_folder_the_model_does_not_know_is_an_error_even_when_none_of_it_was_l
 
 
 def test_a_file_outside_the_class_folders_is_an_error() -> None:
-    with pytest.raises(LabelerError, match=r"^1.jpg stands in no class folder"):
+    with pytest.raises(LabelerError, match=r"^1.jpg is in no class folder"):
         truth.of_folders([row("1.jpg")], NAMES)
 
 

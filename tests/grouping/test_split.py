@@ -53,7 +53,7 @@ def test_without_a_group_in_the_expression_all_that_it_matches_counts() -> None:
     assert split.keys(["a/anna_1.jpg", "b/anna_2.jpg", "b/3.jpg"], "[a-z]+_") == ["anna_", "anna_", ""]
 
 
-@pytest.mark.parametrize(("wrong", "told"), [("(", "is not a regular expression"), ("zoe", "finds nothing in any")])
+@pytest.mark.parametrize(("wrong", "told"), [("(", "is not a regular expression"), ("zoe", "matches no file name")])
 def test_an_expression_that_cannot_group_is_an_error(wrong: str, told: str) -> None:
     with pytest.raises(LabelerError, match=told):
         split.keys(["anna.jpg"], wrong)

@@ -103,7 +103,7 @@ def test_a_bundle_without_a_dense_layer_is_refused(tmp_path: Path) -> None:
         ]
     )
     onnx.save(pooled, path)
-    with pytest.raises(ModelError, match="does not end in a dense layer"):
+    with pytest.raises(ModelError, match="has no dense layer at its end"):
         seen(path)
 
 

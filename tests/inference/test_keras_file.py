@@ -61,7 +61,7 @@ def test_what_could_run_code_or_read_files_is_refused(tmp_path: Path, part: dict
 )
 def test_a_member_that_would_lie_outside_is_refused(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "m.keras", **{name: b"evil"})
-    with pytest.raises(ModelError, match="would lie outside"):
+    with pytest.raises(ModelError, match="would be unpacked outside"):
         bundle.card(path)
 
 
@@ -87,7 +87,7 @@ def test_a_long_description_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
     path = archive(tmp_path / "m.keras", **{"config.json": b"{}"})
-    with pytest.raises(ModelError, match="two of its members have one name"):
+    with pytest.raises(ModelError, match="two of its members have the same name"):
         bundle.card(path)
 
 

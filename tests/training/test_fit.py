@@ -150,7 +150,7 @@ def test_the_bundle_is_calibrated_and_the_checkpoint_is_not(
 
     assert (bundle.card.temperature, best.card.temperature) == (told["temperature"], 1)
     assert told["temperature"] != 1
-    expected = temperature.tempered(best.predict(pixels), told["temperature"])
+    expected = temperature.with_temperature(best.predict(pixels), told["temperature"])
     assert np.abs(bundle.predict(pixels) - expected).max() <= 1e-5
 
 
@@ -353,7 +353,7 @@ def test_the_bundle_says_what_it_went_on_from(trained: fit.Trained, faces: Path,
 
 
 def test_another_network_than_the_model_has_is_refused(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabelerError, match="is small, not quick; leave --arch away"):
+    with pytest.raises(LabelerError, match="is small, not quick; omit --arch"):
         fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), arch="quick"))
 
     assert not (tmp_path / "run").exists()
@@ -441,14 +441,14 @@ def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"arch": "secret"}, "--arch is one of documented"),
-        ({"val_split": 1.0}, "--val-split lies between 0 and 1"),
-        ({"epochs": 0}, "--epochs is at least 1"),
-        ({"patience": -1}, "--patience is not negative"),
-        ({"batch_size": 0}, "--batch-size is at least 1"),
-        ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
-        ({"seed": -1}, "--seed lies between"),
-        ({"balance": 2.0}, "--balance lies between 0 and 1"),
+        ({"arch": "secret"}, "--arch must be one of documented"),
+        ({"val_split": 1.0}, "--val-split must lie between 0 and 1"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"patience": -1}, "--patience must not be negative"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
+        ({"seed": -1}, "--seed must lie between"),
+        ({"balance": 2.0}, "--balance must lie between 0 and 1"),
     ],
 )
 def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
@@ -484,7 +484,7 @@ def test_the_terminal_gets_one_plain_line_for_each_epoch(
 
     assert out == ""
     assert lines[0] == "2 classes: calm, cross"
-    assert lines[1] == "18 pictures to learn from, 6 to validate with (always calm: 50.0%)"
+    assert lines[1] == "18 training photos, 6 validation photos (always calm: 50.0%)"
     assert lines[2].startswith("skipped ")
     assert [line[:9] for line in lines[3:]] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
 

@@ -1,4 +1,4 @@
-"""The rows of the table that an audit writes."""
+"""The table of an audit: its columns, and its rows from the worst issue down."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rows(
     doubtful: NDArray[np.bool_],
     kin: Sequence[Kin],
 ) -> list[dict[str, Any]]:
-    """Return the table's rows: first labels and conflicts, by how much more probable another label is; then copies."""
+    """Return the rows: labels and conflicts by how much more probable another label is, then copies."""
     labels, suggested = read.votes.argmax(axis=1), probabilities.argmax(axis=1)
     every = np.arange(len(labels))
     confidence, suggestion = probabilities[every, labels].round(6), probabilities[every, suggested].round(6)

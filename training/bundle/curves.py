@@ -1,4 +1,4 @@
-"""How a training went, drawn: loss and accuracy, training and validation, the best epoch marked."""
+"""The learning curves of a run: loss and accuracy in training and validation, with the best epoch marked."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _panel(axes: Axes, history: History, name: str, title: str) -> None:
             (7, 0),
             textcoords="offset points",
             color=color,
-            va="bottom" if above else "top",  # So that the two never overlap.
+            va="bottom" if above else "top",  # So that the two labels never overlap.
         )
     _mark(axes, history.best, f"val_{name}")
     axes.set_title(title, loc="left", color=INK, weight="bold", fontsize=12, pad=12)

@@ -1,4 +1,4 @@
-"""Labelled files to pixels in a file that only ever grows."""
+"""Decode labelled files, exactly as `labeler classify` does, into one file of pixels that only grows."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ from labeler.tables.labels import Labelled
 from labeler.tables.votes import Votes
 
 Progress = Callable[[int, int], None]
-"""Is told how many pictures are read, and how many there are."""
+"""Called with the number of files read and the total."""
 
 _FILES_PER_BATCH = 64
+"""Files per task of a worker process."""
+
 _WORTH_PROCESSES = 2000
-"""From so many files on, starting worker processes pays."""
+"""Number of files from which starting worker processes pays off."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Read:
-    """Pictures that were read: ``places`` are rows of the cache, ``votes`` (n, classes), ``hashes`` (n, 32)."""
+    """Decoded images: ``places`` are rows of the cache; ``votes`` (n, classes); ``hashes`` (n, 32) are perceptual."""
 
     files: tuple[str, ...]
     places: NDArray[np.int64]
@@ -43,7 +45,7 @@ class Read:
         return len(self.places)
 
     def at(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Read:
-        """Return some of the pictures."""
+        """Return the images at these indices, or where the mask is true."""
         rows = np.arange(len(self))[chosen]
         files, prints = (tuple(every[row] for row in rows) for every in (self.files, self.fingerprints))
         return Read(
@@ -57,7 +59,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decoded:
-    """The crop (64, 64, 3) of a file's largest face and its hash, or the reason why there is none."""
+    """The crop (64, 64, 3) of the largest face of a file and its perceptual hash, or the reason why there is none."""
 
     file: str
     pixels: Pixels | None = None
@@ -66,13 +68,13 @@ class Decoded:
 
 
 class Decoder:
-    """Turn batches of files, named relative to ``settings.root``, into crops."""
+    """Decode batches of files, named relative to ``settings.root``; runs in worker processes."""
 
     def __init__(self, settings: Settings) -> None:
         self._look = labeling.Looker(settings)
 
     def __call__(self, files: Sequence[str]) -> list[Decoded]:
-        """Decode ``files``, one result for each, in the order given."""
+        """Decode ``files``; return one result for each, in the same order."""
         return [self._decode(file) for file in files]
 
     def _decode(self, file: str) -> Decoded:
@@ -89,7 +91,7 @@ class Decoder:
 
 
 class Reader:
-    """Decode pictures, each once."""
+    """Decode files, each once, and append the pixels to ``file``."""
 
     def __init__(self, file: IO[bytes], total: int, progress: Progress) -> None:
         self.skipped: list[str] = []
@@ -100,13 +102,13 @@ class Reader:
 
     @native_output.decoders()
     def read(self, labelled: Labelled, workers: int) -> Read:
-        """Decode pictures with so many processes, 0 for one per core; few are decoded in this one.
+        """Decode files in ``workers`` processes, 0 for one per core; a small number is decoded in this process.
 
-        Those that cannot be used are listed in `skipped`.
+        Files that cannot be used are listed in `skipped`.
 
         Raises:
-            LabelerError: no picture of some class can be read.
-            OutputError: the file cannot grow.
+            LabelerError: no file of some class can be read.
+            OutputError: the pixels cannot be written.
         """
         first = self._kept
         kept: list[int] = []
@@ -138,7 +140,7 @@ class Reader:
         )
 
     def pixels(self) -> Pixels:
-        """Return all pictures read (n, 64, 64, 3), mapped into memory."""
+        """Return the pixels of all decoded images (n, 64, 64, 3), memory-mapped."""
         self._file.flush()
         return np.memmap(self._file, np.uint8, "r", shape=(self._kept, INPUT_SIDE, INPUT_SIDE, 3))
 
@@ -146,7 +148,7 @@ class Reader:
         try:
             self._file.write(pixels.tobytes())
         except OSError as exc:
-            raise OutputError(f"cannot keep the decoded pictures beside the model: {exc.strerror}") from exc
+            raise OutputError(f"cannot write the decoded photos beside the model: {exc.strerror}") from exc
         self._kept += 1
 
 
@@ -154,7 +156,7 @@ def _check_none_lost(labelled: Labelled, votes: Votes) -> None:
     before, after = (set(np.flatnonzero(counted.sum(axis=0))) for counted in (labelled.votes, votes))
     if before != after:
         lost = ", ".join(labelled.class_names[place] for place in sorted(before - after))
-        raise LabelerError(f"{labelled.root}: no picture in {lost} can be read")
+        raise LabelerError(f"{labelled.root}: no photo in {lost} can be read")
 
 
 def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:

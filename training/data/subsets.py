@@ -1,4 +1,4 @@
-"""The training and the validation subset: each image once, and never two of a group on different sides."""
+"""Form the training and the validation subset: each image once, and no group of near copies on both sides."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from labeler.tables.votes import tied
 from training.data.decode import Read
 
 IDENTICAL = "identical"
-"""Why a picture is left out whose pixels another one has, in which it is counted."""
+"""Reason to leave an image out: its pixels equal those of another one, which counts for both."""
 
 DISPUTED = "disputed"
-"""Why a picture is left out whose copies have several labels, none of them the most frequent."""
+"""Reason to leave an image out: identical copies have several labels, none of them the most frequent."""
 
 NEAR_COPY, SAME_GROUP = "near_copy", "same_group"
-"""Why a picture is left out of validation that is nearly a training picture, or in a group with one by its name."""
+"""Reasons to leave an image out of validation: a training image is a near copy, or in the same group by its name."""
 
 
 def unified(read: Read, *, soft: bool) -> tuple[Read, Counter[str]]:
-    """Make one of identical pictures, and count those left out; its votes (n, classes) add up to 1.
+    """Merge identical images into one and count those left out; the votes (n, classes) of each image then sum to 1.
 
-    Votes are added up; of labels the most frequent one wins.
+    Votes (``soft``) are summed. Of labels, the most frequent one wins.
     """
     numbers: dict[bytes, int] = {}
     copy_of = np.array([numbers.setdefault(one, len(numbers)) for one in read.fingerprints], np.int64)
@@ -42,25 +42,25 @@ def unified(read: Read, *, soft: bool) -> tuple[Read, Counter[str]]:
 
 
 def hold_back(read: Read, share: float, seed: int, group_by: str) -> tuple[Read, Read, Counter[str]]:
-    """Hold back a share of each class, whole groups at a time; return both sides and what validation leaves out."""
+    """Hold back a share of each class, whole groups at a time; return training, validation and what was left out."""
     groups = split.by_name(duplicates.groups(read.hashes), read.files, group_by)
     held_back = split.held_back(read.votes.argmax(axis=1), groups, share, seed)
-    judged = read.at(held_back)
-    ties = tied(judged.votes)
-    return read.at(~held_back), judged.at(~ties), +Counter({truth.TIE: int(ties.sum())})
+    validation = read.at(held_back)
+    ties = tied(validation.votes)
+    return read.at(~held_back), validation.at(~ties), +Counter({truth.TIE: int(ties.sum())})
 
 
-def without_kin(judged: Read, learnt: Read, group_by: str) -> tuple[Read, Counter[str]]:
-    """Leave out what is judged by and has a copy, or a picture in its group, among what is learnt from."""
-    near = duplicates.groups(np.concatenate([learnt.hashes, judged.hashes]))
-    groups = split.by_name(near, learnt.files + judged.files, group_by)
-    known = set(learnt.fingerprints)
-    first = len(learnt)
+def without_kin(validation: Read, training: Read, group_by: str) -> tuple[Read, Counter[str]]:
+    """Leave out validation images with a copy, a near copy or a member of their group in the training subset."""
+    near = duplicates.groups(np.concatenate([training.hashes, validation.hashes]))
+    groups = split.by_name(near, training.files + validation.files, group_by)
+    known = set(training.fingerprints)
+    first = len(training)
     conditions = {
-        truth.COPY: np.array([fingerprint in known for fingerprint in judged.fingerprints], bool),
+        truth.COPY: np.array([fingerprint in known for fingerprint in validation.fingerprints], bool),
         NEAR_COPY: split.leaking(near, first),
         SAME_GROUP: split.leaking(groups, first),
-        truth.TIE: tied(judged.votes),
+        truth.TIE: tied(validation.votes),
     }
     reasons = np.select(list(conditions.values()), list(conditions), "")
-    return judged.at(reasons == ""), Counter(reasons[reasons != ""].tolist())
+    return validation.at(reasons == ""), Counter(reasons[reasons != ""].tolist())
