@@ -46,11 +46,11 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
     console = stderr()
-    learnt, judged = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
+    training, validation = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
     run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
-        with _decoded(settings, learnt, judged, console, form) as images:
+        with _decoded(settings, training, validation, console, form) as images:
             _tell(images, console)
             note = run_directory.check_same if settings.resume else run_directory.begin
             note(settings.out, _made_of(settings, images, given))
@@ -82,13 +82,13 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
 
 @contextmanager
 def _decoded(
-    settings: TrainSettings, learnt: Labelled, judged: Labelled | None, console: Console, form: Progress
+    settings: TrainSettings, training: Labelled, validation: Labelled | None, console: Console, form: Progress
 ) -> Iterator[Dataset]:
     with ExitStack() as stack:
         with progress.shown("reading photos", console, form) as meter:
             images = dataset.opened(
-                learnt,
-                judged,
+                training,
+                validation,
                 val_split=settings.val_split,
                 seed=settings.seed,
                 group_by=settings.group_by,

@@ -89,11 +89,11 @@ def with_classes(given: Pretrained, class_names: tuple[str, ...]) -> keras.Model
 
 
 def _loaded(keras_file: Path, num_classes: int) -> tuple[str, keras.Model]:
-    learnt = keras_network.load(keras_file).get_weights()
+    weights = keras_network.load(keras_file).get_weights()
     for arch, recipe in RECIPES.items():
         network = recipe.network(num_classes)
-        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in learnt]:
-            network.set_weights(learnt)
+        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in weights]:
+            network.set_weights(weights)
             return arch, network
     raise _unknown(keras_file)
 

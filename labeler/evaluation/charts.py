@@ -54,23 +54,23 @@ def draw_confusion(figures: Figures) -> Figure:
 
 def draw_reliability(figures: Figures) -> Figure:
     """Draw the reliability diagram: accuracy by score, with 95% intervals, above the histogram of the scores."""
-    judged = _confidence(figures)
+    confidence = _confidence(figures)
     figure = blank(5.6, 6.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    _draw_bins(above, judged)
-    _draw_counts(below, judged, figures)
-    mean = sum(one.n * one.score for one in judged.reliability) / figures.n
-    _title(above, f"calibration error {judged.ece:.1%}   n = {figures.n:,}\nmean score {mean:.1%}   accuracy "
+    _draw_bins(above, confidence)
+    _draw_counts(below, confidence, figures)
+    mean = sum(one.n * one.score for one in confidence.reliability) / figures.n
+    _title(above, f"calibration error {confidence.ece:.1%}   n = {figures.n:,}\nmean score {mean:.1%}   accuracy "
            f"{figures.accuracy:.1%}")  # fmt: skip
     return figure
 
 
 def draw_coverage(figures: Figures, suggestion: Kept | None = None) -> Figure:
     """Draw the accuracy-coverage curve: how accurate the labels are that a threshold keeps, by how many it keeps."""
-    judged = _confidence(figures)
+    confidence = _confidence(figures)
     figure = blank(6.6, 5.2)
     axes = figure.add_subplot()
-    kept = [one for one in judged.coverage if one.n >= min(_FEWEST, figures.n)]
+    kept = [one for one in confidence.coverage if one.n >= min(_FEWEST, figures.n)]
     shares = [one.n / figures.n for one in kept]
     low, high = zip(*(one.interval for one in kept), strict=True)
     axes.fill_between(shares, low, high, color=_PALE_BLUE, alpha=0.6, linewidth=0)
@@ -143,9 +143,9 @@ def _confidence(figures: Figures) -> Confidence:
     return figures.confidence
 
 
-def _draw_bins(axes: Axes, judged: Confidence) -> None:
+def _draw_bins(axes: Axes, confidence: Confidence) -> None:
     axes.plot((0, 1), (0, 1), color=PALE_INK, linewidth=1, linestyle=(0, (4, 3)))
-    found = [one for one in judged.reliability if one.n]
+    found = [one for one in confidence.reliability if one.n]
     shares = [one.right / one.n for one in found]
     scores = [one.score for one in found]
     low, high = zip(*(intervals.of_share(one.right, one.n) for one in found), strict=True)
@@ -169,15 +169,15 @@ def _draw_bins(axes: Axes, judged: Confidence) -> None:
     _plain(axes)
 
 
-def _draw_counts(axes: Axes, judged: Confidence, figures: Figures) -> None:
+def _draw_counts(axes: Axes, confidence: Confidence, figures: Figures) -> None:
     edges = np.arange(BINS) / BINS
-    shares = [one.n / figures.n for one in judged.reliability]
+    shares = [one.n / figures.n for one in confidence.reliability]
     axes.bar(edges + 0.5 / BINS, shares, width=0.86 / BINS, color=_BLUE)
     axes.set_xlim(0, 1.02)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.locator_params(axis="y", nbins=3)
-    axes.set_xlabel(f"score of the answer (right: by {figures.against})", color=PALE_INK, labelpad=8)
+    axes.set_xlabel(f"score of the label (right: by {figures.against})", color=PALE_INK, labelpad=8)
     axes.set_ylabel("faces", color=PALE_INK, labelpad=8)
     _plain(axes)
 

@@ -91,7 +91,7 @@ def _compared(
     left_out: Counter[str] = Counter()
     found: set[str] = set()
     truth: list[str] = []
-    judged: list[Row] = []
+    compared: list[Row] = []
     for row in rows:
         true = truth_of(row.file)
         found.add(true)
@@ -100,10 +100,10 @@ def _compared(
             left_out[reason] += 1
         else:
             truth.append(true)
-            judged.append(row)
+            compared.append(row)
     check_names(holder, found, class_names)
-    predicted = [_most_probable(row, class_names) for row in judged]
-    probabilities = np.array([row.probabilities for row in judged])
+    predicted = [_most_probable(row, class_names) for row in compared]
+    probabilities = np.array([row.probabilities for row in compared])
     return replace(compare(truth, predicted, class_names, probabilities), left_out=dict(left_out))
 
 

@@ -19,7 +19,7 @@ from labeler.inference.classifier import Classifier
 from labeler.inference.session import load
 from labeler.records import INPUT_SIDE
 
-Features = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done and the total."""
@@ -31,7 +31,7 @@ _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"
 """The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised."""
 
 
-def seen(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Features:
+def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
     """Return the embeddings (n, features) of images (n, 64, 64, 3), uint8 RGB.
 
     ``path`` is a bundle or a ``.keras`` file; its classes do not matter. ``workers`` is the number of threads, 0 for
@@ -41,17 +41,17 @@ def seen(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Featur
         ModelError: the model takes other images, or does not end in a dense layer.
         LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
-    embed = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
+    network = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
     blocks = [pixels[at : at + _BLOCK] for at in range(0, len(pixels), _BLOCK)]
-    found: list[Features] = []
+    found: list[Embeddings] = []
     with ThreadPoolExecutor(workers or processes.cores()) as threads:  # ONNX Runtime releases the GIL.
-        for block in threads.map(embed, blocks):
+        for block in threads.map(network, blocks):
             found.append(block.reshape(len(block), -1))
             progress(min(len(found) * _BLOCK, len(pixels)), len(pixels))
     return np.concatenate(found)
 
 
-def _of_onnx(path: Path) -> Callable[[Pixels], Features]:
+def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
     Classifier(path)  # Raises a ModelError that says what is wrong with the file.
     model = onnx.load(path)
     dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order of computation.
@@ -65,7 +65,7 @@ def _of_onnx(path: Path) -> Callable[[Pixels], Features]:
     return lambda pixels: np.asarray(session.run(None, {input_name: pixels})[0], np.float32)
 
 
-def _of_keras(path: Path) -> Callable[[Pixels], Features]:
+def _of_keras(path: Path) -> Callable[[Pixels], Embeddings]:
     network = keras_network.plain(keras_network.load(path))
     import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
 

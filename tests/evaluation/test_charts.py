@@ -116,7 +116,7 @@ def test_the_histogram_below_shows_how_many_answers_have_a_score() -> None:
     assert {middle: share for middle, share in heights.items() if share} == {
         0.567: 0.25, 0.633: 0.25, 0.833: 0.25, 0.967: 0.25,
     }  # fmt: skip
-    assert axes.get_xlabel() == "score of the answer (right: by class folders)"
+    assert axes.get_xlabel() == "score of the label (right: by class folders)"
 
 
 def test_an_empty_bin_has_no_point() -> None:

@@ -15,15 +15,15 @@ from onnx import TensorProto, helper
 
 from labeler.errors import ModelError
 from labeler.inference import embeddings
-from labeler.inference.embeddings import Features
+from labeler.inference.embeddings import Embeddings
 from training.bundle import export
 from training.networks import mixed_precision
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 64, 64, 3), dtype=np.uint8)
 
 
-def seen(path: Path, workers: int = 1) -> Features:
-    return embeddings.seen(path, PIXELS, workers, lambda *_: None)
+def seen(path: Path, workers: int = 1) -> Embeddings:
+    return embeddings.embed(path, PIXELS, workers, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_file_of_an_unfinished_fast_training_needs_no_training_package(
     np.save(pixels, PIXELS)
     script = (
         "import sys; from pathlib import Path; import numpy as np; from labeler.inference import embeddings\n"
-        f"seen = embeddings.seen(Path({str(fast)!r}), np.load({str(pixels)!r}), 1, lambda *_: None)\n"
+        f"seen = embeddings.embed(Path({str(fast)!r}), np.load({str(pixels)!r}), 1, lambda *_: None)\n"
         f"np.save({str(features)!r}, seen)\n"
         "assert 'training' not in sys.modules"
     )

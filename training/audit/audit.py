@@ -26,7 +26,7 @@ from labeler.errors import LabelerError, OutputError
 from labeler.grouping import duplicates
 from labeler.grouping.duplicates import Groups
 from labeler.inference import bundle, embeddings
-from labeler.inference.embeddings import Features
+from labeler.inference.embeddings import Embeddings
 from labeler.records import Progress
 from labeler.tables import arrow
 from labeler.tables.labels import Labelled
@@ -124,11 +124,11 @@ def audit(settings: AuditSettings, console: Console, form: Progress = Progress.A
     _check(settings)
     path = bundle.find(settings.model)
     labelled, _ = dataset.find(settings.data, None, settings.labels, settings.classes)
-    read, seen, unreadable, skipped = _look(labelled, path, settings, console, form)
+    read, embedded, unreadable, skipped = _embed(labelled, path, settings, console, form)
     labels, groups = read.votes.argmax(axis=1), duplicates.groups(read.hashes)
     _check_enough(labels, groups, labelled.class_names, settings.folds)
     with console.status("predicting each fold from the others"):
-        probabilities = out_of_fold(seen, labels, groups, settings.folds)
+        probabilities = out_of_fold(embedded, labels, groups, settings.folds)
         doubtful = find_label_issues(labels, probabilities, n_jobs=1)
     rows = table.rows(
         read, labelled.class_names, probabilities, doubtful, copies.kin(read.fingerprints, labels, groups)
@@ -150,35 +150,35 @@ def audit(settings: AuditSettings, console: Console, form: Progress = Progress.A
     )
 
 
-def out_of_fold(seen: Features, labels: Labels, groups: Groups, folds: int) -> Probabilities:
+def out_of_fold(embedded: Embeddings, labels: Labels, groups: Groups, folds: int) -> Probabilities:
     """Return out-of-fold probabilities (n, classes): each image is predicted by a fit to the other folds.
 
-    The fit is a multinomial logistic regression on ``seen`` (n, features). A group is never in two folds. The folds are
-    always the same.
+    The fit is a multinomial logistic regression on ``embedded`` (n, features). A group is never in two folds. The folds
+    are always the same.
     """
     probabilities = np.zeros((len(labels), labels.max() + 1))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
     with threadpool_limits(1):  # The matrices are small: with another busy process, threads took 100 times as long.
-        for others, fold in splitter.split(seen, labels, groups):
+        for others, fold in splitter.split(embedded, labels, groups):
             fitted = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=_STEPS))
-            fitted.fit(seen[others], labels[others])
-            probabilities[np.ix_(fold, fitted.classes_)] = fitted.predict_proba(seen[fold])
+            fitted.fit(embedded[others], labels[others])
+            probabilities[np.ix_(fold, fitted.classes_)] = fitted.predict_proba(embedded[fold])
     return probabilities
 
 
-def _look(
+def _embed(
     labelled: Labelled, model: Path, settings: AuditSettings, console: Console, form: Progress
-) -> tuple[Read, Features, int, tuple[str, ...]]:
+) -> tuple[Read, Embeddings, int, tuple[str, ...]]:
     """Return the images with a single label, their embeddings, the number of failed files, and what was skipped."""
     with _cache(settings.out) as file:
         with progress.shown("reading photos", console, form, quiet=console.quiet) as meter:
             reader = Reader(file, len(labelled.files), meter.set)
             read = reader.read(labelled, settings.workers)
         with progress.shown("computing embeddings", console, form, quiet=console.quiet) as meter:
-            seen = embeddings.seen(model, reader.pixels(), settings.workers, meter.set)
+            embedded = embeddings.embed(model, reader.pixels(), settings.workers, meter.set)
     tie = tied(read.votes)
     ties = [f"{labelled.root}/{file}: its votes are tied" for file in read.at(tie).files]
-    return read.at(~tie), seen[~tie], len(labelled.files) - len(read), (*reader.skipped, *ties)
+    return read.at(~tie), embedded[~tie], len(labelled.files) - len(read), (*reader.skipped, *ties)
 
 
 @contextmanager

@@ -25,14 +25,14 @@ def draw(history: History) -> Figure:
 
 def _panel(axes: Axes, history: History, name: str, title: str) -> None:
     numbers = [epoch.number for epoch in history.epochs]
-    learnt = [getattr(epoch, name) for epoch in history.epochs]
-    judged = [getattr(epoch, f"val_{name}") for epoch in history.epochs]
+    training = [getattr(epoch, name) for epoch in history.epochs]
+    validation = [getattr(epoch, f"val_{name}") for epoch in history.epochs]
     marker = "o" if len(numbers) == 1 else None
     for values, others, label, color in (
-        (learnt, judged, "training", _TRAINING),
-        (judged, learnt, "validation", _VALIDATION),
+        (training, validation, "training", _TRAINING),
+        (validation, training, "validation", _VALIDATION),
     ):
-        above = values[-1] > others[-1] or (values[-1] == others[-1] and values is learnt)
+        above = values[-1] > others[-1] or (values[-1] == others[-1] and values is training)
         axes.plot(numbers, values, color=color, linewidth=2, marker=marker)
         axes.annotate(
             label,
