@@ -19,8 +19,8 @@ from pathlib import Path
 
 from processes import LABELER
 
-from labeler.evaluation import metrics
-from labeler.tables import arrow, labels
+from labeler.evaluation.truth import copies_of
+from labeler.tables import arrow, labels, votes
 from training.data import dataset
 
 FLAGGED = ("label", "conflict")
@@ -31,7 +31,7 @@ def truth_of(data: Path, table: Path, classes: str) -> dict[str, str]:
     """Return the class of each photo that has a single winner in the table."""
     found = labels.Table(table, labels.parse_classes(classes)).below(data)
     winners = found.votes.argmax(axis=1)
-    tied = labels.tied(found.votes)
+    tied = votes.tied(found.votes)
     names = found.class_names
     return {file: names[best] for file, best, tie in zip(found.files, winners, tied, strict=True) if not tie}
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--model", default="documented")
     parser.add_argument("--without-copies-of", type=Path)
     options = parser.parse_args()
-    learnt = metrics.copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
+    learnt = copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
     truth = {
         file: name
         for file, name in truth_of(options.data, options.truth, options.classes).items()

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import native_output
-from labeler.errors import ModelError, needs, one_line
-from labeler.inference import bundle, keras_file
+from labeler.errors import ModelError, one_line
+from labeler.inference import bundle, keras_network
 from labeler.inference.bundle import Card
 from labeler.inference.session import is_out_of_memory, load
 from labeler.records import INPUT_SIDE, Device
@@ -71,22 +70,6 @@ class Classifier:
             )
 
 
-def load_keras(path: Path) -> Any:
-    """Load the Keras model of a ``.keras`` file, in safe mode and not compiled.
-
-    Raises:
-        LabelerError: Keras is not installed.
-        ModelError: it cannot be loaded.
-    """
-    keras_file.check(path)
-    with needs("train", "keras", "tensorflow"), native_output.stderr():
-        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as exc:  # Keras lets any exception of its deserialisers through.
-        raise ModelError(f"{path} is not a Keras model that can be loaded: {one_line(exc)}") from exc
-
-
 def _padded(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     missing = length - len(pixels)
     return np.pad(pixels, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pixels
@@ -102,7 +85,7 @@ def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network]:
 
 def _load_keras_network(path: Path) -> tuple[Card, Network]:
     found = bundle.card(path)
-    model = load_keras(path)
+    model = keras_network.load(path)
     expected = ((None, INPUT_SIDE, INPUT_SIDE, 3), (None, len(found.class_names)))
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if shapes != expected:

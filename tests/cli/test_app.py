@@ -352,14 +352,14 @@ def test_evaluate_suggests_a_threshold_and_tries_variations(run: Run, trained: P
 def test_classes_without_a_table_are_refused(run: Run, trained: Path) -> None:
     result = run("evaluate", trained.parent / "faces", "--model", trained, "--classes", "a=b")
 
-    assert (result.exit_code, "--classes chooses from a table" in result.stderr) == (2, True)
+    assert (result.exit_code, "--classes selects from a table" in result.stderr) == (2, True)
 
 
 def test_evaluate_leaves_copies_out(run: Run, trained: Path) -> None:
     faces = trained.parent / "faces"
     result = run("evaluate", faces, "--model", trained, "--without-copies-of", faces)
 
-    assert (result.exit_code, "no labelled picture left" in result.stderr) == (3, True)
+    assert (result.exit_code, "no labelled photo left" in result.stderr) == (3, True)
 
 
 def test_evaluate_refuses_folders_the_model_does_not_know(run: Run, trained: Path, folder: Folder) -> None:

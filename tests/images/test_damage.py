@@ -19,7 +19,7 @@ from typer.testing import Result
 
 import labeler
 from labeler import native_output, pipeline
-from labeler.evaluation import metrics
+from labeler.evaluation import truth
 from labeler.images import damage
 from labeler.images.picture import ImageError
 from labeler.records import Faces, Row, Settings, Status
@@ -243,7 +243,7 @@ def test_a_damaged_photo_with_several_faces_is_left_out_once() -> None:
     sound = Row("happy/1.jpg", 0).labelled((0.1, 0.8, 0.1), CLASS_NAMES, 0)
     rows = [sound, *(sound._replace(file="sad/2.jpg", face=face).damaged(LOST) for face in range(3))]
 
-    assert metrics.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
+    assert truth.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
 
 
 def jpeg(**options: object) -> bytes:
