@@ -18,11 +18,12 @@ from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.executors import processes
 from labeler.inference import bundle
 from labeler.profile import Profile, Spent
-from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
-from labeler.tables import reader, writer
+from labeler.tables import reader, run_record, writer
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
     from labeler.labeling import Timed, Vary
@@ -142,7 +143,7 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     if job.overwrite and job.redo:
         raise LabelerError("--overwrite labels every file again; leave out --retry-failed and --refresh")
     reader.check(job.out)
-    begun = reader.unfinished(job.out) if job.redo else None
+    begun = run_record.unfinished(job.out) if job.redo else None
     if begun and not job.redo.issubset(begun.redo or ()):
         _classify(replace(job, redo=frozenset()), progress)
     return _classify(job, progress)
@@ -202,7 +203,7 @@ def _complete(settings: Settings, source: Source) -> Settings:
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if source.contains(folder):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
-    records = (reader.read_record(job.out), reader.unfinished(job.out))
+    records = (run_record.read(job.out), run_record.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")

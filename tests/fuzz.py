@@ -33,7 +33,7 @@ from labeler.errors import LabelerError
 from labeler.images import decode as images
 from labeler.inference import bundle
 from labeler.records import Face, Status
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 
 LARGEST_FILE = 300_000
 """Larger files are not damaged: in the same time more small ones are."""
@@ -89,7 +89,7 @@ def read_table(path: Path) -> str:
     """Read a table in each way that there is: row for row, as a DataFrame, and as what pictures are said to show."""
     from labeler.tables import dataframe, labels
 
-    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, reader.read_record)
+    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, run_record.read)
     answers = [_answer(way, path) for way in ways]
     return "read" if "read" in answers[:3] else answers[0]
 

@@ -15,8 +15,9 @@ from conftest import ROOT
 from PIL import Image
 
 from labeler.inference import bundle
-from labeler.records import Face, Row, RunRecord, Status
+from labeler.records import Face, Row, Status
 from labeler.tables import reader, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy", "sad")
 

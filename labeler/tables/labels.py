@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labeler.errors import LabelerError
 from labeler.evaluation.metrics import Truth
 from labeler.records import RESERVED_NAMES, UNCERTAIN, Status, unusable_class_names
-from labeler.tables import arrow, reader
+from labeler.tables import arrow, run_record
 from labeler.tables.text import alive, unescape
 
 Votes = NDArray[np.float32]
@@ -99,7 +99,7 @@ class Table:
 
     def _names(self, directory: Path) -> list[str]:
         """Return each row's file relative to ``directory``, empty for one that is not below it."""
-        record = reader.read_record(self.path)
+        record = run_record.read(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
         for base in (os.path.dirname(os.path.abspath(self.path)), *([record.root] if record else []), folder):
             paths = (os.path.normpath(os.path.join(base, file)) for file in self._files)

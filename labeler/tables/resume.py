@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
-from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
+from labeler.records import EXAMPLES, Redo, Row, Settings, Tally, by_file
 from labeler.storage import atomic
 from labeler.storage.crops import Crops
+from labeler.tables.run_record import RunRecord
 
 _TOLD_EVERY = 1000
 """Files; they are counted in a hundredth of a second."""

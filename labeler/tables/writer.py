@@ -30,12 +30,12 @@ from pathlib import Path
 from typing import IO
 
 from labeler.errors import LabelerError, OutputError
-from labeler.records import Redo, Row, RunRecord, by_file
+from labeler.records import Redo, Row, by_file
 from labeler.storage import atomic
 from labeler.storage.crops import any_kept
 from labeler.storage.lock import Lock
-from labeler.tables import reader
-from labeler.tables.reader import COMPLETE, PART, PART_RECORD, RECORD, beside
+from labeler.tables import reader, run_record
+from labeler.tables.run_record import COMPLETE, PART, PART_RECORD, RECORD, RunRecord, beside
 from labeler.tables.text import Appendable
 
 SYNC_EVERY_S = 2.0
@@ -93,11 +93,11 @@ class Draft:
         _settle(out)
         if out.exists():
             reader.class_names(out)  # Whatever was asked for, a file that is not ours stays.
-        begun = None if overwrite else reader.unfinished(out)
-        standing = reader.read_record(out) if out.exists() and not overwrite else None
+        begun = None if overwrite else run_record.unfinished(out)
+        standing = run_record.read(out) if out.exists() and not overwrite else None
         earlier = begun or standing
         if earlier:
-            reader.refuse_other(out, earlier, record)
+            run_record.refuse_other(out, earlier, record)
             record = replace(record, schema_version=earlier.schema_version)
         elif out.exists() and not overwrite:
             raise LabelerError(
@@ -153,12 +153,12 @@ class Draft:
         finished = replace(self.record, finished=True, counts=counts, redo=None)
         if self.complete:  # Nothing was added.
             self._part.unlink(missing_ok=True)  # Left by a run that was killed before its first row.
-            reader.write_record(self.out, finished, _ADVICE)
+            run_record.write(self.out, finished, _ADVICE)
             return
         self._append(chain.from_iterable(self._left))
         try:
             self._sync()
-            reader.write_record(self.out, finished, _ADVICE, PART_RECORD)
+            run_record.write(self.out, finished, _ADVICE, PART_RECORD)
             self._place()
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
@@ -194,7 +194,7 @@ class Draft:
             if not self._begun_with:
                 self._put(header)
             self._empty = anew
-            reader.write_record(self.out, self.record, _ADVICE, PART_RECORD)
+            run_record.write(self.out, self.record, _ADVICE, PART_RECORD)
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = False
@@ -259,7 +259,7 @@ def _settle(out: Path) -> None:
             beside(out, PART).unlink(missing_ok=True)
             os.replace(beside(out, COMPLETE), out)
             atomic.sync_folder(out.parent)
-        if reader.has_placed_record(out):
+        if run_record.has_placed_record(out):
             os.replace(beside(out, PART_RECORD), beside(out, RECORD))
             atomic.sync_folder(out.parent)
     except OSError as exc:

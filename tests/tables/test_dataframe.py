@@ -11,8 +11,9 @@ import pytest
 
 import labeler
 from labeler.errors import LabelerError
-from labeler.records import Face, Row, RunRecord, Status, columns
+from labeler.records import Face, Row, Status, columns
 from labeler.tables import reader
+from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import Draft
 
 NAMES = ("angry", "happy")

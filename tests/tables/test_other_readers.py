@@ -11,8 +11,9 @@ import pandas
 import polars
 import pytest
 
-from labeler.records import SCHEMA_VERSION, Face, Row, RunRecord, Status
+from labeler.records import SCHEMA_VERSION, Face, Row, Status
 from labeler.tables import writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 CROPS, PHOTOS = 25_000, 50

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import LabelerError, ModelError, OutputError
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, RunRecord, columns
-from labeler.tables import reader, writer
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, columns
+from labeler.tables import reader, run_record, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 FORMATS = [".csv", ".jsonl", ".parquet"]
@@ -91,7 +92,7 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
     for length in range(0, len(whole), 7):
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
-        reader.write_record(out, record(), "", reader.PART_RECORD)
+        run_record.write(out, record(), "", run_record.PART_RECORD)
         with writer.Draft.begin(out, record()) as table:
             done = [row.file for row in table.done() if not row.face]
             for batch in everything[len(done) :]:
@@ -191,8 +192,8 @@ def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: 
 def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    reader.beside(out, reader.RECORD).rename(reader.beside(out, reader.PART_RECORD))
-    found = reader.read_record(out)
+    run_record.beside(out, run_record.RECORD).rename(run_record.beside(out, run_record.PART_RECORD))
+    found = run_record.read(out)
     with writer.Draft.begin(out, record()) as table:
         assert (bool(found and found.finished), table.complete) == (True, True)
 
@@ -200,7 +201,7 @@ def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path
 def first_version(out: Path, *, finished: bool, **changes: object) -> None:
     """Write the record that version 1 of the schema had, of a table and of its part alike."""
     found = asdict(record(schema_version=1, finished=finished, **changes)) | {"began": 1.5, "redo_began": None}
-    reader.beside(out, reader.RECORD).write_text(json.dumps(found))
+    run_record.beside(out, run_record.RECORD).write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -221,7 +222,7 @@ def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tm
     out = tmp_path / f"t{suffix}"
     with writer.Draft.begin(out, record(schema_version=1)) as table:
         table.write(rows("a") + rows("b"))
-    reader.beside(out, reader.PART_RECORD).unlink()
+    run_record.beside(out, run_record.PART_RECORD).unlink()
     first_version(out, finished=False)
     with writer.Draft.begin(out, record()) as table:
         done = list(table.done())
@@ -235,11 +236,11 @@ def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tm
 def test_a_part_of_the_first_schema_that_takes_nothing_over_says_nothing_of_the_table(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    reader.beside(out, reader.PART).touch()
+    run_record.beside(out, run_record.PART).touch()
     first_version(out, finished=False, root="/elsewhere")
-    begun = reader.unfinished(out)
+    begun = run_record.unfinished(out)
 
-    assert (reader.read_record(out), begun and begun.root) == (None, "/elsewhere")
+    assert (run_record.read(out), begun and begun.root) == (None, "/elsewhere")
 
 
 def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(tmp_path: Path) -> None:
@@ -253,9 +254,9 @@ def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(t
 
 def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", rows("a"))
-    reader.write_record(tmp_path / "t.csv", record(schema_version=99), "")
+    run_record.write(tmp_path / "t.csv", record(schema_version=99), "")
     with pytest.raises(LabelerError, match="has the schema 99, this version knows up to"):
-        reader.read_record(tmp_path / "t.csv")
+        run_record.read(tmp_path / "t.csv")
 
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
@@ -390,11 +391,11 @@ def test_a_run_record_with_values_of_other_kinds_is_refused(tmp_path: Path, chan
     beside = tmp_path / "t.csv.run.json"
     beside.write_text(json.dumps(json.loads(beside.read_text()) | changed))
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        reader.read_record(path)
+        run_record.read(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "null", "[" * 100_000, '{"a": ' * 100_000, "\0", '{"root": "/"}'])
 def test_something_else_is_no_run_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "t.csv.run.json").write_text(content)
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        reader.read_record(tmp_path / "t.csv")
+        run_record.read(tmp_path / "t.csv")

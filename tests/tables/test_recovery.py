@@ -22,9 +22,10 @@ from kills import forked, killed_before
 
 from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
-from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
-from labeler.tables import reader, writer
+from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally
+from labeler.tables import reader, run_record, writer
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
@@ -154,7 +155,7 @@ def test_a_killed_retry_is_completed_without_its_option_too(fresh: Iterator[Path
         out = folder / "t.csv"
         first(out)
         ended = killed_before(step, partial(retrying, out))
-        begun = reader.unfinished(out) is not None
+        begun = run_record.unfinished(out) is not None
         run(out, [*ADDED, *FIRST], mended=True)
         if begun:
             assert content(out) == wanted, f"killed before step {step}"

@@ -14,9 +14,10 @@ from conftest import Folder
 from typer.testing import Result
 
 from labeler import pipeline
-from labeler.records import Face, Redo, Row, RunRecord, Settings, Status, Tally
-from labeler.tables import reader, writer
+from labeler.records import Face, Redo, Row, Settings, Status, Tally
+from labeler.tables import reader, run_record, writer
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
 
 Run = Callable[..., Result]
 
@@ -169,12 +170,12 @@ def test_of_many_files_that_have_gone_the_first_few_are_named(run: Run, mended: 
 
 def test_an_unfinished_table_is_completed_before_its_failures_are_retried(mended: pipeline.Job) -> None:
     expected = list(pipeline.label(mended.inputs, mended.settings))
-    record = reader.read_record(mended.out)
+    record = run_record.read(mended.out)
     assert record
     mended.out.rename(mended.out.with_name("t.csv.part"))
     part = mended.out.with_name("t.csv.part")
     part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:4]))
-    reader.write_record(mended.out, replace(record, finished=False), "", reader.PART_RECORD)
+    run_record.write(mended.out, replace(record, finished=False), "", run_record.PART_RECORD)
     pipeline.classify(replace(mended, redo=FAILED))
 
     assert list(reader.read(mended.out)) == expected

@@ -17,10 +17,11 @@ from kills import killed_before
 
 from labeler import drawing
 from labeler.errors import LabelerError
-from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally
 from labeler.sorting.sort import plan
-from labeler.tables import labels, reader, writer
+from labeler.tables import labels, reader, run_record, writer
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
 
 CLASSES = tuple(f"{made_of}:{kind}" for made_of in ("a:m1", "a:m2", "b:m1") for kind in "xy")
 """The label of a row says which folder and which model it was made of."""
@@ -96,7 +97,7 @@ def test_killed_before_any_step_the_record_is_true_of_the_table(
 ) -> None:
     for step, place in enumerate(places(suffix)):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        record = reader.read_record(place.out)
+        record = run_record.read(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"
@@ -113,13 +114,13 @@ def test_what_a_kill_leaves_is_continued_replaced_or_refused_and_the_record_stay
 ) -> None:
     for step, place in enumerate(places(".csv")):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        begun = reader.unfinished(place.out)
+        begun = run_record.unfinished(place.out)
         try:
             DEEDS[then](place)
             refused = False
         except LabelerError:
             refused = True
-        record = reader.read_record(place.out)
+        record = run_record.read(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"
