@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
-from labeler.tables.text import STRINGS, inert
+from labeler.tables.cells import STRINGS, inert
 
 _LARGEST_BLOCK = (1 << 31) - 1
 """Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""

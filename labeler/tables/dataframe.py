@@ -9,7 +9,8 @@ import pandas
 
 from labeler.errors import LabelerError, one_line
 from labeler.tables import reader
-from labeler.tables.text import INTEGERS, LONGEST_RECORD, STRINGS, Dialect, alive, inert, unescape
+from labeler.tables.cells import INTEGERS, STRINGS, alive, inert, unescape
+from labeler.tables.text import LONGEST_RECORD, Dialect
 
 
 def read(path: str | Path) -> pandas.DataFrame:

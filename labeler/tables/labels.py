@@ -16,7 +16,7 @@ from labeler.errors import LabelerError
 from labeler.evaluation.metrics import Truth
 from labeler.records import RESERVED_NAMES, UNCERTAIN, Status, unusable_class_names
 from labeler.tables import arrow, run_record
-from labeler.tables.text import alive, unescape
+from labeler.tables.cells import alive, unescape
 
 Votes = NDArray[np.float32]
 

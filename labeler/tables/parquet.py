@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from labeler.records import SCHEMA_VERSION, Row
 from labeler.records import columns as all_columns
-from labeler.tables.text import INTEGERS, STRINGS, cells, row_of, schema_of
+from labeler.tables.cells import INTEGERS, STRINGS, cells, row_of, schema_of
 
 ROWS_PER_GROUP = 1 << 16
 """Rows of one row group; what a conversion holds in memory."""

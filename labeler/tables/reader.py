@@ -11,7 +11,8 @@ from labeler.errors import LabelerError, one_line
 from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, Row
 from labeler.records import columns as all_columns
 from labeler.tables import run_record
-from labeler.tables.text import Appendable, Csv, JsonLines, schema_of
+from labeler.tables.cells import schema_of
+from labeler.tables.text import Appendable, Csv, JsonLines
 
 APPENDABLE: dict[str, Appendable] = {".csv": Csv(), ".jsonl": JsonLines()}
 SUFFIXES = (*APPENDABLE, ".parquet")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from odd_rows import NAMES, ODD_NAMES, rows
 
 from labeler.records import Row, Status, columns
+from labeler.tables import cells as cell
 from labeler.tables import parquet
 from labeler.tables import text as formats
 
@@ -64,13 +65,13 @@ def test_other_readers_see_the_same_csv_records() -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_escaped_names_are_valid_unicode_and_come_back(name: str) -> None:
-    escaped = formats.escape(name)
+    escaped = cell.escape(name)
 
-    assert formats.unescape(escaped.encode("utf-8").decode()) == name
+    assert cell.unescape(escaped.encode("utf-8").decode()) == name
 
 
 def test_ordinary_names_are_not_changed() -> None:
-    assert formats.escape("Ünïcode \\ 1.jpg") == "Ünïcode \\ 1.jpg"
+    assert cell.escape("Ünïcode \\ 1.jpg") == "Ünïcode \\ 1.jpg"
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
@@ -120,7 +121,7 @@ def test_no_name_or_reason_becomes_a_formula(name: str, reason: str) -> None:
 
 
 def mapping(**changed: object) -> dict[str, object]:
-    return formats.cells(rows()[0], NAMES) | changed
+    return cell.cells(rows()[0], NAMES) | changed
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def mapping(**changed: object) -> dict[str, object]:
 )
 def test_what_is_no_row_is_a_value_error(changed: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r".*"):
-        formats.row_of(list(mapping(**changed).values()))
+        cell.row_of(list(mapping(**changed).values()))
 
 
 @pytest.mark.parametrize("form", [formats.Csv(), formats.JsonLines()], ids=["csv", "jsonl"])

@@ -29,9 +29,9 @@ from labeler.inference import bundle, embeddings
 from labeler.inference.embeddings import Features
 from labeler.records import Progress
 from labeler.tables import arrow
+from labeler.tables.cells import escape
 from labeler.tables.labels import Labelled, tied
 from labeler.tables.reader import check
-from labeler.tables.text import escape
 from training.audit import copies
 from training.audit.copies import Issue, Kin
 from training.data import dataset
