@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from labeler.errors import LabelerError, one_line
 from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, Row
 from labeler.records import columns as all_columns
-from labeler.tables import run_record
+from labeler.tables import formats, run_record
 from labeler.tables.cells import schema_of
-from labeler.tables.text import Appendable, Csv, JsonLines
-
-APPENDABLE: dict[str, Appendable] = {".csv": Csv(), ".jsonl": JsonLines()}
-SUFFIXES = (*APPENDABLE, ".parquet")
 
 _MAKE_AGAIN = "make it again with classify --overwrite"
 
@@ -26,8 +21,7 @@ def check(out: Path) -> None:
     Raises:
         LabelerError: an unknown suffix, a missing folder, or a folder in its place.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise LabelerError(f"cannot tell the format of {out}: a table's name ends in {', '.join(SUFFIXES)}")
+    formats.of(out)
     if not out.parent.is_dir():
         raise LabelerError(f"the folder {out.parent} does not exist; create it first: mkdir -p '{out.parent}'")
     if out.is_dir():
@@ -40,21 +34,11 @@ def read(path: Path) -> Iterator[Row]:
     Raises:
         LabelerError: there is no such table, it is not one of ours, or it is damaged.
     """
-    names = class_names(path)
-    if path.suffix.lower() == ".parquet":
-        try:
-            yield from parquet().read(path)
-        except ValueError as exc:
-            raise LabelerError(f"{path} is damaged ({one_line(exc)}); {_MAKE_AGAIN}") from exc
-        return
-    form = APPENDABLE[path.suffix.lower()]
-    with path.open("rb") as stream:
-        end = 0
-        for row, end in form.decode(stream):  # noqa: B007 - used after the loop
-            yield row
-        size = os.fstat(stream.fileno()).st_size
-        if end != size and (end or size > len(form.header(names))):
-            raise LabelerError(f"{path} is damaged after byte {end:,}; {_MAKE_AGAIN}")
+    class_names(path)
+    try:
+        yield from formats.of(path).read(path)
+    except ValueError as exc:
+        raise LabelerError(f"{path} is damaged {one_line(exc)}; {_MAKE_AGAIN}") from exc
 
 
 def class_names(path: Path) -> tuple[str, ...]:
@@ -87,7 +71,7 @@ def _layout(path: Path) -> tuple[tuple[str, ...], int]:
         )
         raise LabelerError(f"{path} {reason}")
     try:
-        found = _columns(path)
+        found = formats.of(path).columns(path)
     except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
     try:
@@ -112,19 +96,3 @@ def root(path: Path) -> str:
             f"the files of {path} were in {record.root}, which is gone; name their folder: --root FOLDER"
         )
     return record.root
-
-
-def parquet() -> ModuleType:
-    """Return the module that knows Parquet."""
-    from labeler.tables import parquet  # Deferred: it takes as long as starting Python does, and few tables need it.
-
-    return parquet
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    if path.suffix.lower() == ".parquet":
-        return tuple(parquet().columns(path))
-    if path.suffix.lower() not in APPENDABLE:
-        raise ValueError(f"its name does not end in {', '.join(SUFFIXES)}")
-    with path.open("rb") as stream:
-        return APPENDABLE[path.suffix.lower()].columns(stream)

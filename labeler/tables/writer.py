@@ -34,7 +34,8 @@ from labeler.records import Redo, Row, by_file
 from labeler.storage import atomic
 from labeler.storage.crops import any_kept
 from labeler.storage.lock import Lock
-from labeler.tables import reader, run_record
+from labeler.tables import formats, reader, run_record
+from labeler.tables.json_lines import JsonLines
 from labeler.tables.run_record import COMPLETE, PART, PART_RECORD, RECORD, RunRecord, beside
 from labeler.tables.text import Appendable
 
@@ -56,7 +57,7 @@ class Draft:
         """Whether a finished table stands at `out` and no part of another was begun."""
         self._lock = lock
         self._part = beside(out, PART)
-        self._format = reader.APPENDABLE.get(out.suffix.lower(), reader.APPENDABLE[".jsonl"])
+        self._format = formats.of(out).appendable or JsonLines()
         self._file: IO[bytes] | None = None
         self._begun_with = 0
         """Bytes of the part that stood there before this run."""
@@ -243,12 +244,13 @@ class Draft:
 
     def _place(self) -> None:
         complete = beside(self.out, COMPLETE)
-        if self.out.suffix.lower() != ".parquet":
+        form = formats.of(self.out)
+        if form.appendable:
             os.replace(self._part, complete)
         else:
             with atomic.replacing(complete, _ADVICE) as unplaced, self._part.open("rb") as stream:
                 rows = (row for row, _ in self._format.decode(stream))
-                reader.parquet().write(unplaced, rows, self.record.class_names, self.record.schema_version)
+                form.write(unplaced, rows, self.record)
         _settle(self.out)
 
 

@@ -21,8 +21,8 @@ from labeler.records import SCHEMA_VERSION, Row
 from labeler.sorting import holding, journal
 from labeler.sorting.sort import Mode, Outcome, apply, held, plan, undo
 from labeler.tables import run_record
+from labeler.tables.comma_separated import Csv
 from labeler.tables.run_record import RunRecord
-from labeler.tables.text import Csv
 
 COUNT = 2000
 BUSY = "another sort or undo is at work in"
