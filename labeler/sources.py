@@ -81,14 +81,6 @@ class Source:
             self.selected += 1
             yield self._shown(name)
 
-    def selects(self, name: str) -> bool:
-        """Say whether a name that a table holds is one of those that an iteration gives, if its file is still there."""
-        if self.selection.limit:
-            return name in self._first
-        local = name[len(os.path.join(self.root, "")) :] if self._absolute else name
-        in_sample = not self.selection.sample or self.selection.rank(local) <= self._highest_rank
-        return in_sample and self.selection.matches(local)
-
     def confirm(self, files: Iterable[str]) -> None:
         """Confirm that the folders of files that could not be read are still there.
 
@@ -120,10 +112,6 @@ class Source:
     def _highest_rank(self) -> int:
         """What bounds the sample; once known it stays, whatever comes and goes meanwhile."""
         return self.selection.highest_rank(self.again()._matching())
-
-    @cached_property
-    def _first(self) -> frozenset[str]:
-        return frozenset(self.again())
 
     def _matching(self) -> Iterator[str]:
         self.found, found = None, 0

@@ -68,7 +68,7 @@ def table_files() -> Iterator[File]:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in formats.SUFFIXES:
             path = Path(folder, f"table{suffix}")
-            with writer.Draft.begin(path, record) as draft:
+            with writer.TableWriter.begin(path, record) as draft:
                 draft.write(rows)
                 draft.finish({"files": 7})
             yield File(path.name, path.read_bytes())

@@ -39,7 +39,7 @@ class RunRecord:
     counts: dict[str, int] = field(default_factory=dict)
     model_figures: dict[str, Any] = field(default_factory=dict)
     redo: tuple[str, ...] | None = None
-    """Of an unfinished table: what is made again of the finished table that stands there, all other rows of which are
+    """What is made again of the finished table that stood there when this one was begun, all other rows of which are
     taken over. None when the table is made anew, whatever stands there."""
 
 

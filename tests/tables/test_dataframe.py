@@ -14,31 +14,32 @@ from labeler.errors import LabelerError
 from labeler.records import Face, Row, Status, columns
 from labeler.tables import reader
 from labeler.tables.run_record import RunRecord
-from labeler.tables.writer import Draft
+from labeler.tables.writer import TableWriter
 
 NAMES = ("angry", "happy")
-FILES = ["plain.jpg", "NA", "007", "nan", "two\nlines.jpg", os.fsdecode(b"not utf-8 \xff.jpg")]
+FILES = ["007", "NA", "nan", os.fsdecode(b"not utf-8 \xff.jpg"), "plain.jpg", "two\nlines.jpg"]
+"""In the order of a table."""
 
 
 def rows() -> list[Row]:
     labelled = [
         Row(name).located(0, Face(1.5, 2, 30, 40, 0.987654)).labelled((0.25, 0.75), NAMES, 0.0) for name in FILES
     ]
-    return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, "NA")]
+    return [*labelled, Row("wrong.jpg").without_label(Status.UNREADABLE, "NA")]
 
 
 @pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
     record = RunRecord("1", 2, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with Draft.begin(out, record) as begun:
+    with TableWriter.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})
     return out
 
 
 def test_file_names_are_those_on_the_disk(table: Path) -> None:
-    assert labeler.read(table)["file"].tolist() == [*FILES, "bad.jpg"]
+    assert labeler.read(table)["file"].tolist() == [*FILES, "wrong.jpg"]
 
 
 def test_what_is_absent_is_missing_and_what_is_text_stays_text(table: Path) -> None:

@@ -40,7 +40,7 @@ def rows(file: str, faces: int = 1) -> list[Row]:
 
 
 def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         for batch in batches:
             table.write(batch)
         if finish:
@@ -74,8 +74,8 @@ def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffi
 def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3), finish=False)
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("a")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("a"), True)]
         table.write(rows("b", 3))
         table.finish({})
 
@@ -93,8 +93,8 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
         run_record.write(out, record(), "", run_record.PART_RECORD)
-        with writer.Draft.begin(out, record()) as table:
-            done = [row.file for row in table.done() if not row.face]
+        with writer.TableWriter.begin(out, record()) as table:
+            done = list(table.settled())
             for batch in everything[len(done) :]:
                 table.write(batch)
             table.finish({})
@@ -115,7 +115,7 @@ def test_a_complete_table_is_not_touched_when_nothing_is_written(tmp_path: Path)
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.stat()
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         complete = table.complete
         table.finish({})
 
@@ -136,13 +136,13 @@ def test_another_model_or_other_settings_are_refused_and_named(
     out = tmp_path / "t.csv"
     write(out, rows("a"), finish=False)
     with pytest.raises(LabelerError, match=message):
-        writer.Draft.begin(out, record(**changes))
+        writer.TableWriter.begin(out, record(**changes))
 
 
 def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
         table.write(rows("new"))
 
         assert list(reader.read(out)) == rows("old")
@@ -153,10 +153,10 @@ def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path:
 def test_an_overwriting_run_that_was_killed_is_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
         table.write(rows("new") + rows("newer"))
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("new")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("new"), True)]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -164,7 +164,7 @@ def test_a_file_that_is_not_a_table_is_never_replaced(tmp_path: Path, overwrite:
     out = tmp_path / "accounts.csv"
     out.write_text("date,amount\n2026-01-01,5\n")
     with pytest.raises(LabelerError, match="not a table made by labeler"):
-        writer.Draft.begin(out, record(), overwrite=overwrite)
+        writer.TableWriter.begin(out, record(), overwrite=overwrite)
 
     assert out.read_text() == "date,amount\n2026-01-01,5\n"
 
@@ -174,9 +174,9 @@ def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) 
     write(out, rows("a"))
     (tmp_path / "t.csv.run.json").unlink()
     with pytest.raises(LabelerError, match="no run record"):
-        writer.Draft.begin(out, record())
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
-        assert list(table.done()) == []
+        writer.TableWriter.begin(out, record())
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
+        assert list(table.settled()) == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path
     write(out, rows("a"))
     run_record.beside(out, run_record.RECORD).rename(run_record.beside(out, run_record.PART_RECORD))
     found = run_record.read(out)
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         assert (bool(found and found.finished), table.complete) == (True, True)
 
 
@@ -207,7 +207,7 @@ def first_version(out: Path, *, finished: bool, **changes: object) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     first_version(out, finished=True)
@@ -220,16 +220,16 @@ def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a") + rows("b"))
     run_record.beside(out, run_record.PART_RECORD).unlink()
     first_version(out, finished=False)
-    with writer.Draft.begin(out, record()) as table:
-        done = list(table.done())
+    with writer.TableWriter.begin(out, record()) as table:
+        done = list(table.settled())
         table.write(rows("b"))
         table.finish({})
 
-    assert (done, list(reader.read(out))) == (rows("a"), rows("a") + rows("b"))
+    assert (done, list(reader.read(out))) == ([(rows("a"), True)], rows("a") + rows("b"))
     assert reader.columns(out) == columns(NAMES, schema=1)
 
 
@@ -245,11 +245,11 @@ def test_a_part_of_the_first_schema_that_takes_nothing_over_says_nothing_of_the_
 
 def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     with pytest.raises(LabelerError, match=r"does not tell which version of each file it holds; use --overwrite"):
-        writer.Draft.begin(out, record(), [Redo.CHANGED])
+        writer.TableWriter.begin(out, record(), [Redo.CHANGED])
 
 
 def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
@@ -261,26 +261,26 @@ def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with writer.Draft.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
-        writer.Draft.begin(out, record())
+    with writer.TableWriter.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
+        writer.TableWriter.begin(out, record())
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_reader as t; from pathlib import Path\n"
-        "table = t.writer.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
+        "table = t.writer.TableWriter.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(out)], check=False)
-    with writer.Draft.begin(out, record()) as table:
-        assert (died.returncode, list(table.done())) == (-9, rows("a"))
+    with writer.TableWriter.begin(out, record()) as table:
+        assert (died.returncode, list(table.settled())) == (-9, [(rows("a"), True)])
 
 
 def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         table.write(rows("a") + rows("b"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
         try:
@@ -288,8 +288,8 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp
                 table.write(rows("c", 500))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("a") + rows("b")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("a"), True), (rows("b"), True)]
 
 
 def test_an_unfinished_table_is_not_read_as_if_it_were_complete(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None
 
 
 def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ModelError), writer.Draft.begin(tmp_path / "t.csv", record()):
+    with pytest.raises(ModelError), writer.TableWriter.begin(tmp_path / "t.csv", record()):
         raise ModelError("the network cannot be loaded")
 
     assert list(tmp_path.iterdir()) == []
@@ -332,7 +332,7 @@ def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) ->
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.read_bytes()
-    with pytest.raises(ModelError), writer.Draft.begin(out, record(), overwrite=True):
+    with pytest.raises(ModelError), writer.TableWriter.begin(out, record(), overwrite=True):
         raise ModelError("the network cannot be loaded")
 
     assert out.read_bytes() == before

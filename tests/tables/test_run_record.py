@@ -15,12 +15,11 @@ import pytest
 from conftest import Folder, make_bundle
 from kills import killed_before
 
-from labeler import drawing
+from labeler import drawing, pipeline
 from labeler.errors import LabelerError
 from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally
 from labeler.sorting.sort import plan
-from labeler.tables import labels, reader, run_record, writer
-from labeler.tables.resume import Agenda
+from labeler.tables import labels, reader, run_record
 from labeler.tables.run_record import RunRecord
 
 CLASSES = tuple(f"{made_of}:{kind}" for made_of in ("a:m1", "a:m2", "b:m1") for kind in "xy")
@@ -43,14 +42,16 @@ class Place:
     def run(
         self, root: str, model: str = "m1", redo: frozenset[Redo] = frozenset(), *, overwrite: bool = False
     ) -> None:
-        """Do what `pipeline.classify` does; the first file cannot be read, unless it is tried again."""
+        """Let the pipeline label files that nobody has to read, of which the first fails, unless it is tried again."""
         folder = str(self.roots[root])
         record = RunRecord("1", SCHEMA_VERSION, model, model * 32, CLASSES, folder, (folder,), {})
-        with writer.Draft.begin(self.out, record, redo, overwrite=overwrite) as draft:
-            agenda = Agenda(FILES, Settings(root=folder), draft.record, Tally())
-            for name in agenda.names(draft.done(), draft.earlier()):
-                draft.write(agenda.settled([_row(name, f"{root}:{model}", mended=bool(redo))]))
-            draft.finish({})
+        job = pipeline.Job((folder,), self.out, Settings(root=folder), redo=redo, overwrite=overwrite)
+
+        def label(names: Iterator[str]) -> Iterator[list[Row]]:
+            for name in names:
+                yield [_row(name, f"{root}:{model}", mended=bool(redo))]
+
+        pipeline.fill(job, record, FILES, label, Tally())
 
     def truth(self) -> tuple[str, str]:
         """Return the root and the model that the rows of the finished table were made of."""
