@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas
 import pytest
+from odd_rows import record_of
 
 import labeler
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, Status, columns
-from labeler.tables import reader
+from labeler.tables import formats, reader
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
 
@@ -56,6 +57,20 @@ def test_numbers_are_numbers(table: Path) -> None:
     assert frame["x"].max() == 1.5
     assert frame["face_score"].iloc[0] == 0.987654
     assert str(frame["face"].dtype) == "Int64"
+
+
+def test_each_format_gives_the_same_frame(tmp_path: Path) -> None:
+    frames = []
+    for suffix in formats.SUFFIXES:
+        out = tmp_path / f"t{suffix}"
+        with TableWriter.begin(out, record_of(NAMES)) as begun:
+            begun.write(rows())
+            begun.finish({})
+        frames.append(labeler.read(out))
+
+    for frame in frames[1:]:
+        pandas.testing.assert_frame_equal(frame, frames[0])
+    assert [str(frames[0][name].dtype) for name in ("label", "status", "reason")] == ["str"] * 3
 
 
 def test_columns_come_in_the_tables_order(table: Path) -> None:
