@@ -6,6 +6,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -59,12 +60,16 @@ class Csv:
         return text.read(path, self.decode, len(_csv_header(self.columns(path))))
 
     def files(self, path: Path) -> Iterator[str]:
-        """Yield the first cell of each record."""
-        with path.open("rb") as stream:
-            records = _csv_records(stream)[1]
-            next(records, None)
-            for cells, _ in records:
-                yield unescape(alive(cells[0])) if cells else ""
+        """Yield the first cell of each record; one without quotes is a line, and is not parsed further."""
+        with path.open("rb") as stream, suppress(ValueError, csv.Error, IndexError):
+            delimiter = Dialect.of(next(text.lines(stream), b"")).delimiter
+            lines = map(bytes.decode, text.lines(stream))
+            for line in lines:
+                if '"' in line:
+                    cell = next(csv.reader(chain([line], lines), delimiter=delimiter, strict=True))[0]
+                else:
+                    cell = line.partition(delimiter)[0]
+                yield unescape(alive(cell))
 
     def write(self, path: Path, rows: Iterable[Row], record: RunRecord) -> None:
         """Write a table, some thousand rows at a time."""

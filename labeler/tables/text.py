@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Protocol
@@ -53,7 +54,7 @@ def write(path: Path, form: Appendable, rows: Iterable[Row], record: RunRecord) 
 
 def lines(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines that have an end, as long as none is longer than a record may be."""
-    for line in iter(lambda: stream.readline(LONGEST_RECORD), b""):
+    for line in iter(partial(stream.readline, LONGEST_RECORD), b""):
         if not line.endswith(b"\n"):
             return
         yield line

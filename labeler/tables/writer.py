@@ -123,8 +123,9 @@ class TableWriter:
             LabelerError: the finished table is damaged.
             OutputError: there is no room to sort it.
         """
-        part = self._part.groups() if self._part else iter(())
-        sides = (keyed(groups, _file) for groups in (self._standing(), part))
+        if not self._part:
+            return ((rows, False) for rows in self._standing())
+        sides = (keyed(groups, _file) for groups in (self._standing(), self._part.groups()))
         return ((new, True) if new else (old or [], False) for old, new in outer_join(*sides))
 
     def write(self, rows: Sequence[Row]) -> None:
