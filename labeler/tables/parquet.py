@@ -83,7 +83,7 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, OSError) as exc:
-        raise ValueError(f"({one_line(exc)})") from exc
+        raise ValueError(one_line(exc)) from exc
 
 
 def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:

@@ -38,7 +38,7 @@ def read(path: Path) -> Iterator[Row]:
     try:
         yield from formats.of(path).read(path)
     except ValueError as exc:
-        raise LabelerError(f"{path} is damaged {one_line(exc)}; {_MAKE_AGAIN}") from exc
+        raise LabelerError(f"{path} is damaged ({one_line(exc)}); {_MAKE_AGAIN}") from exc
 
 
 def class_names(path: Path) -> tuple[str, ...]:

@@ -343,7 +343,7 @@ def test_a_table_that_is_damaged_in_its_first_row_is_not_read_as_empty(tmp_path:
     path = tmp_path / f"t{suffix}"
     write(path, rows("a"), rows("b"))
     path.write_bytes(path.read_bytes().replace(b"ok", b"no", 1))
-    with pytest.raises(LabelerError, match="is damaged after byte"):
+    with pytest.raises(LabelerError, match=r"is damaged \(after byte"):
         list(reader.read(path))
 
 
@@ -351,7 +351,7 @@ def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write(path, rows("a"), rows("b"))
     content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(len(content) // 4) + content[4 + len(content) // 4 :])
+    path.write_bytes(content[:4] + bytes(40) + content[44:])  # Of the first column; the schema at the end is whole.
     with pytest.raises(LabelerError, match="is damaged"):
         list(reader.read(path))
 
