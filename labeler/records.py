@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 SCHEMA_VERSION = 2
 """Version of the layout of new tables. Version 1 had no `image_width`, `image_height` and `version`."""
@@ -217,26 +217,6 @@ class Settings:
     """Whether the table holds absolute paths."""
     save_crops: str = ""
     """The folder to save face crops in; empty for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """What stands in ``<table>.run.json``: how the table was made. An unfinished table has a record of its own."""
-
-    version: str
-    schema_version: int
-    model: str
-    model_sha256: str
-    class_names: tuple[str, ...]
-    root: str
-    inputs: tuple[str, ...]
-    settings: dict[str, Any]
-    finished: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
-    model_figures: dict[str, Any] = field(default_factory=dict)
-    redo: tuple[str, ...] | None = None
-    """Of an unfinished table: what is made again of the finished table that stands there, all other rows of which are
-    taken over. None when the table is made anew, whatever stands there."""
 
 
 @dataclass(slots=True)

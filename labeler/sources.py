@@ -86,14 +86,6 @@ class Source:
             self.selected += 1
             yield self._shown(name)
 
-    def selects(self, name: str) -> bool:
-        """Say whether an iteration yields a name from a table, if its file still exists."""
-        if self.selection.limit:
-            return name in self._first
-        local = self._name(name) if self._absolute else name
-        in_sample = not self.selection.sample or self.selection.rank(local) <= self._highest_rank
-        return in_sample and self.selection.matches(local)
-
     def again(self) -> Source:
         """Return a source of the same names with its own counts."""
         return Source(self.inputs, absolute=self._absolute, all_files=self._all_files, selection=self.selection)
@@ -107,10 +99,6 @@ class Source:
     def _highest_rank(self) -> int:
         """Upper limit on the ranks in the sample; computed once, so that files that come or go do not change it."""
         return self.selection.highest_rank(self.again()._matching())
-
-    @cached_property
-    def _first(self) -> frozenset[str]:
-        return frozenset(self.again())
 
     def _matching(self) -> Iterator[str]:
         self.found, found = None, 0

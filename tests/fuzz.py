@@ -36,7 +36,7 @@ from labeler.images.picture import ImageError
 from labeler.images.read import read
 from labeler.inference import bundle
 from labeler.records import Face, Status
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 
 LARGEST_FILE = 300_000
 """Upper limit on the size of a file to mutate, in bytes: in the same time more small files are tried."""
@@ -92,7 +92,7 @@ def read_table(path: Path) -> str:
     """Read a table in every way: row by row, as a DataFrame, as labels or votes; and its run record."""
     from labeler.tables import dataframe, labels
 
-    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, reader.read_record)
+    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, run_record.read)
     answers = [_answer(way, path) for way in ways]
     return "read" if "read" in answers[:3] else answers[0]
 

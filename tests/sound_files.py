@@ -15,8 +15,9 @@ from conftest import ROOT
 from PIL import Image
 
 from labeler.inference import bundle
-from labeler.records import Face, Row, RunRecord, Status
-from labeler.tables import reader, writer
+from labeler.records import Face, Row, Status
+from labeler.tables import formats, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy", "sad")
 
@@ -65,9 +66,9 @@ def table_files() -> Iterator[File]:
     rows.append(Row("bad.jpg").without_label(Status.UNREADABLE, "broken data stream"))
     record = RunRecord("0.1", 1, "mine", "0" * 64, NAMES, "/photos", ("/photos",), {"min_face": 24}, True, {"files": 7})
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in reader.SUFFIXES:
+        for suffix in formats.SUFFIXES:
             path = Path(folder, f"table{suffix}")
-            with writer.Draft.begin(path, record) as draft:
+            with writer.TableWriter.begin(path, record) as draft:
                 draft.write(rows)
                 draft.finish({"files": 7})
             yield File(path.name, path.read_bytes())

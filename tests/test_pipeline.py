@@ -96,7 +96,7 @@ def test_pictures_that_come_later_are_added_to_a_complete_table(
     mixed.noise("0/000.jpg", seed=1000)
     summary = pipeline.classify(job(mixed, out, model))
 
-    assert [row.file for row in reader.read(out)] == [*(row.file for row in expected), "0/000.jpg"]
+    assert [row.file for row in reader.read(out)] == ["0/00.jpg", "0/000.jpg", *(row.file for row in expected[1:])]
     assert (summary.tally.files, summary.tally.resumed) == (41, 40)
 
 

@@ -37,7 +37,7 @@ def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written.
     """
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    beside = unplaced(path)
     try:
         yield beside
         if durable:
@@ -49,6 +49,11 @@ def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def unplaced(path: Path) -> Path:
+    """Return the name that a file has until it takes its place; a run that was killed may have left it."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
 def sync_folder(folder: str | Path) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
-from labeler.tables.text import STRINGS, inert
+from labeler.tables.cells import STRINGS, inert
 
 _LARGEST_BLOCK = (1 << 31) - 1
 """Upper limit, of pyarrow, on the bytes of a CSV file from which column types are inferred."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from labeler.errors import LabelerError
 from labeler.records import RESERVED_NAMES, unusable_class_names
-from labeler.tables import arrow, reader
-from labeler.tables.text import alive, unescape
+from labeler.tables import arrow, run_record
+from labeler.tables.cells import alive, unescape
 from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
 
 
@@ -106,7 +106,7 @@ class Table:
 
     def _names(self, directory: Path) -> list[str]:
         """Return each row's file relative to ``directory``; an empty name when it does not lie below it."""
-        record = reader.read_record(self.path)
+        record = run_record.read(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
         for base in (os.path.dirname(os.path.abspath(self.path)), *([record.root] if record else []), folder):
             paths = (os.path.normpath(os.path.join(base, file)) for file in self._files)

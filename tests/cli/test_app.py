@@ -19,7 +19,7 @@ from typer.testing import Result
 import labeler
 from labeler.records import Row
 from labeler.tables import reader
-from labeler.tables.text import Csv
+from labeler.tables.comma_separated import Csv
 
 Run = Callable[..., Result]
 

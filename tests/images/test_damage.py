@@ -24,8 +24,8 @@ from labeler.images import damage
 from labeler.images.picture import ImageError
 from labeler.records import Faces, Row, Settings, Status
 from labeler.tables import reader
+from labeler.tables.comma_separated import Csv
 from labeler.tables.labels import Table
-from labeler.tables.text import Csv
 from training.data import dataset
 
 PHOTOS = ROOT / "examples" / "photos"

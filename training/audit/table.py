@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from labeler.tables.text import escape
+from labeler.tables.cells import escape
 from training.audit.copies import Issue, Kin
 from training.data.decode import Read
 
