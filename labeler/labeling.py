@@ -24,17 +24,17 @@ from labeler.profile import Spent
 from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
 
 DECIMALS = 6
-"""Probabilities are rounded here, once, so that every format of the table holds the very same numbers."""
+"""Decimals of a probability, rounded once and here, so that every format of the table holds the same numbers."""
 
 LONGEST_S = 60.0
 """So much processor time one picture may take a worker process; then the system ends it. The slowest of 24 megapixels
 took 1.1 s. A JPEG's scan takes 10 bytes and, at 25 megapixels, 2 ms: 1 MB asks for minutes."""
 
 Vary = Callable[[Pixels], Pixels]
-"""Takes a face as it was cut out (height, width, 3), returns one like it. Picklable."""
+"""Changes the pixels of a cut-out face, (height, width, 3) uint8 RGB: a perturbation. Picklable."""
 
 Keep = Callable[[str, int, Pixels], str]
-"""Keeps the crop of a file's n-th face somewhere; returns why it could not, or nothing."""
+"""Saves the crop of a file's n-th face; returns the error, or an empty text."""
 
 
 def given_up(cause: str) -> str:
@@ -49,19 +49,19 @@ class Seen(NamedTuple):
 
     faces: list[tuple[Face, Pixels]]
     width: int
-    """Of the upright image, in pixels, like `height`."""
+    """Width of the upright image in pixels; `height` likewise."""
     height: int
     version: str = ""
-    """That of the file; empty where the image came from none."""
+    """The file's version; empty for an image that came from no file."""
     damage: str = ""
-    """What the decoder said of image data that is lost."""
+    """The decoder's warning that image data is lost."""
 
 
 class Looker:
-    """See a photo as every network does. Training, evaluation and classification all look through this.
+    """Read a photo and cut out its faces, as every network sees them: for training, evaluation and classification.
 
-    The detector is loaded by the first image that needs it. ``side`` is that of a crop, in pixels; ``vary`` changes
-    each face that was found before it is scaled, to see what a model makes of it.
+    The detector is loaded by the first image that needs it. ``side`` is a crop's side in pixels; ``vary`` is a
+    perturbation of each face before it is resized, to measure a model's robustness.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Looker:
         return Seen(found, picture.width, picture.height, damage=picture.damage)
 
     def decode(self, content: bytes) -> Picture:
-        """Decode an image as far as it is needed to find its faces and cut them out.
+        """Decode an image at the scale that is needed to find its faces and cut them out.
 
         Raises:
             ImageError: it cannot be used.
@@ -131,16 +131,16 @@ class Looker:
 
     def _faces(self, picture: Picture) -> list[Face]:
         if detector.is_crop(picture.width, picture.height, self.settings.faces):
-            return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # As they are read from a table.
+            return [Face(0.0, 0.0, float(picture.width), float(picture.height))]  # Floats, as a table gives them.
         if self._detector is None:
             self._detector = YuNet(bundle.detector(self.settings.detector), self.device)
         return detector.faces(self._detector, picture.pixels, picture.width, picture.height, self.settings)
 
 
 class BatchLabeler:
-    """Turn batches of file names into rows. The models are loaded when they are needed. For ``vary`` see `Looker`.
+    """Turn batches of file names into rows. The models are loaded when they are needed.
 
-    ``keep`` is given the crop of every face.
+    For ``vary`` see `Looker`; ``keep`` gets the crop of every face.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class BatchLabeler:
     ) -> None:
         self.settings = settings
         self.device = device
-        """What the networks run on; what was asked for, before they are loaded."""
+        """The device that the networks run on; until they are loaded, the one asked for."""
         self._vary = vary
         self._keep = keep
 
@@ -160,27 +160,27 @@ class BatchLabeler:
 
     @cached_property
     def looker(self) -> Looker:
-        """What gives the model its crops."""
+        """The source of the model's crops."""
         side = self.classifier.card.input_size
         return Looker(self.settings, self.device, self._vary, side)
 
     def __call__(self, names: Iterable[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
 
-        ``names`` is iterated once: each file is read and looked at before the next name is asked for.
+        ``names`` is iterated once: each file is read and its faces are found before the next name is asked for.
 
         Raises:
             ModelError: a model cannot be used.
-            OutputError: a crop cannot be kept, for the disk is full, or gone.
+            OutputError: a crop cannot be saved, because the disk is full or gone.
         """
         return self.label((name, self.looker.seen(name)) for name in names)
 
     def label(self, shown: Iterable[tuple[str, Seen | ImageError]]) -> list[Row]:
-        """Label what was seen, each with the name that its rows get; what could not be used gives a row that says why.
+        """Label what was seen, each with the name for its rows; an ImageError gives a row with its reason.
 
         Raises:
             ModelError: a model cannot be used.
-            OutputError: a crop cannot be kept, for the disk is full, or gone.
+            OutputError: a crop cannot be saved, because the disk is full or gone.
         """
         looked = list(chain.from_iterable(starmap(self._looked, shown)))
         predicted = self._predict([crop for _, crop in looked if crop is not None])
@@ -215,13 +215,13 @@ class BatchLabeler:
 
 
 class Timed:
-    """A labeler that tells with the rows of each batch where the time went."""
+    """A labeler that also returns, with the rows of each batch, where the time went."""
 
     def __init__(self, labeler: BatchLabeler) -> None:
         self._labeler = labeler
 
     def __call__(self, names: Iterable[str]) -> tuple[list[Row], Spent]:
-        """Return what the labeler returns, and what it took."""
+        """Return the labeler's rows, and the time they took."""
         began, worked = perf_counter(), process_time()
         rows = self._labeler(names)
         looker = self._labeler.looker

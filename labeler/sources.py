@@ -1,4 +1,4 @@
-"""Which files are photos: folders and files to names, streamed in an order that never changes."""
+"""Find photos: folders and files to names, streamed in an order that never changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"
     " .ico .tga .ppm .pgm .pbm .pnm .pcx .sgi".split()
 )
-"""Files named like this are taken for photos; the content decides what a file really is."""
+"""Suffixes of the files that are taken for photos; the content decides what a file really is."""
 
 
 class Source:
@@ -27,17 +27,17 @@ class Source:
 
     Each iteration walks the disk anew and yields names with forward slashes in the order of `storage.store.key`: the
     files of a folder first, then its subfolders, both sorted by name; see `storage.walk.Walk` for symbolic links. Names
-    that begin with a dot are passed over, and files without an image's suffix unless ``all_files`` are wanted. A file
-    that was named itself is taken whatever its suffix. ``selection`` leaves out more, and changes nothing in the order.
+    that begin with a dot are skipped, and so are files without a photo's suffix unless ``all_files`` is set. A file
+    that is an input itself is taken whatever its suffix. ``selection`` leaves out more and does not change the order.
 
     Attributes:
-        inputs: What was given, absolute, without what lies inside another input.
-        root: The folder that the names are relative to: the one input folder, else what all inputs share.
+        inputs: The inputs as absolute paths, without those that lie inside another input.
+        root: The folder that the names are relative to: the only input folder, else the one that all inputs share.
         store: Where the files lie.
-        passed_over: Files of the last iteration without an image's suffix.
-        selection: What is left out.
-        selected: How many names the last iteration gave.
-        found: Out of how many; None when it was left before its end.
+        passed_over: How many files without a photo's suffix the last iteration skipped.
+        selection: Which names are yielded.
+        selected: How many names the last iteration yielded.
+        found: How many names it selected from; None when it stopped before the end.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class Source:
 
     @property
     def unreadable(self) -> list[str]:
-        """Return the folders of the last iteration that could not be listed, each with the reason."""
+        """Return the folders that the last iteration could not list, each with the reason."""
         return [f"{self._shown(folder)}: {reason}" for folder, reason in self.store.unreadable.items()]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the photos.
 
         Raises:
-            LabelerError: a folder that was named itself cannot be listed.
-            InputGoneError: a folder that was there has gone.
+            LabelerError: a folder that is an input itself cannot be listed.
+            InputGoneError: a folder went away meanwhile.
         """
         self.selected = 0
-        if not self.selection:  # As fast as can be, for this holds up all workers.
+        if not self.selection:  # The fast path: all workers wait for this.
             yield from map(self._shown, self._all()) if self._absolute else self._all()
             return
         names: Iterator[str] = self._matching()
@@ -87,7 +87,7 @@ class Source:
             yield self._shown(name)
 
     def selects(self, name: str) -> bool:
-        """Say whether a name that a table holds is one of those that an iteration gives, if its file is still there."""
+        """Say whether an iteration yields a name that stands in a table, if its file still exists."""
         if self.selection.limit:
             return name in self._first
         local = self._name(name) if self._absolute else name
@@ -95,17 +95,17 @@ class Source:
         return in_sample and self.selection.matches(local)
 
     def again(self) -> Source:
-        """Return a source of the same names that counts for itself."""
+        """Return a source of the same names with its own counts."""
         return Source(self.inputs, absolute=self._absolute, all_files=self._all_files, selection=self.selection)
 
     def contains(self, folder: str) -> bool:
-        """Say whether a folder, which need not exist, lies within an input, by whatever name."""
+        """Say whether a folder, which need not exist, lies within an input; compares inodes, for links."""
         inputs = set(map(_identity, self.inputs)) - {None}
         return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
     @cached_property
     def _highest_rank(self) -> int:
-        """What bounds the sample; once known it stays, whatever comes and goes meanwhile."""
+        """Upper limit on the ranks in the sample; computed once, so that files that come or go do not change it."""
         return self.selection.highest_rank(self.again()._matching())
 
     @cached_property
@@ -151,7 +151,7 @@ def find(folder: str | Path) -> Source:
 
 
 def _absolute(inputs: Iterable[str | Path]) -> list[str]:
-    """Return the paths of what was given, each once.
+    """Return the inputs as absolute paths, each once.
 
     Raises:
         LabelerError: there is no such file or folder, or it cannot be reached.
@@ -159,7 +159,7 @@ def _absolute(inputs: Iterable[str | Path]) -> list[str]:
     try:
         paths = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in inputs))
     except FileNotFoundError as exc:
-        raise LabelerError("the current folder does not exist any more; change to another one") from exc
+        raise LabelerError("the current folder no longer exists; change to another one") from exc
     for path in paths:
         try:
             os.lstat(path)
@@ -187,4 +187,4 @@ def _common_folder(paths: Sequence[str]) -> str:
     try:
         return os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError as exc:
-        raise LabelerError("the inputs share no folder; give at least one, and those of one drive") from exc
+        raise LabelerError("the inputs share no folder; give at least one, and only inputs on one drive") from exc

@@ -94,7 +94,7 @@ def test_a_file_that_was_named_is_left_out_by_a_pattern_too(tree: Folder) -> Non
         ({"limit": 1, "sample": 1}, "give one of them"),
         ({"include": ("/a/*",)}, "relative to the input"),
         ({"exclude": ("",)}, "relative to the input"),
-        ({"include": ("[z-a]",)}, "cannot understand the pattern"),
+        ({"include": ("[z-a]",)}, "is not a valid glob"),
     ],
 )
 def test_what_can_only_be_a_mistake_is_refused(asked: dict[str, object], message: str) -> None:

@@ -203,7 +203,7 @@ def test_a_current_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Pa
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, "the current folder does not exist any more" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "the current folder no longer exists" in done.stderr) == (2, True), done.stderr
 
 
 def test_an_input_that_cannot_be_reached_says_why(tmp_path: Path) -> None:
