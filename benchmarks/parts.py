@@ -1,4 +1,4 @@
-"""The parts that labelling a photograph consists of, each timed alone, in one thread of this process."""
+"""The parts of labelling a photo, each timed alone, in one thread of this process."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from labeler.records import INPUT_SIDE, Settings
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Seconds per photograph."""
+    """Seconds per photo."""
 
     decode_s: float
     find_s: float
     predict_s: float
-    """Cutting the crops and running the network over them, in full blocks."""
+    """Crops and network, in full blocks."""
 
     @property
     def sum_s(self) -> float:
-        """Return what one photograph takes when nothing but the parts does."""
+        """Return the seconds per photo if nothing but the parts took time."""
         return self.decode_s + self.find_s + self.predict_s
 
 
 class Bench:
-    """The parts, loaded and warm, called once for each photograph as `BatchLabeler` calls them."""
+    """The parts, loaded and warmed up, called for each photo as `BatchLabeler` calls them."""
 
     def __init__(self, settings: Settings, example: Path) -> None:
         cv2.setNumThreads(1)
@@ -44,7 +44,7 @@ class Bench:
         self.measure([example])
 
     def measure(self, photographs: Sequence[Path]) -> Parts:
-        """Take photographs through the parts, one after another, and return the mean time of each."""
+        """Run the parts on photos, one after another, and return the mean time of each part."""
         decode_s = find_s = predict_s = 0.0
         crops = []
         for file in photographs:
