@@ -1,4 +1,4 @@
-"""Rows of files with names that are hard to write down."""
+"""Rows of files whose names are hard to write into a table."""
 
 from __future__ import annotations
 
