@@ -87,7 +87,7 @@ class Source:
             yield self._shown(name)
 
     def selects(self, name: str) -> bool:
-        """Say whether an iteration yields a name that stands in a table, if its file still exists."""
+        """Say whether an iteration yields a name from a table, if its file still exists."""
         if self.selection.limit:
             return name in self._first
         local = self._name(name) if self._absolute else name

@@ -17,7 +17,7 @@ from labeler.inference.session import is_out_of_memory, load
 from labeler.records import INPUT_SIDE, Device
 
 BLOCK_ON_CUDA = 256
-"""Block size, in images per run of the network on a GPU; on a CPU the bundle says it."""
+"""Block size, in images per run of the network, on a GPU; on a CPU it is the bundle's."""
 
 _TOLERANCE = 1e-3
 """Upper limit on the error of a sum of probabilities, which should be 1; half precision reaches half of it."""

@@ -22,7 +22,7 @@ _MAX_METADATA = 1 << 24
 """Upper limit on all metadata together, in bytes: the names of 10,000 classes take 1% of it."""
 
 _MAX_FIELDS = 10_000
-"""Upper limit on the fields of a message, so that no file is read for ever."""
+"""Upper limit on the fields of a message, which bounds the time to parse a hostile file."""
 
 _GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
 """Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""

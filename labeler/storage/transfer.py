@@ -17,7 +17,7 @@ from labeler.errors import LabelerError, OutputError
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 """Errors for a link where a file system (FAT, some network shares), or its rules, allow none."""
 NO_HARD_LINKS = NO_LINKS | {errno.EMLINK, errno.EINVAL}
-"""The same for a hard link, of which an inode can have only so many."""
+"""The same for a hard link; an inode has an upper limit on its links (EMLINK)."""
 
 REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
 """Errors of file systems for a name that they refuse, or for a path that leads through a file."""
@@ -93,7 +93,7 @@ def _give_owner(source: str, part: str) -> None:
 def _give_stat(source: str, part: str) -> None:
     try:
         shutil.copystat(source, part)
-    except OSError:  # The times are set by now; some file systems refuse permissions, or so many attributes.
+    except OSError:  # The times are set by now; some file systems refuse permissions, or large attributes.
         with suppress(PermissionError):
             shutil.copymode(source, part)
 
