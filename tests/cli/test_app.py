@@ -88,7 +88,9 @@ def test_without_a_terminal_no_progress_bar_is_drawn(photos: Folder, model: Path
         pytest.param(["classify", "photos", "--out", "mine.csv"], 2, "not a table made by labeler", id="not ours"),
         pytest.param(["classify", "void", "--out", "t.csv"], 3, "no pictures in", id="no pictures"),
         pytest.param(["classify", "photos", "--out", "t.csv", "--model", "nowhere"], 4, "no model", id="missing model"),
-        pytest.param(["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "its classes", id="no names"),
+        pytest.param(
+            ["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "has no class names", id="no names"
+        ),
         pytest.param(["models", "show", "mine.csv"], 4, "is not an ONNX model", id="no model to show"),
     ],
 )
