@@ -153,6 +153,7 @@ def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path) -> None:
     assert len(members(process.pid)) >= 3
     process.kill()
     process.wait()
+    process.stdout.close()
     deadline = time.monotonic() + 20
     while members(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
