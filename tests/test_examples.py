@@ -112,8 +112,8 @@ def test_analyse_table_counts_faces_and_files(folder: Folder, model: Path, run: 
     assert sum(int(counts.get(name, 0)) for name in CLASS_NAMES) == 3
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow")
     for number in range(8):
         folder.picture(f"day/{number}.png", (200 + number, 220, 250))
         folder.picture(f"night/{number}.png", (number, 10, 30))
@@ -128,7 +128,7 @@ def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_
 def example(script: str, *arguments: object) -> str:
     """Run an example as its reader would; return what it printed."""
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONUTF8": "1"}
+    environment = {**os.environ, "PYTHONUTF8": "1"}
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
