@@ -1,11 +1,11 @@
-"""Measure an audit: how often what it flags is wrong by another opinion, beside how often any label is.
+"""Measure `labeler audit`: the share of flagged labels that a second opinion calls wrong, beside that of all labels.
 
     python benchmarks/audit.py fer2013/valid fer2013/ferplus.csv --without-copies-of fer2013/train --classes \\
       anger=angry,disgust=disgust,fear=fear,happiness=happy,neutral=neutral,sadness=sad,surprise=surprise
 
-DATA is a directory of class folders, whose labels `labeler audit` judges; TRUTH a table of labels or votes for the same
-pictures. Those without a single winner in TRUTH count nowhere, nor do those that the model may
-have learnt. It needs the extra `audit`.
+DATA is a directory of class folders, whose labels `labeler audit` judges; TRUTH is a table of labels or votes for the
+same photos. Photos without a single winner in TRUTH are not counted, nor are those that the model may have been trained
+on. Needs the extra `audit`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from processes import LABELER
 
-from labeler.evaluation import metrics
-from labeler.tables import arrow, labels
+from labeler.evaluation.truth import copies_of
+from labeler.tables import arrow, labels, votes
 from training.data import dataset
 
 FLAGGED = ("label", "conflict")
@@ -28,16 +28,16 @@ FIRST = (100, 500, 1000)
 
 
 def truth_of(data: Path, table: Path, classes: str) -> dict[str, str]:
-    """Return the class of each picture that has a single winner in the table."""
+    """Return the class of each photo that has a single winner in the table."""
     found = labels.Table(table, labels.parse_classes(classes)).below(data)
     winners = found.votes.argmax(axis=1)
-    tied = labels.tied(found.votes)
+    tied = votes.tied(found.votes)
     names = found.class_names
     return {file: names[best] for file, best, tie in zip(found.files, winners, tied, strict=True) if not tie}
 
 
 def share(right: Sequence[bool]) -> str:
-    """Return the share of what is true, and of how many."""
+    """Return the share of true values, and how many values there are."""
     return f"{sum(right) / max(len(right), 1):.1%} of {len(right):,}"
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--model", default="documented")
     parser.add_argument("--without-copies-of", type=Path)
     options = parser.parse_args()
-    learnt = metrics.copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
+    learnt = copies_of(options.without_copies_of, options.data) if options.without_copies_of else frozenset()
     truth = {
         file: name
         for file, name in truth_of(options.data, options.truth, options.classes).items()
@@ -67,7 +67,7 @@ def main() -> None:
     flagged = [row for row in rows if row["issue"] in FLAGGED and row["file"] not in learnt]
     given = {file: file.partition("/")[0] for file in dataset.scan(options.data).files}
     print("| | wrong label | right suggestion |\n|---|---|---|")
-    print(f"| every picture | {share([given[file] != true for file, true in truth.items()])} | |")
+    print(f"| every photo | {share([given[file] != true for file, true in truth.items()])} | |")
     for first in (*(count for count in FIRST if count < len(flagged)), len(flagged)):
         known = [row for row in flagged[:first] if row["file"] in truth]
         wrong = share([row["label"] != truth[row["file"]] for row in known])

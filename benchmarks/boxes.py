@@ -1,4 +1,4 @@
-"""Compare face boxes: (n, 4) as left, top, right, bottom."""
+"""Compare bounding boxes: arrays (n, 4) of left, top, right, bottom."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from labeler.records import Face
 Boxes = NDArray[np.float64]
 
 SAME_FACE = 0.4
-"""Boxes with at least this intersection over union are of one face."""
+"""Lower limit on the intersection over union (IoU) of two boxes of one face."""
 
 
 class Matches(NamedTuple):
-    """How the faces found in a photograph compare with the annotated ones."""
+    """How the faces detected in a photo compare with the annotated ones."""
 
     right: int
     false: int
@@ -31,14 +31,14 @@ def of(faces: Sequence[Face]) -> Boxes:
 
 
 def match(found: Sequence[Face], annotated: Boxes, doubtful: Boxes) -> Matches:
-    """Give each face found, surest first, its nearest annotated box; a doubtful one is neither right nor wrong."""
+    """Match each detected face, by falling confidence, with its nearest annotated box; a doubtful box never counts."""
     surest_first = of(sorted(found, key=lambda face: -(face.score or 0)))
     free = overlaps(surest_first, annotated)
     doubts = overlaps(surest_first, doubtful)
     right = false = 0
     for row in range(len(surest_first)):
         if free[row].max(initial=0) >= SAME_FACE:
-            free[:, free[row].argmax()] = 0  # An annotated face is found once.
+            free[:, free[row].argmax()] = 0  # An annotated face is matched once.
             right += 1
         elif doubts[row].max(initial=0) < SAME_FACE:
             false += 1
@@ -46,7 +46,7 @@ def match(found: Sequence[Face], annotated: Boxes, doubtful: Boxes) -> Matches:
 
 
 def overlaps(some: Boxes, others: Boxes) -> NDArray[np.float64]:
-    """Return the intersection over union of each box with each of the others."""
+    """Return the intersection over union (IoU) of each box with each of the others."""
     sides = np.minimum(some[:, None, 2:], others[:, 2:]) - np.maximum(some[:, None, :2], others[:, :2])
     shared = sides.clip(0).prod(axis=2)
     united = areas(some)[:, None] + areas(others) - shared

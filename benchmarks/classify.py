@@ -1,6 +1,6 @@
-"""Measure `labeler classify` on face crops beside a plain Keras script, and beside the least that it takes.
+"""Measure `labeler classify` on face crops beside a plain Keras script, and beside a lower bound, the floor.
 
-All are whole processes. The pictures are read once before anything is timed, so that all find them in the page cache.
+All are whole processes. The crops are read once before anything is timed, so that all find them in the page cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORKER_GOAL_MB = 400.0
 
 
 def measure(options: Options) -> list[Goal]:
-    """Let the Keras script, labeler and the floor take turns."""
+    """Run the Keras script, labeler and the floor in turn."""
     folder, run = crops.tree(options), trained.run_directory(options)
     files = crops.files(folder)
     warm(files)
@@ -53,7 +53,7 @@ def measure(options: Options) -> list[Goal]:
 
 
 def print_memory(keras: Contender, labeler: Contender) -> list[Goal]:
-    """Print the largest peaks over all runs; return the goal for a worker, if that could be measured."""
+    """Print the largest peaks of all runs; return the goal for a worker, if it could be measured."""
     worker_mb = max(run.worker_peak_mb for run in labeler.runs)
     if not worker_mb:
         print(UNKNOWN_MEMORY)
@@ -72,9 +72,9 @@ def labels(table: Path) -> dict[str, str]:
 
 
 def print_agreement(keras_labels: dict[str, str], labeler_labels: dict[str, str]) -> None:
-    """Print how many files the two label differently; their pixels are not quite the same."""
+    """Print how many files get different labels; the decoded pixels differ slightly."""
     if keras_labels.keys() != labeler_labels.keys():
-        raise SystemExit(f"other files: Keras has {len(keras_labels)}, labeler {len(labeler_labels)}")
+        raise SystemExit(f"not the same files: Keras has {len(keras_labels)}, labeler {len(labeler_labels)}")
     differing = sum(label != labeler_labels[file] for file, label in keras_labels.items())
     cause = "TensorFlow decodes JPEGs with a faster, inexact transform by default, OpenCV with the exact one"
     print(f"Labels that differ: {differing:,} of {len(keras_labels):,} ({cause}).\n")

@@ -1,4 +1,4 @@
-"""Whole processes that take turns, and the table of what they took."""
+"""Whole processes that run in turn, and the table of their times."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from report import command_line
 
 @dataclass(slots=True)
 class Contender:
-    """A command that takes ``count`` pictures, and perhaps the same command for one of them."""
+    """A command for ``count`` images, and perhaps the same command for one of them."""
 
     name: str
     command: list[str]
     count: int = 1
     table: Path = Path()
-    """What it writes."""
+    """The table that it writes."""
     one: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     starts: list[Run] = field(default_factory=list)
@@ -33,23 +33,23 @@ class Contender:
 
     @property
     def seconds(self) -> float:
-        """Return what the whole process takes."""
+        """Return the median time of the whole process in seconds."""
         return median(self.runs)
 
     @property
     def rate(self) -> float:
-        """Return pictures per second of the whole process."""
+        """Return images per second of the whole process."""
         return self.count / self.seconds
 
     @property
     def rate_once_started(self) -> float:
-        """Return pictures per second without what a process with one picture takes."""
+        """Return images per second without the time that a process with one image takes."""
         working_s = self.seconds - median(self.starts)
         return (self.count - 1) / working_s if working_s > 0 else math.nan
 
 
 def take_turns(contenders: Iterable[Contender], repetitions: int) -> None:
-    """Run each contender once, then each once more, and so on."""
+    """Run all contenders in turn, ``repetitions`` times."""
     every = list(contenders)
     for number in range(repetitions):
         for contender in every:
@@ -58,15 +58,15 @@ def take_turns(contenders: Iterable[Contender], repetitions: int) -> None:
 
 
 def times_as_fast(contender: Contender, other: Contender) -> float:
-    """Return how many times the rate of another a contender reaches."""
+    """Return the ratio of the rates of two contenders."""
     return contender.rate / other.rate
 
 
 def print_times(contenders: Sequence[Contender], scratch: Path) -> None:
-    """Print the medians, with and without what one picture takes where that was measured, and the commands."""
+    """Print the medians, with and without the time for one image where it was measured, and the commands."""
     started = any(contender.starts for contender in contenders)
-    columns = ["whole process", "median s", *(["pictures/s"] if contenders[0].count > 1 else [])]
-    columns += ["with one, s", "pictures/s once started"] if started else []
+    columns = ["whole process", "median s", *(["images/s"] if contenders[0].count > 1 else [])]
+    columns += ["with one, s", "images/s once started"] if started else []
     print(f"| {' | '.join([*columns, 'every run, s'])} |\n|{'---|' * (len(columns) + 1)}")
     for contender in contenders:
         cells = [contender.name, f"{contender.seconds:.2f}"]
@@ -82,5 +82,5 @@ def print_times(contenders: Sequence[Contender], scratch: Path) -> None:
 
 
 def rounded(rate: float) -> str:
-    """Return a rate with three figures or more."""
+    """Return a rate, below 100 with one decimal."""
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}"

@@ -1,4 +1,4 @@
-"""The face crops that are measured on: FER-2013's where they are, else generated ones."""
+"""The face crops to measure on: those of FER-2013 where they are present, else generated ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 def tree(options: Options) -> Path:
-    """Return a folder of class folders with crops, 48x48 gray JPEGs; made by whoever asks first."""
+    """Return a folder of class folders with crops, 48x48 gray JPEGs; the first call makes it."""
     folder, count = options.scratch / "crops", options.size(COUNT, QUICK_COUNT)
     if folder.exists():
         return folder
@@ -33,19 +33,19 @@ def tree(options: Options) -> Path:
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the crops below a folder, in order."""
+    """Return the crops below a folder, sorted."""
     return sorted(folder.glob("*/*.jpg"))
 
 
 def generate(count: int, folder: Path) -> None:
-    """Write crops into class folders that are there, the same ones every time."""
+    """Write generated crops into existing class folders, the same ones every time."""
     for number in range(count):
         name = CLASSES[number % len(CLASSES)]
         cv2.imwrite(str(folder / name / f"{number:05}.jpg"), generated(number), [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def generated(number: int) -> NDArray[np.uint8]:
-    """Return a gradient with noise, about as much work to decode as a face."""
+    """Return a gradient with noise, which is about as much work to decode as a face."""
     random = np.random.default_rng(number)
     across, down = random.uniform(-60, 60, 2)
     ramp = np.linspace(-1, 1, SIDE)
@@ -54,7 +54,7 @@ def generated(number: int) -> NDArray[np.uint8]:
 
 
 def link(originals: list[Path], count: int, folder: Path) -> None:
-    """Fill a folder of class folders with ``count`` hard links, as many to each crop as it takes."""
+    """Fill a folder of class folders with ``count`` hard links, to all crops in turn."""
     for name in {original.parent.name for original in originals}:
         (folder / name).mkdir(parents=True)
     for number, original in zip(range(count), itertools.cycle(originals), strict=False):

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/damage.py ../shared/data/fer2013/train --count 800
     .venv/bin/python benchmarks/damage.py examples/photos/portraits --count 200
 
-Each damage flips one bit, or zeroes 64 bytes, at a place of the scans that the seed chooses. Pictures that a decoder
-refuses after it count for nothing here: they have no label.
+Each copy has one bit flipped, or 64 bytes zeroed, at a random place of its scans. Files that a decoder then refuses are
+not counted: they have no label.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def copied(folder: Path, target: Path, most: int, chance: random.Random) -> list[Path]:
-    """Copy at most so many JPEGs, chosen by chance, into a new folder."""
+    """Copy a random sample of at most ``most`` JPEGs into a new folder."""
     target.mkdir()
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg"})
     copies = []
@@ -59,7 +59,7 @@ def copied(folder: Path, target: Path, most: int, chance: random.Random) -> list
 
 
 def damage(paths: Sequence[Path], target: Path, count: int, chance: random.Random) -> None:
-    """Write so many damaged copies, of each picture about equally many, as `NUMBER/NAME` into a new folder."""
+    """Write ``count`` damaged copies, of all files in turn, as `NUMBER/NAME` into a new folder."""
     for number in range(count):
         path = paths[number % len(paths)]
         place = target / f"{number:06}" / path.name
@@ -80,7 +80,7 @@ def harmed(content: bytes, chance: random.Random, *, flip: bool) -> bytes:
 
 
 def first_scan(content: bytes) -> int:
-    """Return where the data of the first scan of a sound JPEG begins."""
+    """Return the offset of the data of the first scan of a sound JPEG."""
     at = 2
     while content[at + 1] != 0xDA:
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
@@ -88,14 +88,14 @@ def first_scan(content: bytes) -> int:
 
 
 def first_rows(folder: Path, settings: Settings, workers: int) -> dict[str, Row]:
-    """Label pictures as the command line does; return the row of each file's largest face by its path."""
+    """Label photos as the command line does; return the row of each file's largest face by its path."""
     with native_output.decoders():
         rows: Iterator[Row] = pipeline.label([folder], settings, workers)
         return {faces[0].file: faces[0] for faces in by_file(rows)}
 
 
 def figures(sound: dict[str, Row], damaged: dict[str, Row]) -> dict[str, int]:
-    """Count pictures: those with another label than before the damage, and how many of these are `damaged`."""
+    """Count files: those with another label than before the damage, and how many of these are `damaged`."""
     pairs = [(sound[file.rpartition("/")[2]], row) for file, row in damaged.items() if not row.failed]
     changed = [row for before, row in pairs if row.label != before.label]
     noticed = [row for row in changed if row.status is Status.DAMAGED]

@@ -1,7 +1,7 @@
-"""Measure the face finder on annotated photographs: precision, recall, F1, false boxes, milliseconds.
+"""Measure the face detector on annotated photos: precision, recall, F1, false positives, milliseconds.
 
-There is a row for the detector that ships and one for each other, at the default settings, through the code that
-`labeler classify` runs. Then the same photographs, stored in all eight EXIF orientations, must give the same boxes.
+There is one row for the shipped detector and one for each other, at the default settings, through the code that
+`labeler classify` runs. Then the same photos, stored in all eight EXIF orientations, must give the same boxes.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ SHIFT_GOAL = 0.03
 
 @dataclass(slots=True)
 class Score:
-    """What a detector made of the photographs."""
+    """A detector's results on the photos."""
 
     right: int = 0
     false: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
-    """Both by the file's name."""
+    """False positives and missed faces, by file name."""
     invented: Counter[str] = field(default_factory=Counter)
-    """Boxes in photographs without a face."""
+    """False positives in photos without a face, by file name."""
 
     @property
     def precision(self) -> float:
-        """Return the share of the boxes found that are faces."""
+        """Return the share of the detected boxes that are faces."""
         return self.right / max(self.right + self.false.total(), 1)
 
     @property
     def recall(self) -> float:
-        """Return the share of the faces that were found."""
+        """Return the share of the faces that were detected."""
         return self.right / max(self.right + self.missed.total(), 1)
 
     @property
@@ -59,17 +59,17 @@ class Score:
 
 
 def measure(options: Options) -> list[Goal]:
-    """Score and time the detectors, and turn the photographs."""
+    """Score and time the detectors, and compare the EXIF orientations."""
     folder = options.data / "photos"
     if not (folder / "faces.json").is_file():
-        print_section("Photographs: the face finder", "not measured")
+        print_section("Photos: the face detector", "not measured")
         print(photographs.ABSENT.format(folder))
         return []
     annotated = photographs.annotated(folder)[: options.size(sys.maxsize, QUICK_COUNT)]
     faceless = photographs.files(folder / "noface")
-    counts = f"{len(annotated)} photographs with {sum(len(photograph.faces) for photograph in annotated)} faces"
+    counts = f"{len(annotated)} photos with {sum(len(photograph.faces) for photograph in annotated)} faces"
     print_section(
-        "Photographs: the face finder",
+        "Photos: the face detector",
         f"{counts}, {len(faceless)} without; boxes match at an intersection over union of {boxes.SAME_FACE:g}",
     )
     detectors = ["", *options.detectors]
@@ -79,8 +79,8 @@ def measure(options: Options) -> list[Goal]:
     shifts = [print_shifts(detector, [photograph.file for photograph in annotated]) for detector in detectors]
     shipped, moved = scores[0], shifts[0].lost + shifts[0].gained + shifts[0].over(SHIFT_GOAL)
     goals = [
-        at_least(counts, "F1 of the face finder", F1_GOAL, shipped.f1, "{:.4f}"),
-        none(f"{len(faceless)} photographs without a face", "those in which one is found", len(shipped.invented)),
+        at_least(counts, "F1 of the face detector", F1_GOAL, shipped.f1, "{:.4f}"),
+        none(f"{len(faceless)} photos without a face", "those with a false positive", len(shipped.invented)),
         none("8 EXIF orientations", f"boxes lost, gained or moved by more than {SHIFT_GOAL:.0%}", moved),
     ]
     print_goals(goals)
@@ -88,12 +88,12 @@ def measure(options: Options) -> list[Goal]:
 
 
 def none(work: str, what: str, count: int) -> Goal:
-    """Return the goal to have none of something."""
+    """Return the goal that a count is zero."""
     return Goal(work, what, "none", str(count), met=not count)
 
 
 def print_score(detector: str, annotated: Sequence[Annotated], faceless: Sequence[Path], repetitions: int) -> Score:
-    """Score one detector, time it, and print its row; the first row prints the head."""
+    """Score one detector, time it, and print its row; the first one also prints the table's head."""
     settings = Settings(detector=detector, absolute=True)
     score = scored(Looker(settings), annotated, faceless)
     files = [*(photograph.file for photograph in annotated), *faceless]
@@ -114,7 +114,7 @@ def print_score(detector: str, annotated: Sequence[Annotated], faceless: Sequenc
 
 
 def scored(look: Looker, annotated: Sequence[Annotated], faceless: Sequence[Path]) -> Score:
-    """Look at every photograph and compare."""
+    """Detect the faces of every photo and compare them with the annotated ones."""
     score = Score()
     for photograph in annotated:
         faces = [face for face, _ in look(str(photograph.file)).faces]
@@ -128,7 +128,7 @@ def scored(look: Looker, annotated: Sequence[Annotated], faceless: Sequence[Path
 
 
 def print_mistakes(detector: str, score: Score) -> None:
-    """Print where a detector is wrong."""
+    """Print a detector's mistakes by file."""
     print(f"\nMistakes of {name(detector)}.", end=" ")
     for what, counts in (("Missed", score.missed), ("False", score.false), ("In faceless", score.invented)):
         where = ", ".join(f"{file} {count}" for file, count in counts.most_common())
@@ -148,5 +148,5 @@ def print_shifts(detector: str, files: Sequence[Path]) -> Shifts:
 
 
 def name(detector: str) -> str:
-    """Return what a detector is called in a table."""
-    return Path(detector).stem if detector else "the one that ships"
+    """Return the name of a detector in a table."""
+    return Path(detector).stem if detector else "the shipped one"

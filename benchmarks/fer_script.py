@@ -1,8 +1,8 @@
-"""Label the faces of photographs with the package `fer`: the script that `labeler classify` is measured against.
+"""Label the faces of photos with the package `fer`: a baseline for `labeler classify`.
 
-It is written the way its README shows, with the default detector, and keeps what `detect_emotions` returns.
+It is written as the package's README shows, with the default detector, and writes what `detect_emotions` returns.
 
-    python benchmarks/fer_script.py FOLDER_OF_PHOTOGRAPHS labels.csv
+    python benchmarks/fer_script.py FOLDER_OF_PHOTOS labels.csv
 
 It needs, in an environment of its own (OpenCV 5 has no Haar cascades, newer setuptools no pkg_resources):
 

@@ -1,10 +1,10 @@
-"""The least that labelling takes: processes that read, decode, resize and run the network. No table, no checks.
+"""The lower bound on the time to label: processes that read, decode, resize and run the network. No table, no checks.
 
     python benchmarks/floor_script.py FOLDER PROCESSES whole MODEL.onnx    read, decode, resize to 64x64, run
     python benchmarks/floor_script.py FOLDER PROCESSES scaled              read, decode JPEGs at an eighth of their size
 
-Every process starts by itself, lists the folder by itself and takes every PROCESSES-th file. Nothing is kept and
-nothing is said, so nothing that labels these files with OpenCV and ONNX Runtime can be faster.
+Every process lists the folder itself and takes every PROCESSES-th file. All results are dropped, so nothing that labels
+these files with OpenCV and ONNX Runtime can be faster.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def work(folder: str, processes: int, mode: str, model: str, number: int) -> None:
-    """Take every ``processes``-th file through the parts, beginning with the ``number``-th."""
+    """Run the steps on every ``processes``-th file, beginning with the ``number``-th."""
     import cv2
     import numpy as np
 
@@ -56,7 +56,7 @@ def work(folder: str, processes: int, mode: str, model: str, number: int) -> Non
 
 
 def read(file: str) -> bytes:
-    """Return a file's bytes by the plain system calls, half of what `open` costs."""
+    """Read a file by the plain system calls, which cost half of what `open` does."""
     descriptor = os.open(file, os.O_RDONLY)
     content = os.read(descriptor, os.fstat(descriptor).st_size)
     os.close(descriptor)

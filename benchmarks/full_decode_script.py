@@ -1,23 +1,24 @@
-"""Run labeler with every JPEG decoded in full: what `labeler classify` is measured against on large pictures.
+"""Run labeler with every JPEG decoded at full scale: a baseline for `labeler classify` on large photos.
 
     python benchmarks/full_decode_script.py classify FOLDER --out labels.csv ...
 
-Worker processes import the main module anew, so what stands at its top level holds for them, too.
+Worker processes import the main module anew, so its top-level code changes them, too.
 """
 
 from __future__ import annotations
 
 from labeler.__main__ import main
-from labeler.images.decode import _reduction
+from labeler.images import decode, pillow
 
 
 def reduction(*_: int) -> int:
-    """Return the scale at which a picture is decoded: whatever its size, its own."""
+    """Return the scale denominator 1 for every image."""
     return 1
 
 
-assert callable(_reduction)
-_reduction = reduction  # type: ignore[assignment] # It takes the same, under no names.
+for module in (decode, pillow):
+    assert callable(module.reduction)
+    module.reduction = reduction  # type: ignore[assignment] # The same arguments, without names.
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
-"""Train the documented network with plain Keras: the script that `labeler train` is measured against.
+"""Train the documented network with plain Keras: a baseline for `labeler train`.
 
-It is written the way Keras documents it: `ImageDataGenerator`, `flow_from_directory`, `fit`. The seconds of every
-epoch, training and validation, go into a table. Workers are threads, or processes if that is the last argument.
+It is written the way Keras documents it: `ImageDataGenerator`, `flow_from_directory`, `fit`. A table gets the seconds
+of every epoch, training and validation. Workers are threads, or processes if that is the last argument.
 
     python benchmarks/generator_script.py TRAINING VALIDATION seconds.csv WORKERS [processes]
 """
@@ -20,7 +20,7 @@ EPOCHS = 3
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Note how long every epoch takes, before anything is saved."""
+    """Record the seconds of every epoch, before anything is saved."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Measure whether `labeler classify` grows or slows down with the number of pictures."""
+"""Measure whether `labeler classify` takes more memory or slows down with the number of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEMORY_GOAL_MB = 30.0
 
 
 def measure(options: Options) -> list[Goal]:
-    """Let labeler take turns on some crops and on ten times as many."""
+    """Run labeler in turn on some crops and on ten times as many."""
     count = options.size(COUNT, QUICK_COUNT)
     originals = crops.files(crops.tree(options))
     folder, one = options.scratch / "grown", options.scratch / "one_row"
@@ -33,7 +33,7 @@ def measure(options: Options) -> list[Goal]:
     print_section("Growth", f"{count:,} crops 48x48, and ten hard links to each in as many folders")
     take_turns([few, many], options.repetitions)
     print_times([few, many], options.scratch)
-    shutil.rmtree(folder)  # A million names, which the system would go on remembering.
+    shutil.rmtree(folder)  # A million names, which the system would keep cached.
     started = many.rate_once_started / few.rate_once_started
     goals = [
         at_least(many.name, f"rate beside {few.name}", RATE_GOAL, many.rate / few.rate, SHARE),
@@ -45,14 +45,14 @@ def measure(options: Options) -> list[Goal]:
 
 
 def contender(folder: Path, count: int, one: Path, options: Options) -> Contender:
-    """Return labeler on a folder, and on one with a single picture."""
+    """Return labeler on a folder, and on one with a single image."""
     choices = ("--faces", "whole", "--workers", str(options.workers), "--model", "documented")
     table = options.scratch / "grown.csv"
     return Contender(f"{count:,} rows", classify(folder, table, *choices), count, table, classify(one, table, *choices))
 
 
 def print_memory(few: Contender, many: Contender) -> list[Goal]:
-    """Print the largest peaks of both; return the goals for how much they may differ, if that could be measured."""
+    """Print the largest peaks of both; return the goals for their difference, if it could be measured."""
     if not all(run.worker_peak_mb for run in (*few.runs, *many.runs)):
         print(UNKNOWN_MEMORY)
         return []

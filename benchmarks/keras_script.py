@@ -1,7 +1,7 @@
-"""Label a folder of face crops with plain Keras: the script that `labeler classify` is measured against.
+"""Label a folder of face crops with plain Keras: a baseline for `labeler classify`.
 
-It is written the way Keras documents it, and leaves out nothing that would make it faster in a line or two:
-pictures are read ahead in parallel, ``predict`` takes batches of 256, the standard library writes the table.
+It is written the way Keras documents it, with everything that makes it faster in a line or two: images are prefetched
+in parallel, ``predict`` takes batches of 256, the standard library writes the table.
 
     python benchmarks/keras_script.py FOLDER_OF_CLASS_FOLDERS best_model.keras labels.csv
 """

@@ -1,7 +1,7 @@
-"""Measure how fast `labeler train` learns beside plain Keras with its image generator: pictures per second.
+"""Measure the speed of `labeler train` beside plain Keras with its image generator, in images per second.
 
-Both train the documented network in batches of 32 on the same pictures and validate on the same few. What counts are
-the epochs from the second one on: labeler decodes every picture once, before the first, Keras in every epoch.
+Both train the documented network in batches of 32 on the same images and validate on the same few. The epochs from the
+second one on count: labeler decodes every image once, before the first epoch, Keras in every epoch.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ RATIO_GOAL = 5.0
 
 @dataclass(slots=True)
 class Learner(Contender):
-    """A command that trains, and notes in its table the seconds of every epoch."""
+    """A command that trains, and writes the seconds of every epoch to its table."""
 
     run_directory: Path | None = None
-    """What has to be new every time."""
+    """Removed before every run, because it has to be new."""
     first_epochs: list[float] = field(default_factory=list)
     later_epochs: list[float] = field(default_factory=list)
 
@@ -49,19 +49,19 @@ class Learner(Contender):
 
     @property
     def rate_later(self) -> float:
-        """Return training pictures per second from the second epoch on."""
+        """Return training images per second from the second epoch on."""
         return self.count / statistics.median(self.later_epochs)
 
 
 def measure(options: Options) -> list[Goal]:
-    """Let labeler and Keras, with each of its ways to read ahead, take turns."""
+    """Run labeler and Keras, with each of its ways to prefetch, in turn."""
     training, validation = options.scratch / "training", options.scratch / "validation"
     count, judged = split(crops.tree(options), training, validation)
     warm([*crops.files(training), *crops.files(validation)])
     keras = generators(training, validation, count, options)
     labeler = trainer(training, validation, count, options)
 
-    pictures = f"{count:,} crops 48x48 ({crops.kind(options)}) to learn from, {judged} to validate with"
+    pictures = f"{count:,} crops 48x48 ({crops.kind(options)}) for training, {judged} for validation"
     print_section("Training", f"{pictures}; documented network, batches of 32, {EPOCHS} epochs")
     take_turns([*keras, labeler], options.repetitions)
     print_epochs([*keras, labeler], options.scratch)
@@ -73,7 +73,7 @@ def measure(options: Options) -> list[Goal]:
 
 
 def split(folder: Path, training: Path, validation: Path) -> tuple[int, int]:
-    """Link the first few crops of every class into one folder and the rest into another; count both."""
+    """Hard-link the first few crops of every class into ``validation``, the rest into ``training``; count both."""
     counts = [0, 0]
     for class_folder in sorted(folder.iterdir()):
         for number, file in enumerate(sorted(class_folder.iterdir())):
@@ -86,7 +86,7 @@ def split(folder: Path, training: Path, validation: Path) -> tuple[int, int]:
 
 
 def generators(training: Path, validation: Path, count: int, options: Options) -> list[Learner]:
-    """Return plain Keras: as it comes, and with the two ways to read ahead that its documentation names."""
+    """Return plain Keras: with its defaults, and with the two ways to prefetch that its documentation names."""
     table = options.scratch / "seconds.csv"
     command = [*GENERATOR_SCRIPT, str(training), str(validation), str(table)]
     workers = str(options.workers)
@@ -108,9 +108,9 @@ def trainer(training: Path, validation: Path, count: int, options: Options) -> L
 
 
 def print_epochs(learners: Sequence[Learner], scratch: Path) -> None:
-    """Print the medians over all epochs of a kind, and the commands."""
+    """Print the median times of the first and of the later epochs, and the commands."""
     print(
-        "| contender | first epoch, s | later epochs, s | pictures/s, later | whole process, s | every later epoch, s |"
+        "| contender | first epoch, s | later epochs, s | images/s, later | whole process, s | every later epoch, s |"
     )
     print("|---|---|---|---|---|---|")
     for learner in learners:

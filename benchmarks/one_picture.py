@@ -1,4 +1,4 @@
-"""Measure how long the shortest commands take, from process start to finished file."""
+"""Measure the time of the shortest commands, from process start to finished file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELP_GOAL_S = 0.3
 
 
 def measure(options: Options) -> list[Goal]:
-    """Let the Keras script and labeler take turns on a folder with one picture, and labeler on that file."""
+    """Run the Keras script and labeler in turn on a folder with one crop, and labeler on that file."""
     run = trained.run_directory(options)
     folder = options.scratch / "one_crop"
     picture = lone(crops.tree(options), folder)
@@ -30,13 +30,13 @@ def measure(options: Options) -> list[Goal]:
     file = Contender("labeler classify, the file named", classify(picture, options.scratch / "file.csv", *choices))
     advice = Contender("labeler --help", [*LABELER, "--help"])
 
-    print_section("One picture", "A folder of class folders with one crop 48x48, documented network")
+    print_section("One image", "A folder of class folders with one crop 48x48, documented network")
     contenders = [keras, whole, file, advice]
     take_turns(contenders, options.repetitions)
     print_times(contenders, options.scratch)
     goals = [
-        at_least("1 picture", "beside the plain Keras script", KERAS_GOAL, times_as_fast(whole, keras)),
-        below("1 picture", "from process start to finished file", ONE_PICTURE_GOAL_S, whole.seconds),
+        at_least("1 image", "beside the plain Keras script", KERAS_GOAL, times_as_fast(whole, keras)),
+        below("1 image", "from process start to finished file", ONE_PICTURE_GOAL_S, whole.seconds),
         below("`labeler --help`", "from process start to end", HELP_GOAL_S, advice.seconds),
     ]
     print_goals(goals)
@@ -44,7 +44,7 @@ def measure(options: Options) -> list[Goal]:
 
 
 def lone(crops_folder: Path, folder: Path) -> Path:
-    """Make a folder with the same class folders and one picture, which is returned; Keras counts the folders."""
+    """Make a folder with the same class folders, which Keras counts, and one crop; return the crop's path."""
     for class_folder in crops_folder.iterdir():
         (folder / class_folder.name).mkdir(parents=True)
     original = crops.files(crops_folder)[0]

@@ -1,4 +1,4 @@
-"""What every benchmark is told."""
+"""The options of all benchmarks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ class Options:
     """One run of the benchmarks."""
 
     data: Path
-    """A folder like ../shared/data, with fer2013/train and photos; what is not there is generated or skipped."""
+    """A folder like ../shared/data, with fer2013/train and photos; what is missing is generated or skipped."""
     scratch: Path
-    """Where inputs and outputs go."""
+    """The temporary folder for inputs and outputs."""
     run: Path | None
     """A run directory of `labeler train`; without one, one epoch is trained."""
     repetitions: int
     workers: int
     quick: bool
-    """Take sizes that show that everything works, not how fast it is."""
+    """Take small sizes, which show that everything works, not how fast it is."""
     fer: str
     """An interpreter that has the package fer; empty for none."""
     detectors: tuple[str, ...]
-    """Other detectors to measure beside the one that ships."""
+    """Other detectors to measure beside the shipped one."""
 
     def size(self, full: int, quick: int) -> int:
-        """Return how much of something to measure."""
+        """Return the size to measure: the full one, or the one for `--quick`."""
         return quick if self.quick else full

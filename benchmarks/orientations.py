@@ -1,4 +1,4 @@
-"""Store photographs in all eight EXIF orientations and compare the face boxes found in them."""
+"""Store photos in all eight EXIF orientations and compare the bounding boxes detected in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""How the upright pixels are turned to be stored under each orientation."""
+"""How the upright pixels are transposed to be stored with each orientation."""
 
 ORIENTATION_TAG = 0x0112
 SAME_BOX = 0.5
@@ -31,7 +31,7 @@ SAME_BOX = 0.5
 
 @dataclass(slots=True)
 class Shifts:
-    """How far boxes moved between the first orientation and the others, in shorter sides of the box."""
+    """How far boxes moved between orientation 1 and the others, in units of the box's shorter side."""
 
     pairs: list[float] = field(default_factory=list)
     lost: int = 0
@@ -43,7 +43,7 @@ class Shifts:
 
 
 def compare(look: Looker, photographs: Sequence[Path]) -> Shifts:
-    """Look at every photograph in all orientations."""
+    """Detect the faces of every photo in all orientations."""
     shifts = Shifts()
     for photograph in photographs:
         with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def compare(look: Looker, photographs: Sequence[Path]) -> Shifts:
 
 
 def stored(photograph: Path, folder: Path) -> Iterator[Path]:
-    """Yield a file for each orientation; every one is encoded anew, so none has an advantage."""
+    """Yield a file for each orientation; each is encoded anew, so that none has an advantage."""
     with Image.open(photograph) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     for orientation, turn in STORED.items():
@@ -67,12 +67,12 @@ def stored(photograph: Path, folder: Path) -> Iterator[Path]:
 
 
 def found(look: Looker, file: Path) -> Boxes:
-    """Return the boxes of a picture's faces."""
+    """Return the bounding boxes of a photo's faces."""
     return boxes.of([face for face, _ in look(str(file)).faces])
 
 
 def add(shifts: Shifts, upright: Boxes, turned: Boxes) -> None:
-    """Pair the boxes of two files that show the same and note how far each moved at its worst edge."""
+    """Match the boxes of one photo in two orientations, and record the shift of the worst edge of each."""
     shared = boxes.overlaps(upright, turned)
     paired = 0
     for box, overlap in zip(upright, shared, strict=True):

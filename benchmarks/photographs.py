@@ -1,4 +1,4 @@
-"""The photographs that are measured on, and 12-megapixel ones made of them."""
+"""The photos to measure on, and 12-megapixel ones made of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from boxes import Boxes
 from numpy.typing import NDArray
 from options import Options
 
-ABSENT = "Skipped: no photographs in {}. Name a folder that has photos/ like ../shared/data with --data DIR.\n"
+ABSENT = "Skipped: no photos in {}. With --data DIR, name a folder that has photos/, like ../shared/data.\n"
 
 LONG_SIDE, SHORT_SIDE = 4000, 3000
 JPEG_QUALITY = 90
 GRAIN = 4.5
-"""Standard deviation of the noise that is added: an enlarged picture has none, and its file would be half as large as
-the 3 MB that a camera's has."""
+"""Standard deviation of the added noise: an enlarged photo has none, and its file would be half as large as the 3 MB
+of a camera's."""
 
 
 class Annotated(NamedTuple):
-    """A photograph whose faces are known."""
+    """A photo whose faces are known."""
 
     file: Path
     faces: Boxes
@@ -35,7 +35,7 @@ class Annotated(NamedTuple):
 
 
 def annotated(folder: Path) -> list[Annotated]:
-    """Return the photographs of ``faces.json``."""
+    """Return the photos of ``faces.json``."""
     known = json.loads((folder / "faces.json").read_text())["photos"]
     return [
         Annotated(folder / "faces" / name, corners(photo["faces"]), corners(photo["ignore"]))
@@ -44,24 +44,24 @@ def annotated(folder: Path) -> list[Annotated]:
 
 
 def corners(listed: list[list[float]]) -> Boxes:
-    """Return listed boxes as an array, even if there are none."""
+    """Return listed boxes as an array (n, 4), even if there are none."""
     return np.array(listed, np.float64).reshape(-1, 4)
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the files of a folder, in order."""
+    """Return the files of a folder, sorted."""
     return sorted(file for file in folder.glob("*") if file.is_file())
 
 
 DISTINCT = 200
-"""So many photographs are made; more are links to them."""
+"""Upper limit on the photos that are made; further ones are hard links to them."""
 
 TEXTURES = 20
 TEXTURE_SIDES = ((480, 640), (640, 480))
 
 
 def large(options: Options, count: int, folder: Path) -> list[Path]:
-    """Fill a new folder with ``count`` JPEGs of 12 megapixels; of textures where there are no photographs."""
+    """Fill a new folder with ``count`` JPEGs of 12 megapixels; of textures where there are no photos."""
     originals = options.scratch / "megapixels"
     if not originals.exists():
         print("making JPEGs of 12 megapixels ...", file=sys.stderr)
@@ -76,7 +76,7 @@ def large(options: Options, count: int, folder: Path) -> list[Path]:
 
 
 def enlarge(sources: Sequence[Path], count: int, folder: Path) -> None:
-    """Write ``count`` JPEGs of 12 megapixels that show the sources in turn, every other time around mirrored."""
+    """Write ``count`` JPEGs of 12 megapixels from the sources in turn, mirrored in every other round."""
     noise = np.random.default_rng(0).normal(0, GRAIN, (LONG_SIDE, LONG_SIDE, 1)).round().astype(np.int16)
     for number, (source, mirrored) in zip(range(count), turns(sources), strict=False):
         photograph = filled(cv2.imread(str(source)))
@@ -86,13 +86,13 @@ def enlarge(sources: Sequence[Path], count: int, folder: Path) -> None:
 
 
 def copied(originals: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy files into a folder, which is made for them."""
+    """Copy files into a new folder."""
     folder.mkdir()
     return [Path(shutil.copy(original, folder)) for original in originals]
 
 
 def textures(folder: Path) -> list[Path]:
-    """Write small pictures of blurred noise, finer and coarser; enlarged, they fill a file as photographs do."""
+    """Write small images of blurred noise, finer and coarser; enlarged, their files are as large as photos'."""
     folder.mkdir()
     made = []
     for number in range(TEXTURES):
@@ -111,7 +111,7 @@ def turns(sources: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def filled(photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the middle of a photograph at 12 megapixels, lying or upright as it is."""
+    """Return the centre of a photo at 12 megapixels, landscape or portrait as it is."""
     rows, columns = photograph.shape[:2]
     height, width = (LONG_SIDE, SHORT_SIDE) if rows > columns else (SHORT_SIDE, LONG_SIDE)
     scale = max(height / rows, width / columns)

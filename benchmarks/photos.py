@@ -1,9 +1,9 @@
-"""Measure `labeler classify` on photographs: beside the sum of its parts, and beside the package `fer`.
+"""Measure `labeler classify` on photos: beside the sum of its parts, and beside the package `fer`.
 
-First on JPEGs of 12 megapixels: the whole process, and in turn with it the parts (scaled decode, face finder, crops
-and network), each timed alone in one thread. Then on the large photographs as they are, as whole processes in turn:
-labeler and, with an interpreter that has it, fer with its default detector (fer_script.py says what to install).
-Starting is a part of a whole process; what one photograph takes is printed, too, and what is left without it.
+First on JPEGs of 12 megapixels: the whole process, and in turn with it the parts (scaled decode, face detector, crops
+and network), each timed alone in one thread. Then on the large photos as they are, as whole processes in turn: labeler
+and, with an interpreter that has it, fer with its default detector (fer_script.py says what to install). A whole
+process includes its start; the time for one photo, and the rate without it, are printed, too.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ RATIO_GOAL = 15.0
 
 
 def measure(options: Options) -> list[Goal]:
-    """Measure both; without photographs there are no faces to find."""
+    """Measure both; without photos there are no faces to detect."""
     originals = photographs.files(options.data / "photos" / "large")[: options.size(sys.maxsize, QUICK_COUNT)]
     if not originals:
-        print_section("Photographs: end to end", "not measured")
+        print_section("Photos: end to end", "not measured")
         print(photographs.ABSENT.format(options.data / "photos"))
         return []
     large = photographs.copied(originals, options.scratch / "large")
@@ -49,12 +49,12 @@ def measure(options: Options) -> list[Goal]:
 
 
 def beside_parts(options: Options) -> list[Goal]:
-    """Let the whole process and the parts take turns on photographs of 12 megapixels."""
+    """Run the whole process and the parts in turn on photos of 12 megapixels."""
     made = photographs.large(options, options.size(COUNT, QUICK_COUNT), options.scratch / "portraits")
     warm(made)
     megabytes = statistics.fmean(file.stat().st_size for file in made) / 1e6
-    work = f"{len(made)} JPEGs of 12 megapixels, faces found"
-    print_section("Photographs: end to end, beside the sum of the parts", f"{work}, {megabytes:.1f} MB each")
+    work = f"{len(made)} JPEGs of 12 megapixels, faces detected"
+    print_section("Photos: end to end, beside the sum of the parts", f"{work}, {megabytes:.1f} MB each")
     whole = labeler(made, options)
     bench = Bench(Settings(), made[0])
     timed = []
@@ -66,7 +66,7 @@ def beside_parts(options: Options) -> list[Goal]:
     print_parts(parts, whole, faces(whole), options.workers)
     possible = options.workers / parts.sum_s
     goals = [
-        at_least(work, "photographs/s", RATE_GOAL, whole.rate, "{:.1f}"),
+        at_least(work, "photos/s", RATE_GOAL, whole.rate, "{:.1f}"),
         at_least(work, "beside the sum of the parts", SHARE_GOAL, whole.rate / possible, SHARE),
     ]
     print_goals(goals)
@@ -74,20 +74,20 @@ def beside_parts(options: Options) -> list[Goal]:
 
 
 def print_parts(parts: Parts, whole: Contender, faces: int, workers: int) -> None:
-    """Print the parts and what they would allow."""
-    print("| part, alone in one thread | ms per photograph |\n|---|---|")
-    print(f"| scaled decode | {parts.decode_s * 1000:.1f} |\n| face finder | {parts.find_s * 1000:.1f} |")
+    """Print the times of the parts, and the rate that they alone would allow."""
+    print("| part, alone in one thread | ms per photo |\n|---|---|")
+    print(f"| scaled decode | {parts.decode_s * 1000:.1f} |\n| face detector | {parts.find_s * 1000:.1f} |")
     print(f"| crops and network | {parts.predict_s * 1000:.1f} |\n| sum | {parts.sum_s * 1000:.1f} |\n")
     possible = workers / parts.sum_s
-    print(f"{faces} faces. The parts alone would allow {workers} / sum = {possible:.1f} photographs/s;", end=" ")
+    print(f"{faces} faces. The parts alone would allow {workers} / sum = {possible:.1f} photos/s;", end=" ")
     print(f"once started, {whole.rate_once_started / possible:.0%} of that is reached.\n")
 
 
 def beside_fer(large: Sequence[Path], options: Options) -> list[Goal]:
-    """Let labeler and fer take turns on large photographs."""
+    """Run labeler and fer in turn on large photos."""
     warm(large)
-    work = f"{len(large)} photographs of 2 megapixels and more"
-    print_section("Photographs: end to end, beside the package fer", work)
+    work = f"{len(large)} photos of 2 megapixels and more"
+    print_section("Photos: end to end, beside the package fer", work)
     ours = labeler(large, options)
     versions = fer_versions(options.fer)
     contenders = [ours, *([fer(large, options)] if versions else [])]
@@ -106,7 +106,7 @@ def beside_fer(large: Sequence[Path], options: Options) -> list[Goal]:
 
 
 def labeler(pictures: Sequence[Path], options: Options) -> Contender:
-    """Return labeler on the folder of some photographs, and on the first alone."""
+    """Return labeler on the folder of some photos, and on the first alone."""
     folder = pictures[0].parent
     one = photographs.copied(pictures[:1], options.scratch / f"{folder.name}_one")[0].parent
     table, workers = options.scratch / f"{folder.name}.csv", ("--workers", str(options.workers))
@@ -115,7 +115,7 @@ def labeler(pictures: Sequence[Path], options: Options) -> Contender:
 
 
 def fer(pictures: Sequence[Path], options: Options) -> Contender:
-    """Return fer on the folder of some photographs, and on the first alone."""
+    """Return fer on the folder of some photos, and on the first alone."""
     folder = pictures[0].parent
     one = photographs.copied(pictures[:1], options.scratch / f"{folder.name}_one_fer")[0].parent
     table = options.scratch / "fer.csv"
@@ -131,7 +131,7 @@ def faces(contender: Contender) -> int:
 
 
 def fer_versions(python: str) -> str:
-    """Return what an interpreter has of fer; empty, with a message, when it cannot be measured."""
+    """Return the versions of fer's packages in an interpreter; empty, with a message, when fer cannot be measured."""
     if not python:
         print("fer: skipped. Name an interpreter that has it with --fer PYTHON; fer_script.py says what to install.\n")
         return ""

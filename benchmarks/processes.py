@@ -1,4 +1,4 @@
-"""Run commands as whole processes, with the time and the memory that they took."""
+"""Run commands as whole processes, and measure their time and peak memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Where commands run: beside the packages, so that a checkout needs no installation."""
+"""Working directory of the commands: beside the packages, so that a checkout needs no installation."""
 
 LABELER = (sys.executable, "-m", "labeler")
 SAMPLE_EVERY_S = 0.2
@@ -23,26 +23,26 @@ SAMPLE_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished process: how long it took and how much memory it and its descendants had at most."""
+    """One finished process: its time, and the peak memory of it and of its descendants."""
 
     seconds: float
     own_peak_mb: float
     worker_peak_mb: float
-    """Of the largest descendant. Both are 0 where the system does not tell."""
+    """Peak of the largest descendant. Both peaks are 0 where the system does not report them."""
 
 
 def classify(pictures: Path, table: Path, *options: str) -> list[str]:
-    """Return the command that labels pictures anew and prints nothing."""
+    """Return the command that labels photos anew and prints nothing."""
     return [*LABELER, "classify", str(pictures), "--out", str(table), "--overwrite", "--quiet", *options]
 
 
 def floor(pictures: Path, processes: int, *work: str) -> list[str]:
-    """Return the command that does nothing but a part of the work; for the parts see the script."""
+    """Return the command of the floor, which does only a part of the work; for its arguments see the script."""
     return [sys.executable, str(ROOT / "benchmarks" / "floor_script.py"), str(pictures), str(processes), *work]
 
 
 def warm(files: Iterable[Path]) -> None:
-    """Read files once, so that whoever is timed finds them in the page cache."""
+    """Read files once, so that every timed process finds them in the page cache."""
     for file in files:
         file.read_bytes()
 
@@ -53,7 +53,7 @@ def median(runs: Sequence[Run]) -> float:
 
 
 def finish(command: Sequence[str]) -> Run:
-    """Run a command to its end and return what it took; stop the benchmark when it fails."""
+    """Run a command to its end and measure it; stop the benchmark when it fails."""
     peaks_kb: dict[int, int] = {}
     done = threading.Event()
     with tempfile.TemporaryFile("w+") as complaints:
@@ -73,12 +73,12 @@ def finish(command: Sequence[str]) -> Run:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment, with leave to keep compiled modules, as those of installed packages are."""
+    """Return the environment in which Python keeps compiled modules, as it does for installed packages."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def watch(pid: int, peaks_kb: dict[int, int], done: threading.Event) -> None:
-    """Note the peak memory of a process and its descendants until ``done``; only Linux tells."""
+    """Record the peak memory of a process and its descendants until ``done``; only Linux reports it."""
     while not done.wait(SAMPLE_EVERY_S):
         for member in family(pid):
             peaks_kb[member] = max(peaks_kb.get(member, 0), peak_kb(member))
@@ -98,12 +98,12 @@ def family(pid: int) -> Iterator[int]:
 
 
 def peak_kb(pid: int) -> int:
-    """Return the largest resident memory that a process has had so far; 0 when it is gone."""
+    """Return the peak resident memory of a process (VmHWM); 0 when it is gone."""
     return status_field(Path(f"/proc/{pid}/status"), "VmHWM")
 
 
 def status_field(status: Path, name: str) -> int:
-    """Return a number from a process's status file; 0 when it is not there."""
+    """Return a number from a process's status file; 0 when it is missing."""
     try:
         lines = status.read_text().splitlines()
     except OSError:

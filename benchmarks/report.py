@@ -1,4 +1,4 @@
-"""What the benchmarks print: the machine, what each one measures, and goals beside what was reached."""
+"""What the benchmarks print: the machine, what each one measures, and goals beside results."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ SHARE = "{:.1%}"
 SECONDS = "{:.2f} s"
 MEGABYTES = "{:.0f} MB"
 
-UNKNOWN_MEMORY = "Peak memory: not measured (it needs Linux's /proc, worker processes, and more pictures).\n"
+UNKNOWN_MEMORY = "Peak memory: not measured (it needs Linux's /proc, worker processes, and more images).\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was to be reached and what was, in words."""
+    """A goal and its result, in words."""
 
     work: str
     beside: str
-    """What it is compared with."""
+    """The quantity, or what it is compared with."""
     wanted: str
     reached: str
     met: bool
 
 
 def at_least(work: str, beside: str, wanted: float, reached: float, unit: str = TIMES) -> Goal:
-    """Return the goal to reach so much or more."""
+    """Return the goal to reach at least ``wanted``."""
     return Goal(work, beside, f"at least {unit.format(wanted)}", unit.format(reached), reached >= wanted)
 
 
 def below(work: str, beside: str, wanted: float, reached: float, unit: str = SECONDS) -> Goal:
-    """Return the goal to stay below so much."""
+    """Return the goal to stay below ``wanted``."""
     return Goal(work, beside, f"below {unit.format(wanted)}", unit.format(reached), reached < wanted)
 
 
 class Kept(io.StringIO):
-    """Keep what is written to a stream, and write it there, too."""
+    """A stream that keeps what is written, and writes it to another stream, too."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Kept(io.StringIO):
 
 
 def print_machine(options: Options) -> None:
-    """Print the command, the machine, the versions and what holds for every benchmark."""
+    """Print the command, the machine, the versions and the options of all benchmarks."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     shown = [os.path.basename(word) if os.path.isabs(word) else word for word in sys.argv]
     print(f"Command: `python {shlex.join(shown)}`\n")
@@ -85,20 +85,20 @@ def print_machine(options: Options) -> None:
 
 
 def print_section(title: str, subject: str) -> None:
-    """Print the head of a benchmark; figures taken beside other work are worth less, so the load stands there."""
+    """Print the heading of a benchmark, with the machine's load: figures taken beside other work are worth less."""
     load = f"; load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
     print(f"## {title}\n\n{subject}{load}.\n")
 
 
 def print_goals(goals: Iterable[Goal]) -> None:
-    """Print what a benchmark was to reach."""
+    """Print the goals and results of a benchmark."""
     for goal in goals:
         print(f"- {goal.work}, {goal.beside}: {goal.reached} (goal: {goal.wanted}, {verdict(goal)}).")
     print()
 
 
 def print_summary(goals: Iterable[Goal]) -> None:
-    """Print what all benchmarks were to reach, as a table."""
+    """Print the goals and results of all benchmarks as a table."""
     print("| work | measured | goal | reached | |\n|---|---|---|---|---|")
     for goal in goals:
         print(f"| {goal.work} | {goal.beside} | {goal.wanted} | {goal.reached} | {verdict(goal)} |")
@@ -106,7 +106,7 @@ def print_summary(goals: Iterable[Goal]) -> None:
 
 
 def command_line(command: Sequence[str], scratch: Path) -> str:
-    """Return a command as one would type it: without the folders of this run."""
+    """Return a command as a user would type it, without the folders of this run."""
     words = [word.removeprefix(f"{scratch}/").removeprefix(f"{ROOT}/") for word in command]
     words[0] = Path(words[0]).name
     if words[1:3] == ["-m", "labeler"]:
@@ -123,7 +123,7 @@ def version(package: str) -> str:
 
 
 def cpu() -> str:
-    """Return the processor's name where the system tells it."""
+    """Return the processor's name where the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,11 +1,10 @@
-"""Measure everything that is promised, side by side, and keep the figures: `make bench`.
+"""Measure everything that is promised, side by side, and write the figures to a file: `make bench`.
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, one, scaled, growth, training, faces and photos; without a name all of them run, and what they
-print is kept as benchmarks/RESULTS.md. It needs the `train` extra. The inputs are made in a temporary folder (TMPDIR
-says where; 2 GB), from what is in --data, or generated. It takes about 20 minutes on two cores; let nothing else run
-on the machine meanwhile.
+The parts are crops, one, scaled, growth, training, faces and photos. Without a name all of them run, and their output
+becomes benchmarks/RESULTS.md. Needs the extra `train`. The inputs are made in a temporary folder (2 GB; TMPDIR chooses
+it), from the files in --data, or generated. It takes about 20 minutes on two cores; let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -71,14 +70,14 @@ def parse() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--out", type=Path, help="where to keep the figures; by default RESULTS.md, if all are taken")
+    parser.add_argument("--out", type=Path, help="file for the figures; by default RESULTS.md, if all parts run")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="fer2013/ and photos/")
     parser.add_argument("--run", type=Path, help="run directory of `labeler train`; by default one epoch is trained")
     parser.add_argument("--fer", metavar="PYTHON", default="", help="an interpreter that has the package fer")
-    parser.add_argument("--detector", action="append", default=[], help="another one in YuNet's format to measure")
+    parser.add_argument("--detector", action="append", default=[], help="a detector to measure, in YuNet's format")
     arguments = parser.parse_args()
     if unknown := set(arguments.part) - set(PARTS):
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
@@ -86,7 +85,7 @@ def parse() -> argparse.Namespace:
 
 
 def measured(parts: Iterable[str], options: Options) -> str:
-    """Run some parts; print and return what they print, the goals first."""
+    """Run some parts; print their output, and return it with the goals first."""
     head, sections, summary = (Kept(sys.stdout) for _ in range(3))
     with contextlib.redirect_stdout(head):
         print(HEAD)
@@ -103,7 +102,7 @@ def measured(parts: Iterable[str], options: Options) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)

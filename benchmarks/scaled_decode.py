@@ -1,4 +1,4 @@
-"""Measure `labeler classify --faces whole` on JPEGs of 12 megapixels: what decoding them at a smaller scale saves."""
+"""Measure what decoding at a smaller scale saves: `labeler classify --faces whole` on JPEGs of 12 megapixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLOOR_GOAL = 0.85
 
 
 def measure(options: Options) -> list[Goal]:
-    """Let labeler, labeler with every picture decoded in full, and the floor take turns."""
+    """Run labeler, labeler with every image decoded at full scale, and the floor in turn."""
     count = options.size(COUNT, QUICK_COUNT)
     folder = options.scratch / "photographs"
     files = photographs.large(options, count, folder)
@@ -37,7 +37,7 @@ def measure(options: Options) -> list[Goal]:
     least = Contender("the floor", floor(folder, options.workers, "scaled"), count)
 
     work = f"{count} JPEGs of 12 megapixels"
-    print_section("Photographs, each taken whole", f"{work}, {megabytes:.1f} MB each, documented network")
+    print_section("Photos, each taken whole", f"{work}, {megabytes:.1f} MB each, documented network")
     take_turns([labeler, full, least], options.repetitions)
     check_decoded_in_full(table, full_table)
     print_times([labeler, full, least], options.scratch)
@@ -50,10 +50,10 @@ def measure(options: Options) -> list[Goal]:
 
 
 def check_decoded_in_full(scaled_table: Path, full_table: Path) -> None:
-    """Stop when two tables hold the same scores: other pixels give others, so nothing was decoded in full."""
+    """Stop when most scores are equal: other pixels give other scores, so no image was decoded at full scale."""
     scaled, full = scores(scaled_table), scores(full_table)
     if sum(score == full[file] for file, score in scaled.items()) > len(scaled) / 2:
-        raise SystemExit("full_decode_script.py has no effect: fit it to labeler.images.decode as it is now")
+        raise SystemExit("full_decode_script.py has no effect: adapt it to labeler.images.decode")
 
 
 def scores(table: Path) -> dict[str, str]:

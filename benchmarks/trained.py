@@ -1,4 +1,4 @@
-"""The documented network, trained a little: its speed does not depend on how good it is."""
+"""The documented network, trained for one epoch: its speed does not depend on its accuracy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes import LABELER, finish
 
 
 def run_directory(options: Options) -> Path:
-    """Return a run directory with best_model.keras and the model.onnx made of it; trained by whoever asks first."""
+    """Return a run directory with best_model.keras and the model.onnx made of it; the first call trains it."""
     if options.run:
         return options.run
     run = options.scratch / "run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labeler._version import __version__
 from labeler.errors import LabelerError
@@ -13,8 +13,10 @@ from labeler.records import Row, Settings, Status
 if TYPE_CHECKING:
     import pandas
 
+    from labeler.labeler import Labeler
 
-__all__ = ["LabelerError", "Row", "Settings", "Status", "__version__", "label", "read"]
+
+__all__ = ["Labeler", "LabelerError", "Row", "Settings", "Status", "__version__", "label", "read"]
 
 
 def label(
@@ -24,19 +26,19 @@ def label(
     workers: int = 1,
     progress: bool = False,
 ) -> Iterator[Row]:
-    """Yield one row per face, and one per file that gave none, for the pictures in folders and files.
+    """Yield one row per face, and one per file in which no face was labelled, for the photos in folders and files.
 
     Args:
         inputs: A folder, a file, or several.
-        settings: The model, the threshold, and what else decides about rows.
+        settings: The model, the threshold, and everything else that decides the content of the rows.
         workers: Processes. More than one needs a script whose own work stands below
             ``if __name__ == "__main__":``, as always with Python's multiprocessing. With one, nothing of this process
-            is changed, not even where its stderr leads: what decoders say there is not heard, no picture is `damaged`,
-            and nothing limits the time that a picture may take.
+            is changed, not even where its stderr leads: the decoders' warnings are not read, no photo is `damaged`,
+            and nothing limits the time that a photo may take.
         progress: Show a tqdm bar, in a notebook or a terminal.
 
     Raises:
-        LabelerError: there is no picture, or the model cannot be used. A bad picture is a row, no error.
+        LabelerError: there is no photo, or the model cannot be used. A bad photo is a row, not an error.
     """
     from labeler import pipeline
 
@@ -53,8 +55,17 @@ def read(path: str | Path) -> pandas.DataFrame:
     """Return a finished table as a pandas DataFrame.
 
     Raises:
-        LabelerError: there is no such table, or it is not one of ours.
+        LabelerError: there is no such table, or labeler did not write it.
     """
     from labeler.tables import dataframe
 
     return dataframe.read(path)
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Labeler` on first use: it takes 0.2 s, which the command line does not have."""
+    if name != "Labeler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from labeler.labeler import Labeler
+
+    return Labeler

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NoReturn
 
 from labeler import streams
+
+WORKER_MODULES = ("labeler.labeling", "labeler.pipeline")
+"""Those of the pipeline, which takes too long to be imported here."""
 
 
 def main() -> None:
@@ -18,12 +20,12 @@ def main() -> None:
     use_utf8()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where Ctrl-C is to be ignored.
         signal.signal(signal.SIGINT, _stop)  # Until a command runs, which has more to say; see `boundary`.
-    if will_label_folders(sys.argv[1:]):
+    if will_label(sys.argv[1:]):
         from labeler import native_output  # Deferred, as all that takes time: Ctrl-C ends it at once.
-        from labeler.executors import processes
+        from labeler.executors import fork_server
 
         with native_output.decoders():  # A worker that cannot start may only say so to us.
-            processes.warm_up()
+            fork_server.warm_up(WORKER_MODULES)
     from labeler.cli import app  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
 
     app.main()
@@ -46,11 +48,12 @@ def _stop(*_: object) -> NoReturn:
     os._exit(130)
 
 
-def will_label_folders(arguments: Sequence[str]) -> bool:
+def will_label(arguments: Sequence[str]) -> bool:
     """Say whether a command line is that of a run with worker processes, as far as that shows before it is parsed."""
-    alone = "--workers=1" in arguments or ("--workers", "1") in pairwise(arguments)
-    folders = any(os.path.isdir(argument) for argument in arguments[1:])
-    return arguments[:1] == ["classify"] and folders and not alone
+    command, given = arguments[:1], arguments[1:]
+    if command == ["sort"]:
+        return any(map(os.path.isdir, given[:1]))  # A table has its labels already.
+    return command == ["classify"] and any(map(os.path.exists, given))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from labeler import storage
 from labeler.errors import OutputError
-from labeler.images.decode import ImageError, Picture, read
+from labeler.images.picture import ImageError, Picture
+from labeler.images.read import read
 from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
 
@@ -70,7 +72,7 @@ def _annotated(
     if row.failed:
         return Annotated(row.file, reason=f"{row.status}: {row.reason}")
     try:
-        picture = read(os.path.join(settings.root, row.file), 1, longer, settings.max_pixels)
+        picture, _ = read(storage.at(settings.root), row.file, 1, longer, settings.max_pixels)
     except ImageError as exc:
         return Annotated(row.file, reason=f"{exc.status}: {exc.reason}")
     target = _target(row.file, settings.root)

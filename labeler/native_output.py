@@ -1,7 +1,7 @@
-"""Keep the chatter of native code off the terminal, and hear what decoders say in it.
+"""Capture what native code writes to stderr: keep it off the terminal, and read the decoders' warnings in it.
 
-Where stderr leads is one thing for a whole process, so its state is kept here, and only processes that labeler started
-are listened to: its workers and its command line. It is imported before TensorFlow, and imports nothing heavy.
+File descriptor 2 is global to a process, so its state is kept here, and it is captured only in processes that labeler
+started: its workers and its command line. Imported before TensorFlow; imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
 _ear: mmap.mmap | None = None
-"""What native code writes to stderr, zeros where it wrote nothing; None when nobody listens. Looking into memory costs
-0.1 microseconds a picture, asking the system five times as much."""
+"""The captured stderr as a memory map, zeros where nothing was written; None when it is not captured. Looking into
+memory costs 0.1 microseconds an image, a system call five times as much."""
 
 _EAR_BYTES = 1 << 16
-"""So much is heard at once: no file can fill the memory with warnings."""
+"""Upper limit on captured bytes, so that no file can fill the memory with warnings."""
 
 
 @contextmanager
 def stderr() -> Iterator[None]:
-    """Hold back what is written to stderr, by native code too; show it after all when the block fails.
+    """Hold back what is written to stderr, by native code too; print it after all when the block fails.
 
-    TensorFlow's libraries log while they are loaded, before any of its settings is heard.
+    TensorFlow's libraries log while they are loaded, before any of its settings takes effect.
     """
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -53,7 +53,7 @@ def stderr() -> Iterator[None]:
 
 @contextmanager
 def decoders() -> Iterator[None]:
-    """Keep what native code writes to stderr for `heard`. Python's stderr stays. For the command line's own process."""
+    """Capture native code's stderr for `heard`; `sys.stderr` still prints. For the command line's own process."""
     global _ear
     sys.stderr.flush()
     before, outer = sys.stderr, _ear
@@ -72,19 +72,19 @@ def decoders() -> Iterator[None]:
 
 
 def listen() -> None:
-    """Keep what native code writes to stderr for `heard`, from now on; Python's stderr leads nowhere. For a worker."""
+    """Capture native code's stderr for `heard`, from now on; `sys.stderr` becomes the null device. For a worker."""
     global _ear
     _ear = _listening()
     sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
 
 
 def listens() -> bool:
-    """Say whether what native code writes to stderr can be heard."""
+    """Say whether native code's stderr is captured."""
     return _ear is not None
 
 
 def heard() -> str:
-    """Return what native code has written to stderr since it was last asked for; nothing when nobody listens."""
+    """Return what native code wrote to stderr since the last call; an empty text when it is not captured."""
     if _ear is None or not _ear[0]:
         return ""
     end = _ear.find(b"\0")
@@ -95,12 +95,12 @@ def heard() -> str:
 
 
 def _listening() -> mmap.mmap | None:
-    """Let a file in memory take the place of stderr's descriptor; return its content, None where none can be made."""
+    """Redirect file descriptor 2 to a file in memory (memfd) and return its memory map; None where that fails."""
     try:
         with tempfile.TemporaryFile() if not hasattr(os, "memfd_create") else _memory() as file:
-            os.ftruncate(file.fileno(), _EAR_BYTES)  # Fails where files may not be so large (ulimit -f).
+            os.ftruncate(file.fileno(), _EAR_BYTES)  # Fails if files may not be so large (ulimit -f).
             if hasattr(fcntl, "F_SEAL_GROW"):
-                with suppress(OSError):  # It is no file in memory.
+                with suppress(OSError):  # A temporary file, which cannot be sealed.
                     fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
             ear = mmap.mmap(file.fileno(), _EAR_BYTES)
             os.dup2(file.fileno(), 2)
@@ -118,5 +118,5 @@ def _memory() -> IO[bytes]:
 def _writes_to_2(stream: TextIO) -> bool:
     try:
         return stream.fileno() == 2
-    except (OSError, ValueError):  # A stream in memory, or a closed one.
+    except (OSError, ValueError):  # In memory, or closed.
         return False

@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from labeler._version import __version__
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.executors import processes
+from labeler.executors.cores import cores
+from labeler.executors.executor import Executor, InProcess
+from labeler.executors.processes import Processes
 from labeler.inference import bundle
 from labeler.profile import Profile, Spent
-from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Redo, Row, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
-from labeler.tables import reader, writer
+from labeler.storage.crops import Crops
+from labeler.tables import reader, run_record
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
+from labeler.tables.writer import TableWriter
 
 if TYPE_CHECKING:
     from labeler.labeling import Timed, Vary
@@ -31,6 +36,12 @@ FIRST_BATCH, LARGEST_BATCH = 4, 512
 BATCH_S = 0.05
 """What a batch should take: long enough to make the traffic between processes cheap (crops: 14,300 a second in
 batches of 512, 11,400 in batches of 32), short enough to share large photographs out evenly."""
+
+WORKER_MODULES = ("labeler.labeling", "labeler.pipeline")
+"""What a worker process imports to label; `labeler.__main__` has them loaded while the command line is parsed."""
+
+Labelled = tuple[list[Row], Spent]
+"""The rows of a batch, and what it took."""
 
 Progress = Callable[[Tally, int | None], None]
 """Called at first, while the table is read, after every batch and at last, with the tally so far and the number of
@@ -56,6 +67,8 @@ class Job:
     """Which files of the table are labelled again; an unfinished table is completed before."""
     selection: Selection = field(default_factory=Selection)
     """Which of the pictures are labelled now; what else stands in the table stays."""
+    executor: Executor[Labelled] | None = None
+    """Where the batches are labelled; None for ``workers`` supervised processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,7 @@ def label(
 ) -> Iterator[Row]:
     """Yield the rows of every picture in some folders and files, in the order of `Source`.
 
-    For ``workers`` and ``batch_size`` see `Job`, for ``vary`` `labeling.Looker`.
+    One worker is this process; for more, and for ``batch_size``, see `Job`, for ``vary`` `labeling.Looker`.
 
     Raises:
         NoPicturesError: there is no picture.
@@ -127,9 +140,9 @@ def label(
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
-    for rows in _labelled(names, labeler, batch_size, Profile(workers or processes.cores())):
-        source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
-        yield from rows
+    executor: Executor[Labelled] = InProcess() if workers == 1 else _processes(workers)
+    profile = Profile(executor.workers)
+    yield from chain.from_iterable(_labelled(source, names, labeler, executor, batch_size, profile))
 
 
 def classify(job: Job, progress: Progress | None = None) -> Summary:
@@ -142,7 +155,7 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
     if job.overwrite and job.redo:
         raise LabelerError("--overwrite labels every file again; leave out --retry-failed and --refresh")
     reader.check(job.out)
-    begun = reader.unfinished(job.out) if job.redo else None
+    begun = run_record.unfinished(job.out) if job.redo else None
     if begun and not job.redo.issubset(begun.redo or ()):
         _classify(replace(job, redo=frozenset()), progress)
     return _classify(job, progress)
@@ -150,30 +163,19 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
-    settings, selection = job.settings, job.selection
-    source = Source(job.inputs, absolute=settings.absolute, all_files=job.all_files, selection=selection)
+    source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files, selection=job.selection)
     names = _at_least_one(source)
-    settings = _complete(settings, source)
-    card = bundle.card(Path(settings.model))
-    if settings.save_crops:
-        _check_crops(settings.save_crops, source, job)
+    job = replace(job, settings=_complete(job.settings, source))
+    card = bundle.card(Path(job.settings.model))
+    if job.settings.save_crops:
+        _check_crops(job.settings.save_crops, source, job)
+    executor = job.executor or _processes(job.workers)
+    profile = Profile(executor.workers)
+    labeler = partial(_labeler, job.settings, job.device)
+    label = partial(_labelled, source, labeler=labeler, executor=executor, batch_size=job.batch_size, profile=profile)
     tally = Tally()
-    profile = Profile(job.workers or processes.cores())
-    record = _record(source, settings, card)
     try:
-        with writer.Draft.begin(job.out, record, job.redo, overwrite=job.overwrite) as draft:
-            total = _count_in_background(source) if progress else _Total()
-            told = partial(_tell, progress, tally, total)
-            told()
-            agenda = Agenda(names, settings, draft.record, tally, told, source.selects)
-            labeler = partial(_labeler, settings, job.device)
-            for rows in _labelled(agenda.names(draft.done(), draft.earlier()), labeler, job.batch_size, profile):
-                source.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
-                _write(agenda.settled(rows), draft, tally, profile)
-                told()
-            told()
-            source.confirm_all()
-            draft.finish(tally.counts())
+        agenda = fill(job, _record(source, job.settings, card), names, label, tally, _Told(progress, source), profile)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
     profile.total_s = time.perf_counter() - started
@@ -191,6 +193,37 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     )
 
 
+def fill(
+    job: Job,
+    record: RunRecord,
+    names: Iterable[str],
+    label: Callable[[Iterator[str]], Iterable[list[Row]]],
+    tally: Tally,
+    told: Callable[[Tally], None] = lambda _: None,
+    profile: Profile | None = None,
+) -> Agenda:
+    """Begin the table of a job or go on with it, label what it lacks, and put it in place.
+
+    ``label`` turns names into batches of rows, those of a file together, and raises what is to stop the run. ``told``
+    is called at first, after every batch, and at last.
+
+    Raises:
+        LabelerError: the table cannot be continued, or cannot be written.
+    """
+    profile = profile or Profile(1)
+    with TableWriter.begin(job.out, record, job.redo, overwrite=job.overwrite) as table:
+        told(tally)
+        agenda = Agenda(job.settings, table.record.redo or (), tally, partial(told, tally))
+        for rows in label(agenda.to_label(names, table.settled())):
+            began = time.perf_counter()
+            table.write(agenda.to_write(rows))
+            profile.write_s += time.perf_counter() - began
+            told(tally)
+        told(tally)
+        table.finish(tally.counts())
+    return agenda
+
+
 def _complete(settings: Settings, source: Source) -> Settings:
     """Return the settings with everything that was left to us filled in; models are checked to be there."""
     model = str(bundle.find(settings.model))
@@ -202,30 +235,42 @@ def _complete(settings: Settings, source: Source) -> Settings:
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if source.contains(folder):
         raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
-    records = (reader.read_record(job.out), reader.unfinished(job.out))
+    records = (run_record.read(job.out), run_record.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
 def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Timed:
-    from labeler.labeling import Labeler, Timed  # Deferred: 0.2 s, which only the process that labels should spend.
+    # Deferred: 0.2 s, which only the process that labels should spend.
+    from labeler.images.crop import png
+    from labeler.labeling import BatchLabeler, Timed
 
-    return Timed(Labeler(settings, device, vary))
+    crops = Crops(settings)
+    keep = (lambda file, index, face: crops.keep(file, index, png(face))) if settings.save_crops else None
+    return Timed(BatchLabeler(settings, device, vary, keep))
 
 
-def _unreadable(file: str, cause: str) -> tuple[list[Row], Spent]:
-    from labeler.labeling import given_up  # Deferred, too.
+def _processes(workers: int) -> Executor[Labelled]:
+    return Processes(workers or cores(), _unreadable, WORKER_MODULES)
 
-    return [Row(file).without_label(Status.UNREADABLE, given_up(cause))], Spent()
+
+def _unreadable(file: str, reason: str) -> Labelled:
+    return [Row(file).without_label(Status.UNREADABLE, reason)], Spent()
 
 
 def _labelled(
-    names: Iterator[str], labeler: Callable[[], Timed], batch_size: int, profile: Profile
+    source: Source,
+    names: Iterator[str],
+    labeler: Callable[[], Timed],
+    executor: Executor[Labelled],
+    batch_size: int,
+    profile: Profile,
 ) -> Iterator[list[Row]]:
+    """Yield batches of rows, after it is confirmed that the folders of files that cannot be read are still there."""
     batches = _Batches(names, batch_size or FIRST_BATCH, profile)
     started, files = time.perf_counter(), 0
-    for rows, spent in processes.in_order(labeler, batches, profile.workers, _unreadable):
+    for rows, spent in executor.map(labeler, batches):
         elapsed = time.perf_counter() - started
         profile.first_rows_s = profile.first_rows_s or elapsed
         profile.spent.add(spent)
@@ -233,20 +278,9 @@ def _labelled(
         if not batch_size:  # Loading the models counts as well: a first guess must be too small, never too large.
             per_batch = files / elapsed / profile.workers * BATCH_S
             batches.size = min(max(round(per_batch), 1), LARGEST_BATCH)
+        source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield rows
-
-
-def _write(rows: Sequence[Row], draft: writer.Draft, tally: Tally, profile: Profile) -> None:
-    began = time.perf_counter()
-    draft.write(rows)
-    for row in rows:
-        tally.add(row)
-    profile.write_s += time.perf_counter() - began
-
-
-def _tell(progress: Progress | None, tally: Tally, total: _Total) -> None:
-    if progress:
-        progress(tally, total.files)
+    source.store.confirm_all()
 
 
 class _Batches:
@@ -297,18 +331,23 @@ def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
     )
 
 
-class _Total:
-    """The number of files in all, once it is known."""
+class _Told:
+    """Tells how far a run is; the files in all are counted in the background from the first time on."""
 
-    files: int | None = None
+    def __init__(self, progress: Progress | None, source: Source) -> None:
+        self._progress = progress
+        self._source = source
+        self._counting = False
+        self._total: int | None = None
 
+    def __call__(self, tally: Tally) -> None:
+        if not self._progress:
+            return
+        if not self._counting:
+            self._counting = True
+            threading.Thread(target=self._count, daemon=True).start()
+        self._progress(tally, self._total)
 
-def _count_in_background(source: Source) -> _Total:
-    total = _Total()
-
-    def count() -> None:
+    def _count(self) -> None:
         with contextlib.suppress(LabelerError):  # The run meets it, too, and stops.
-            total.files = sum(1 for _ in source.again())
-
-    threading.Thread(target=count, daemon=True).start()
-    return total
+            self._total = sum(1 for _ in self._source.again())

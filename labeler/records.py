@@ -1,4 +1,4 @@
-"""The records that travel between the stages. Standard library only, scalars only."""
+"""The records that pass between the stages. Standard library only, scalars only."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 SCHEMA_VERSION = 2
-"""The layout of tables made now. Version 1 had no `image_width`, `image_height` and `version`."""
+"""Version of the layout of new tables. Version 1 had no `image_width`, `image_height` and `version`."""
 
 INPUT_SIDE = 64
-"""Side in pixels of the square picture that every network takes."""
+"""Side in pixels of the square image that every network takes."""
 
 CROP_SIDE = 128
-"""Up to this longer side, in pixels, a picture is taken for a face crop by itself."""
+"""Upper limit in pixels on the longer side of an image that is taken for a face crop itself."""
 
 UNCERTAIN = "uncertain"
 """The label of a face whose best class scores below the threshold."""
 
 
 class Status(StrEnum):
-    """What became of a file."""
+    """The outcome for a file."""
 
     OK = "ok"
     NO_FACE = "no_face"
     DAMAGED = "damaged"
-    """It was labelled, but the decoder says that a part of its data is lost: not `ok`, for training and statistics."""
+    """Labelled, but the decoder says that image data is lost: not `ok`, for the sake of training and statistics."""
     UNREADABLE = "unreadable"
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
 
 
 FAILURES = frozenset({Status.UNREADABLE, Status.TOO_LARGE, Status.UNSUPPORTED})
-"""A file with one of these was not looked at. `no_face` and `damaged` are answers, not failures."""
+"""Statuses of files whose image could not be used. `no_face` and `damaged` are answers, not failures."""
 
 EXAMPLES = 5
-"""How many failed files a tally remembers, for a look."""
+"""Upper limit on the failed files that a tally keeps as examples."""
 
 COLUMNS_BEFORE = ("file", "face", "x", "y", "width", "height", "face_score", "label", "score")
 COLUMNS_AFTER = ("image_width", "image_height", "version", "status", "reason")
 COLUMNS_AFTER_BY_SCHEMA = {1: COLUMNS_AFTER[3:], SCHEMA_VERSION: COLUMNS_AFTER}
-"""What follows the classes, by the version of the schema."""
+"""The columns after the classes, by schema version."""
 
 RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
-"""Names no class may have: they are columns, labels or folders with a meaning of their own."""
+"""Names that no class may have, because they are columns, labels or folders with a meaning of their own."""
 
 
 MOST_CLASSES = 10_000
-"""More columns no table has."""
+"""Upper limit on classes, because each becomes a column of the table."""
 
 
 def unusable_class_names(class_names: Sequence[str]) -> list[str]:
-    """Return those that are no names for a column and a folder: reserved, repeated, with a line break, `/`, ...
+    """Return the names that cannot be a column and a folder: reserved, repeated, with a line break, `/`, ...
 
-    The label of a row is the name of a folder that files are sorted into, and stands on terminals and in tables.
+    A label becomes the name of a folder that photos are sorted into, and is printed on terminals and in tables.
     """
     counts = Counter(class_names)
     return sorted(name for name in counts if counts[name] > 1 or name in RESERVED_NAMES or not _is_plain(name))
@@ -75,25 +75,25 @@ def columns(class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> tuple[s
 
 
 class Faces(StrEnum):
-    """How the faces of a picture are found."""
+    """How the faces of an image are found."""
 
     AUTO = "auto"
-    """A picture whose longer side is at most `CROP_SIDE` pixels is one face crop; in larger ones faces are found."""
+    """An image whose longer side is at most `CROP_SIDE` pixels is one face crop; larger ones go to the detector."""
     DETECT = "detect"
     WHOLE = "whole"
 
 
 class Device(StrEnum):
-    """What the networks run on."""
+    """The device that the networks run on."""
 
     AUTO = "auto"
-    """CUDA where the installed ONNX Runtime and this machine have it, else the processor."""
+    """CUDA where the installed ONNX Runtime and this machine have it, else the CPU."""
     CPU = "cpu"
     CUDA = "cuda"
 
 
 class Mode(StrEnum):
-    """How a file gets its place in the sorted folder."""
+    """How a photo gets into the sorted folder."""
 
     COPY = "copy"
     MOVE = "move"
@@ -106,11 +106,11 @@ class Redo(StrEnum):
 
     FAILED = "failed"
     CHANGED = "changed"
-    """Those whose version on the disk is not the one in the table."""
+    """Files whose version on the disk is not the one in the table."""
 
 
 class Progress(StrEnum):
-    """How a command shows how far it is."""
+    """How a command shows its progress."""
 
     AUTO = "auto"
     """A bar on a terminal, else a log."""
@@ -121,7 +121,7 @@ class Progress(StrEnum):
 
 
 class Face(NamedTuple):
-    """A face box in pixels of the upright, full-size picture; tenths, for one pixel is 5% of a small face."""
+    """A bounding box in pixels of the upright, full-size image, in tenths: one pixel is 5% of a small face."""
 
     x: float
     y: float
@@ -131,9 +131,9 @@ class Face(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One face, or one file that gave none.
+    """One face, or one file in which no face was labelled.
 
-    A tuple, because a row is made, pickled and unpickled for every face: 2.3 microseconds, a frozen dataclass 7.
+    A tuple, because a row is made, pickled and unpickled for every face: 2.3 microseconds, as a frozen dataclass 7.
     """
 
     file: str
@@ -152,16 +152,16 @@ class Row(NamedTuple):
     image_height: int | None = None
     """Size of the upright image in pixels; None where it was not decoded, and in tables of schema version 1."""
     version: str = ""
-    """What says that the file changed; empty where the file could not be reached, and in tables of schema version 1."""
+    """Differs once the file has changed; empty where the file could not be reached, and in tables of version 1."""
 
     @classmethod
     def of_image(cls, file: str, width: int, height: int, version: str) -> Row:
-        """Return the row of a file whose image was decoded, for each of its faces, or to say that there is none."""
+        """Return the row of a file whose image was decoded, to be completed for each face, or without one."""
         return cls._make((file, *_NOTHING, width, height, version))
 
     @property
     def failed(self) -> bool:
-        """Say whether the file could not be looked at."""
+        """Say whether the file's image could not be used."""
         return self.status in FAILURES
 
     def located(self, index: int, face: Face) -> Row:
@@ -175,11 +175,11 @@ class Row(NamedTuple):
         return Row._make((*self[:7], label, score, probabilities, *self[10:]))
 
     def without_label(self, status: Status, reason: str) -> Row:
-        """Return this row as the one row of a file that gave no face."""
+        """Return this row as the only row of a file in which no face was labelled."""
         return self._replace(status=status, reason=reason)
 
     def damaged(self, reason: str) -> Row:
-        """Return this row as one of a file whose data is damaged; it may have a label all the same."""
+        """Return this row with the status `damaged`; it may have a label all the same."""
         return self._replace(status=Status.DAMAGED, reason=reason)
 
 
@@ -187,73 +187,53 @@ _NOTHING = Row("")[1:-3]
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield the rows of each file together; in a table they come one after another."""
+    """Group rows by file; the rows of a file must be adjacent, as they are in a table."""
     for _, group in groupby(rows, attrgetter("file")):
         yield list(group)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that decides what stands in the rows; nothing that does not."""
+    """Everything that decides the content of the rows, and nothing else."""
 
     model: str = ""
-    """A bundle's name, a run directory, or a model file; empty for the default bundle."""
+    """The name of a bundle, a run directory, or a model file; empty for the default bundle."""
     root: str = "."
     """The folder that file names are relative to."""
     faces: Faces = Faces.AUTO
     detector: str = ""
-    """A face detector in YuNet's format; empty for the one that ships."""
+    """A face detector in YuNet's format; empty for the shipped one."""
     min_face: int = 24
-    """Smaller faces are left out: the longer side of the box in pixels of the full-size picture, about."""
+    """Lower limit on faces: the longer side of the box in pixels of the full-size image, approximately."""
     face_threshold: float = 0.6
-    """Faces that the detector is less sure of are left out."""
+    """Lower limit on the detector's confidence in a face."""
     max_faces: int = 0
-    """So many of the largest faces of a picture are kept; 0 for all."""
+    """Upper limit on the faces of an image, the largest first; 0 for all."""
     threshold: float = 0.0
-    """Below this probability the label is `uncertain`."""
+    """Lower limit on the probability of a label; below it the label is `uncertain`."""
     max_pixels: int = 100_000_000
-    """Larger pictures are `too_large`."""
+    """Upper limit on the pixels of an image; larger ones are `too_large`."""
     absolute: bool = False
     """Whether the table holds absolute paths."""
     save_crops: str = ""
-    """The folder that the crops are kept in; empty for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """What stands in ``<table>.run.json``: how the table was made. An unfinished table has a record of its own."""
-
-    version: str
-    schema_version: int
-    model: str
-    model_sha256: str
-    class_names: tuple[str, ...]
-    root: str
-    inputs: tuple[str, ...]
-    settings: dict[str, Any]
-    finished: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
-    model_figures: dict[str, Any] = field(default_factory=dict)
-    redo: tuple[str, ...] | None = None
-    """Of an unfinished table: what is made again of the finished table that stands there, all other rows of which are
-    taken over. None when the table is made anew, whatever stands there."""
+    """The folder to save face crops in; empty for none."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has come to so far. Every file counts once: ok + no_face + damaged + each failure = files."""
+    """The counts of a run so far. Every file counts once: ok + no_face + damaged + each failure = files."""
 
     files: int = 0
     faces: int = 0
     resumed: int = 0
-    """How many of the files stood in the table before this run."""
+    """How many of the files were in the table before this run."""
     statuses: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     examples: list[Row] = field(default_factory=list)
     """The first few rows of files that failed."""
 
     def add(self, row: Row) -> None:
-        """Count one row. The rows of a file come one after another, its largest face first."""
+        """Count one row. The rows of a file must be adjacent, its largest face first."""
         if not row.face:
             self.files += 1
             self.statuses[row.status] += 1
@@ -265,11 +245,11 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Return how many files could not be looked at."""
+        """Return how many files have an image that could not be used."""
         return sum(self.statuses[status] for status in FAILURES)
 
     def counts(self) -> dict[str, int]:
-        """Return the figures of the run record: files, faces, and files by status."""
+        """Return the counts for the run record: files, faces, and files by status."""
         return {
             "files": self.files,
             "faces": self.faces,

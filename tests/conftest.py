@@ -1,4 +1,4 @@
-"""What the tests share: folders of pictures that they make themselves, and a model made from fixed weights."""
+"""Shared fixtures and helpers: folders of generated photos, small file systems, and a bundle with fixed weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from labeler import storage
 from labeler.cli.app import app
+from labeler.images.picture import Picture
+from labeler.images.read import read
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
-"""Faces, photos and hostile pictures that are not committed; a test that wants them skips where they are absent."""
+"""Faces, photos and hostile files that are not committed; a test that needs them skips where they are absent."""
 
 CLASS_NAMES = ("angry", "happy", "sad")
 
@@ -98,8 +101,13 @@ def tensorflow() -> None:
     pytest.importorskip("tensorflow")
 
 
+def read_image(path: Path | str, shorter: int, longer: int, max_pixels: int) -> Picture:
+    """Read and decode a file; for the sides and the limit see `decode`."""
+    return read(storage.at(""), str(path), shorter, longer, max_pixels)[0]
+
+
 class Folder:
-    """A folder of pictures, each a field of one colour unless a test paints it."""
+    """A folder of photos, each of one colour unless a test paints it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,7 +126,7 @@ class Folder:
         return path
 
     def damaged(self, name: str, seed: int = 1, side: int = 48, **options: object) -> Path:
-        """Make a JPEG that ends properly, but whose lower half is lost."""
+        """Write a JPEG that ends properly, but whose lower half is lost."""
         path = self._place(name)
         pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
         image = Image.fromarray(pixels).convert(str(options.pop("mode", "RGB")))
@@ -147,7 +155,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def small_tmpfs(place: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory that has so much room, until the iteration goes on."""
+    """Mount a tmpfs of a given size; unmount it when the iteration continues."""
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place], capture_output=True).returncode:
         pytest.skip("this user may not mount a tmpfs")
@@ -157,7 +165,7 @@ def small_tmpfs(place: Path, size: str) -> Iterator[Path]:
 
 @pytest.fixture
 def exfat(tmp_path: Path) -> Iterator[Path]:
-    """A mounted exFAT file system: no difference between `a.jpg` and `A.jpg`, no `:` in names, no links."""
+    """A mounted exFAT file system: case-insensitive (`a.jpg` is `A.jpg`), no `:` in names, no links."""
     programs = ("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
     if missing := [name for name in programs if not shutil.which(name)]:
         pytest.skip(f"no {', '.join(missing)}: apt-get install exfatprogs exfat-fuse")
@@ -186,7 +194,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_bundle(
     path: Path, class_names: tuple[str, ...] | None = CLASS_NAMES, *, side: int = 64, seed: int = 7, **metadata: object
 ) -> Path:
-    """Write a bundle: uint8 pictures, scaled inside, one dense layer, softmax."""
+    """Write a bundle: uint8 images, scaled inside the graph, one dense layer, softmax."""
     count = len(class_names or CLASS_NAMES)
     weights = np.random.default_rng(seed).normal(0, 0.05, (side * side * 3, count)).astype(np.float32)
     nodes = [

@@ -1,4 +1,4 @@
-"""What is on a disk, and a disk that is full."""
+"""Snapshots of folders, and a full disk."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from labeler.sorting import holding, journal
 
 
 def snapshot(folder: Path) -> dict[str, object]:
-    """Return the names of files with their bytes' hash and modification time, those of links with their aim.
+    """Return each file's SHA-256 and modification time by path, and each symbolic link's target.
 
-    The journal, and the lock that a kill leaves, are none of the user's.
+    The journal, and the lock file that a kill leaves, are left out: they are not the user's.
     """
     found: dict[str, object] = {}
     for path in folder.rglob("*"):
@@ -28,7 +28,7 @@ def snapshot(folder: Path) -> dict[str, object]:
 
 @contextmanager
 def full_disk(free: int) -> Iterator[None]:
-    """Let the system refuse to write a file beyond ``free`` bytes."""
+    """Make the system refuse to write a file beyond ``free`` bytes (RLIMIT_FSIZE)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
     try:

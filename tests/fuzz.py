@@ -1,10 +1,10 @@
-"""Damaged files, thrown at what reads files: it must say what is wrong, without a crash, a hang or memory without end.
+"""Fuzz everything that reads files: a mutated file must give an error, not a crash, a hang or unlimited memory.
 
     python tests/fuzz.py --minutes 5 --seed 1 --files DIR
 
-Each file is read in a child process under limits, and what breaks them is kept. A mutation is decided by its target,
-the seed, its number and the files it is made of. Why not atheris, whose wheels exist for some Pythons on Linux: it is
-led by the coverage of code built for it, and the codecs of Pillow, OpenCV and pyarrow are not.
+Each file is read in a child process under limits, and a file that breaks them is kept. Target, seed, number and source
+files decide a mutation. Why not atheris, whose wheels exist for some Pythons on Linux: it is guided by the coverage of
+code instrumented for it, and the codecs of Pillow, OpenCV and pyarrow are not.
 """
 
 from __future__ import annotations
@@ -29,29 +29,32 @@ import numpy as np
 from mutations import mutated
 from sound_files import File, bundle_files, pictures, table_files
 
+from labeler import storage
 from labeler.errors import LabelerError
-from labeler.images import decode as images
+from labeler.images.crop import crop
+from labeler.images.picture import ImageError
+from labeler.images.read import read
 from labeler.inference import bundle
 from labeler.records import Face, Status
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 
 LARGEST_FILE = 300_000
-"""Larger files are not damaged: in the same time more small ones are."""
+"""Upper limit on the size of a file to mutate, in bytes: in the same time more small files are tried."""
 
 
 class Limits(NamedTuple):
-    """What reading one file may take. A sound one takes far less than a second."""
+    """Upper limits on reading one file. A sound one takes far less than a second."""
 
     seconds: float = 30.0
     memory: int = 1 << 30
-    """Bytes, beyond what the process has before."""
+    """Bytes beyond what the process had before."""
 
 
 LIMITS = Limits()
 
 
 class Finding(NamedTuple):
-    """What broke a promise, and how; the file is kept where `--out` says."""
+    """A file that broke a promise, and how; it is kept where `--out` says."""
 
     number: int
     name: str
@@ -60,42 +63,42 @@ class Finding(NamedTuple):
 
 @dataclass
 class Report:
-    """What came of it."""
+    """The results."""
 
     tried: int = 0
     answers: Counter[str] = field(default_factory=Counter)
-    """How often what was said: `read`, or the kind of error that was expected."""
+    """How often each answer came: `read`, or the kind of an expected error."""
     findings: list[Finding] = field(default_factory=list)
     slowest: tuple[float, int] = (0.0, 0)
-    """Seconds, and which number took them."""
+    """Seconds, and the number of the file that took them."""
     most_memory: tuple[int, int] = (0, 0)
-    """Bytes, beyond what the process had before, and which number took them."""
+    """Bytes beyond what the process had before, and the number of the file that took them."""
 
 
 def read_picture(path: Path) -> str:
-    """Read a picture as `classify` does, and cut it."""
+    """Read an image as `classify` does, and crop it."""
     try:
-        picture = images.read(os.fspath(path), 64, 1280, 100_000_000)
-    except images.ImageError as exc:
+        picture = read(storage.at(""), os.fspath(path), 64, 1280, 100_000_000)[0]
+    except ImageError as exc:
         return exc.status if exc.reason else "without a reason"
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.ndim == 3
     assert picture.width * picture.height <= 100_000_000
-    assert images.crop(picture, Face(0, 0, picture.width, picture.height), 64).shape == (64, 64, 3)
+    assert crop(picture, Face(0, 0, picture.width, picture.height), 64).shape == (64, 64, 3)
     return "read"
 
 
 def read_table(path: Path) -> str:
-    """Read a table in each way that there is: row for row, as a DataFrame, and as what pictures are said to show."""
+    """Read a table in every way: row by row, as a DataFrame, as labels or votes; and its run record."""
     from labeler.tables import dataframe, labels
 
-    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, reader.read_record)
+    ways: tuple[Callable[[Path], object], ...] = (_rows, dataframe.read, labels.Table, run_record.read)
     answers = [_answer(way, path) for way in ways]
     return "read" if "read" in answers[:3] else answers[0]
 
 
 def read_bundle(path: Path) -> str:
-    """Read what a bundle says about itself."""
+    """Read the card of a bundle."""
     return _answer(bundle.card, path)
 
 
@@ -114,11 +117,11 @@ def _rows(path: Path) -> None:
 
 
 Read = Callable[[Path], str]
-"""Reads a file; returns `read`, or the kind of error that was expected. Raises what is a bug."""
+"""Reads a file; returns `read`, or the kind of an expected error. Any exception it raises is a bug."""
 
 
 class Target(NamedTuple):
-    """What is fuzzed: the reader, and files that it reads."""
+    """A reader to fuzz, and sound files that it reads."""
 
     read: Read
     files: Callable[[], Iterator[File]]
@@ -132,7 +135,7 @@ TARGETS = {
 
 
 def damaged(files: Sequence[File], seed: int, number: int) -> File:
-    """Return the file of a number."""
+    """Return the mutated file of a number."""
     random = Random(f"{seed}:{number}")
     file, other = random.choice(files), random.choice(files)
     return File(file.name, mutated(file.content, other.content, random))
@@ -141,7 +144,7 @@ def damaged(files: Sequence[File], seed: int, number: int) -> File:
 def hunt(
     read: Read, files: Sequence[File], seed: int, numbers: range, until: float = float("inf"), limits: Limits = LIMITS
 ) -> Report:
-    """Have the damaged files of some numbers read, until a time of `time.monotonic`."""
+    """Have the mutated files of some numbers read, until a time of `time.monotonic`."""
     report = Report()
     begin, suspect = numbers.start, -1
     while begin < numbers.stop and time.monotonic() < until:
@@ -150,13 +153,13 @@ def hunt(
         if hung and begin == suspect:
             _count(report, begin, work, "broken", f"hang: longer than {limits.seconds:g} s, twice", limits.seconds, 0)
             begin += 1
-        elif hung:  # Or was the machine busy? It is read once more, first thing, before it counts.
+        elif hung:  # The machine may be busy: the file counts only if it hangs once more, read first.
             suspect = begin
     return report
 
 
 class _Work(NamedTuple):
-    """What one child does."""
+    """The work of one child process."""
 
     read: Read
     files: Sequence[File]
@@ -166,15 +169,15 @@ class _Work(NamedTuple):
 
 
 def _watch(report: Report, work: _Work, until: float) -> tuple[int, bool]:
-    """Follow one child until it ends, or has to be ended; return the number that is next, and whether it hung there."""
-    spawn = multiprocessing.get_context("spawn")  # A forked child would share the threads' locks of pyarrow.
+    """Follow one child until it ends or has to be killed; return the next number, and whether the child hung there."""
+    spawn = multiprocessing.get_context("spawn")  # A forked child would inherit the locks of pyarrow's threads.
     ours, theirs = spawn.Pipe(duplex=False)
     child = spawn.Process(target=_read_all, args=(work, theirs), daemon=True)
     child.start()
     theirs.close()
     number, hung = work.numbers.start, False
     try:
-        ours.recv()  # It has imported what it needs.
+        ours.recv()  # Its imports are done.
         while time.monotonic() < until and number < work.numbers.stop and not hung:
             if ours.poll(work.limits.seconds):
                 _count(report, number, work, *ours.recv())
@@ -202,11 +205,11 @@ def _count(report: Report, number: int, work: _Work, answer: str, what: str, sec
 
 
 def _read_all(work: _Work, results: Connection) -> None:
-    """Read the damaged files, and send of each: the answer, what is wrong with it, the seconds and the bytes."""
+    """Read the mutated files, and send for each: the answer, what is wrong with it, the seconds and the bytes."""
     _limit_memory()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # The codecs' own complaints.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # The codecs' warnings.
     with tempfile.TemporaryDirectory() as folder:
-        _tried(work.read, Path(folder, "missing.csv"))  # What is imported late is imported now.
+        _tried(work.read, Path(folder, "missing.csv"))  # Deferred imports happen now.
         results.send("ready")
         for number in work.numbers:
             file = damaged(work.files, work.seed, number)
@@ -222,15 +225,13 @@ def _read_all(work: _Work, results: Connection) -> None:
 def _tried(read: Read, path: Path) -> tuple[str, str]:
     try:
         return read(path), ""
-    except Exception as exc:  # noqa: BLE001 - that is what is looked for
+    except Exception as exc:  # noqa: BLE001 - bugs are what is looked for
         place = traceback.extract_tb(exc.__traceback__)[-1]
         return "bug", f"{type(exc).__name__} at {Path(place.filename).name}:{place.lineno}: {str(exc)[:200]}"
 
 
 def _memory(*, peak: bool = False) -> int:
-    """Return the bytes that this process has in memory, or has had since the last call without ``peak``; 0 elsewhere
-    than on Linux.
-    """
+    """Return this process's resident memory in bytes, or its peak since the last call without ``peak``; Linux only."""
     if not sys.platform.startswith("linux"):
         return 0
     if not peak:
@@ -240,7 +241,7 @@ def _memory(*, peak: bool = False) -> int:
 
 
 def _limit_memory() -> None:
-    """Let this machine live whatever is found."""
+    """Limit address space and core dumps, so that this machine survives whatever is found."""
     if sys.platform.startswith("linux"):
         import resource
 
@@ -255,15 +256,15 @@ def _below(folder: Path) -> Iterator[File]:
 
 
 def main() -> int:
-    """Hunt as the options say; 1 when something was found."""
+    """Fuzz as the options say; return 1 if something was found."""
     parser = argparse.ArgumentParser(description="Damage files and have them read.")
     parser.add_argument("--target", choices=TARGETS, action="append", help="what to fuzz; all when not given")
     parser.add_argument("--minutes", type=float, default=1.0, help="for each target")
-    parser.add_argument("--count", type=int, default=1 << 60, help="damaged files for each target, at most")
+    parser.add_argument("--count", type=int, default=1 << 60, help="upper limit on damaged files for each target")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other files")
     parser.add_argument("--first", type=int, default=0, help="the number to begin with")
-    parser.add_argument("--files", type=Path, action="append", default=[], help="pictures to damage, besides our own")
-    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="where what was found is kept")
+    parser.add_argument("--files", type=Path, action="append", default=[], help="images to damage, besides our own")
+    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder for the files that broke something")
     options = parser.parse_args()
     found = 0
     for name in options.target or TARGETS:

@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle of what they do, at a step that the test chooses."""
+"""Kill processes (SIGKILL) in the middle of their work, at a step that the test chooses."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ DEEDS = {
     "os.rmdir",
     "os.utime",
 }
-"""The audit events of what changes a folder."""
+"""The audit events of calls that change a folder."""
 
 STEPS = {"write", "truncate", "replace", "unlink", "open", "fsync", "flock", "close"}
-"""The calls into the system that a run changes something with: before each of them it can be killed."""
+"""The system calls by which a run changes files: it can be killed before each of them."""
 
 
 def killed(step: int, deed: Callable[[], object]) -> bool:
-    """Run the deed in a process of its own, killed before its ``step``-th change to files; False if it ends first."""
+    """Run a deed in a forked process, killed before its ``step``-th change to files; False if it ends first."""
     child = os.fork()
     if child == 0:
         _die_before(step)
         try:
             deed()
-        except BaseException:  # noqa: BLE001 - the child must not run on as a second pytest
+        except BaseException:  # noqa: BLE001 - the child must not continue as a second pytest
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
@@ -58,7 +58,7 @@ def _die_before(step: int) -> None:
 
 
 def forked(action: Callable[[], object]) -> int:
-    """Run something in a process of its own; return its exit status, or minus the signal that ended it."""
+    """Run an action in a forked process; return its exit status, or minus the signal that ended it."""
     pid = os.fork()
     if not pid:
         status = 1
@@ -73,7 +73,7 @@ def forked(action: Callable[[], object]) -> int:
 
 
 def killed_before(step: int, action: Callable[[], object]) -> int:
-    """Run something in a process that is killed before the ``step``-th change; return how it ended."""
+    """Run an action in a forked process that is killed before its ``step``-th change; return how it ended."""
     left = step
 
     def note(_: Any, event: str, called: Any) -> None:

@@ -1,4 +1,4 @@
-"""Damage done to files: blind, but with an eye for checksums, lengths and the signs that formats are made of."""
+"""Mutate files at random, but aware of checksums, lengths, and the tokens and markers of formats."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _PIECES = (
     ),
     *(b"ok", b"uncertain", b"file", b"\xff\xd9", b"\xff\xda", b"IDAT", b"II*\0", b"MM\0*"),
 )
-"""What may confuse a reader of text, and signs of JPEG, PNG and TIFF."""
+"""Tokens that may confuse a parser of text, and markers of JPEG, PNG and TIFF."""
 
 
 def mutated(content: bytes, other: bytes, random: Random) -> bytes:
-    """Return a file with one to eight kinds of damage, some of it taken from another file."""
+    """Return a file with one to eight mutations, some of which take pieces of another file."""
     damaged = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 5, 8))):
         random.choice(_DAMAGES)(damaged, other, random)
-    if damaged[:8] == b"\x89PNG\r\n\x1a\n" and random.random() < 0.7:  # Else no reader would look behind a checksum.
+    if damaged[:8] == b"\x89PNG\r\n\x1a\n" and random.random() < 0.7:  # Or no reader gets past a checksum.
         _mend_png(damaged)
     return bytes(damaged)
 
@@ -60,19 +60,19 @@ def _repeat(content: bytearray, _other: bytes, random: Random) -> None:
 
 
 def _splice(content: bytearray, other: bytes, random: Random) -> None:
-    """Put in a piece of another file, with or without overwriting."""
+    """Insert a piece of another file, or overwrite with it."""
     at, start, length = _place(content, random), random.randrange(len(other) + 1), _length(random)
     piece = other[start : start + length]
     content[at : at + len(piece) * random.choice((0, 1))] = piece
 
 
 def _cross(content: bytearray, other: bytes, random: Random) -> None:
-    """Go on with another file."""
+    """Replace the rest by the rest of another file (crossover)."""
     content[_place(content, random) :] = other[random.randrange(len(other) + 1) :]
 
 
 def _number(content: bytearray, _other: bytes, random: Random) -> None:
-    """Overwrite what may be a length, a size or an offset."""
+    """Overwrite what may be a length, a size or an offset, in either endianness."""
     width, order = random.choice((1, 2, 2, 4, 4, 8)), random.choice(("big", "little"))
     number = random.choice(_WIDE_NUMBERS if width > 2 else _NUMBERS) % (1 << 8 * width)
     at = min(_place(content, random), max(len(content) - width, 0))
@@ -80,7 +80,7 @@ def _number(content: bytearray, _other: bytes, random: Random) -> None:
 
 
 def _nudge(content: bytearray, _other: bytes, random: Random) -> None:
-    """Make a number a little larger or smaller."""
+    """Make a byte a little larger or smaller."""
     at = _place(content, random)
     if at < len(content):
         content[at] = (content[at] + random.choice((-2, -1, 1, 2))) % 256
@@ -97,7 +97,7 @@ _DAMAGES: tuple[Callable[[bytearray, bytes, Random], None], ...] = (
 
 
 def _place(content: bytearray, random: Random) -> int:
-    """Return a place: half of the time near the beginning, where most formats say what follows."""
+    """Return an offset: half of the time near the beginning, where most formats have their header."""
     end = len(content) if random.random() < 0.5 else min(len(content), 256)
     return random.randrange(end + 1)
 
@@ -107,7 +107,7 @@ def _length(random: Random) -> int:
 
 
 def _mend_png(content: bytearray) -> None:
-    """Make the checksums right again."""
+    """Recompute the CRC-32 checksum of each chunk."""
     at = 8
     while at + 12 <= len(content):
         end = at + 8 + int.from_bytes(content[at : at + 4], "big")

@@ -1,10 +1,12 @@
-"""Rows of files with names that are hard to write down."""
+"""Rows of files whose names are hard to write into a table."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
-from labeler.records import Face, Row, Status
+from labeler.records import SCHEMA_VERSION, Face, Row, Status
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 ODD_NAMES = [
@@ -35,3 +37,9 @@ def rows() -> list[Row]:
     whole = [Row(name, image_width=640, image_height=480, version=f"{at}-17") for at, name in enumerate(ODD_NAMES)]
     labelled = [row.located(0, face).labelled((0.25, 0.75), NAMES, 0.0) for row in whole]
     return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, 'it is "broken",\nall of it')]
+
+
+def record_of(class_names: tuple[str, ...], **changes: object) -> RunRecord:
+    """Return the record of a table with these classes."""
+    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, class_names, "/photos", ("/photos",), {"threshold": 0.0})
+    return replace(record, **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Small sound files of every kind that labeler reads, to be damaged."""
+"""Small sound files of every kind that labeler reads, to be mutated."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from conftest import ROOT
 from PIL import Image
 
 from labeler.inference import bundle
-from labeler.records import Face, Row, RunRecord, Status
-from labeler.tables import reader, writer
+from labeler.records import Face, Row, Status
+from labeler.tables import formats, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy", "sad")
 
 
 class File(NamedTuple):
-    """A sound file to damage."""
+    """A sound file to mutate."""
 
     name: str
     content: bytes
 
 
 def pictures() -> Iterator[File]:
-    """Yield pictures in every format that Pillow can write here, and the examples."""
+    """Yield images in every format and mode that Pillow can write here, and the example photos."""
     across = np.linspace(0, 255, 40 * 30 * 3).astype(np.uint8).reshape(30, 40, 3)
     picture = Image.fromarray(across ^ across[::-1])
     Image.init()
@@ -38,7 +39,7 @@ def pictures() -> Iterator[File]:
             content = BytesIO()
             try:
                 picture.convert("L" if mode == "I;16" else mode).convert(mode).save(content, kind)
-            except Exception:  # noqa: BLE001 - what a format cannot hold, it says in many ways
+            except Exception:  # noqa: BLE001 - formats refuse a mode with all kinds of exceptions
                 continue
             yield File(f"{mode}.{kind}".replace(";", ""), content.getvalue())
     for options in ({"progressive": True}, {"quality": 95, "subsampling": 0}, {"restart_marker_blocks": 1}):
@@ -57,7 +58,7 @@ def pictures() -> Iterator[File]:
 
 
 def table_files() -> Iterator[File]:
-    """Yield tables of ours, tables of labels and votes, and a run record."""
+    """Yield tables that labeler wrote, with a run record, and tables of labels and votes."""
     rows = [
         Row(f"photos/{name}.jpg").located(0, Face(1, 2, 30, 40, 0.5)).labelled((0.25, 0.5, 0.25), NAMES, 0.0)
         for name in ("plain", 'with "quotes", comma', "=two\nlines", os.fsdecode(b"\xff\xfe"), "007", "'apostrophe")
@@ -65,9 +66,9 @@ def table_files() -> Iterator[File]:
     rows.append(Row("bad.jpg").without_label(Status.UNREADABLE, "broken data stream"))
     record = RunRecord("0.1", 1, "mine", "0" * 64, NAMES, "/photos", ("/photos",), {"min_face": 24}, True, {"files": 7})
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in reader.SUFFIXES:
+        for suffix in formats.SUFFIXES:
             path = Path(folder, f"table{suffix}")
-            with writer.Draft.begin(path, record) as draft:
+            with writer.TableWriter.begin(path, record) as draft:
                 draft.write(rows)
                 draft.finish({"files": 7})
             yield File(path.name, path.read_bytes())
@@ -79,7 +80,7 @@ def table_files() -> Iterator[File]:
 
 
 def bundle_files() -> Iterator[File]:
-    """Yield bundles: the metadata of one that ships, and its graph without the weights."""
+    """Yield bundles: a shipped one without its weights, then without its graph, with metadata only."""
     model = onnx.load(bundle.find(bundle.DEFAULT_MODEL))
     for weights in model.graph.initializer:
         weights.ClearField("raw_data")

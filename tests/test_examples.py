@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 from labeler import labeling
-from labeler.images.decode import ImageError, Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import ImageError, Pixels
 from labeler.records import Settings, Status
 
 EXAMPLES = ROOT / "examples"
@@ -112,6 +114,29 @@ def test_analyse_table_counts_faces_and_files(folder: Folder, model: Path, run: 
     assert sum(int(counts.get(name, 0)) for name in CLASS_NAMES) == 3
 
 
+LABELLED = """\
+collins.jpg ok ['happy']
+hopper.jpg ok ['neutral']
+photographer.jpg ok ['neutral']
+"""
+
+
+@pytest.mark.heavy
+def test_map_a_dataset_adds_the_labels(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+
+    assert example("map_a_dataset.py", HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1") == LABELLED
+
+
+@pytest.mark.heavy
+def test_ray_actors_label_in_processes_of_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with tempfile.TemporaryDirectory() as short:  # Of its sockets' names 107 bytes are allowed.
+        apart = {"HOME": str(tmp_path), "RAY_TMPDIR": short, "RAY_USAGE_STATS_ENABLED": "0"}
+
+        assert example("ray_actors.py", **apart) == LABELLED
+
+
 @pytest.mark.usefixtures("tensorflow")
 def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_path: Path) -> None:
     for number in range(8):
@@ -125,10 +150,10 @@ def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_
     }
 
 
-def example(script: str, *arguments: object) -> str:
+def example(script: str, *arguments: object, **variables: str) -> str:
     """Run an example as its reader would; return what it printed."""
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONUTF8": "1"}
+    environment = {**os.environ, "PYTHONUTF8": "1", **variables}
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -9,7 +9,7 @@ import pytest
 from conftest import CLASS_NAMES, Folder
 
 from labeler.evaluation import perturbations
-from labeler.labeling import Labeler, Looker
+from labeler.labeling import BatchLabeler, Looker
 from labeler.records import Settings, Status
 
 
@@ -23,14 +23,14 @@ def test_every_file_gives_a_row_in_the_order_given(folder: Folder, settings: Set
         folder.noise(f"{index}.jpg", seed=index)
     names = ["3.jpg", "gone.jpg", "0.jpg"]
 
-    assert [row.file for row in Labeler(settings)(names)] == names
+    assert [row.file for row in BatchLabeler(settings)(names)] == names
 
 
 def test_a_bad_file_between_two_good_ones_shifts_nothing(folder: Folder, settings: Settings) -> None:
     folder.noise("a.jpg", seed=1)
     folder.file("b.jpg")
     folder.noise("c.jpg", seed=2)
-    labeler = Labeler(settings)
+    labeler = BatchLabeler(settings)
     together = labeler(["a.jpg", "b.jpg", "c.jpg"])
 
     assert together == labeler(["a.jpg"]) + labeler(["b.jpg"]) + labeler(["c.jpg"])
@@ -39,14 +39,14 @@ def test_a_bad_file_between_two_good_ones_shifts_nothing(folder: Folder, setting
 
 def test_a_row_carries_the_whole_picture_as_its_box(folder: Folder, settings: Settings) -> None:
     folder.picture("a.jpg", side=100)
-    (row,) = Labeler(settings)(["a.jpg"])
+    (row,) = BatchLabeler(settings)(["a.jpg"])
 
     assert (row.face, row.x, row.y, row.width, row.height, row.face_score) == (0, 0, 0, 100, 100, None)
 
 
 def test_probabilities_sum_to_one_and_the_score_is_the_winners(folder: Folder, settings: Settings) -> None:
     folder.noise("a.jpg", seed=1)
-    (row,) = Labeler(settings)(["a.jpg"])
+    (row,) = BatchLabeler(settings)(["a.jpg"])
 
     assert sum(row.probabilities) == pytest.approx(1, abs=1e-5)
     assert row.score == max(row.probabilities) == row.probabilities[CLASS_NAMES.index(row.label)]
@@ -54,14 +54,14 @@ def test_probabilities_sum_to_one_and_the_score_is_the_winners(folder: Folder, s
 
 def test_below_the_threshold_the_label_is_uncertain_and_the_score_stays(folder: Folder, model: Path) -> None:
     folder.picture("a.jpg")
-    (row,) = Labeler(Settings(str(model), str(folder.path), threshold=1.0))(["a.jpg"])
+    (row,) = BatchLabeler(Settings(str(model), str(folder.path), threshold=1.0))(["a.jpg"])
 
     assert (row.label, row.score) == ("uncertain", max(row.probabilities))
 
 
 def test_a_file_without_a_face_has_no_label_no_score_and_a_reason(folder: Folder, settings: Settings) -> None:
     folder.file("a.jpg")
-    (row,) = Labeler(settings)(["a.jpg"])
+    (row,) = BatchLabeler(settings)(["a.jpg"])
 
     assert (row.label, row.score, row.probabilities, row.face) == ("", None, (), None)
     assert row.reason
@@ -86,7 +86,7 @@ def test_a_look_may_vary_the_face_before_it_is_scaled(folder: Folder, settings: 
 
 def test_varying_changes_labels_and_not_where_faces_are(folder: Folder, settings: Settings) -> None:
     folder.noise("a.png", seed=1)
-    rows = [Labeler(settings, vary=vary)(["a.png"])[0] for vary in (None, perturbations.rotated)]
+    rows = [BatchLabeler(settings, vary=vary)(["a.png"])[0] for vary in (None, perturbations.rotated)]
 
     assert rows[0].probabilities != rows[1].probabilities
     assert rows[0][:7] == rows[1][:7]

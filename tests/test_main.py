@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Folder
 
-from labeler.__main__ import will_label_folders
+from labeler import pipeline
+from labeler.__main__ import WORKER_MODULES, will_label
 
 
 @pytest.mark.parametrize(
@@ -19,24 +21,34 @@ from labeler.__main__ import will_label_folders
     [
         (["classify", "FOLDER", "--out", "t.csv"], True),
         (["classify", "FOLDER", "--workers", "2"], True),
-        (["classify", "FOLDER", "--workers", "1"], False),
-        (["classify", "FOLDER", "--workers=1"], False),
-        (["classify", "FOLDER/a.jpg"], False),
-        (["sort", "FOLDER"], False),
+        (["classify", "FOLDER", "--workers", "1"], True),
+        (["classify", "FOLDER/a.jpg"], True),
+        (["classify", "FOLDER/missing.jpg"], False),
+        (["sort", "FOLDER", "--into", "sorted"], True),
+        (["sort", "FOLDER/a.jpg", "--into", "FOLDER"], False),
+        (["sort", "--undo", "FOLDER"], False),
+        (["annotate", "FOLDER"], False),
         (["--help"], False),
         ([], False),
     ],
 )
-def test_workers_are_warmed_up_only_for_a_folder_and_more_than_one(
+def test_workers_are_warmed_up_only_where_there_is_something_to_label(
     tmp_path: Path, arguments: list[str], expected: bool
 ) -> None:
+    (tmp_path / "a.jpg").touch()
     given = [argument.replace("FOLDER", os.fspath(tmp_path)) for argument in arguments]
 
-    assert will_label_folders(given) is expected
+    assert will_label(given) is expected
 
 
+def test_what_is_loaded_ahead_is_what_the_workers_of_the_pipeline_load() -> None:
+    assert WORKER_MODULES == pipeline.WORKER_MODULES
+    assert all(find_spec(name) for name in WORKER_MODULES)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_process_that_hands_out_batches_loads_no_network_and_no_decoder(
-    folder: Folder, model: Path, tmp_path: Path
+    folder: Folder, model: Path, tmp_path: Path, workers: str
 ) -> None:
     for number in range(20):
         folder.picture(f"{number}.jpg")
@@ -45,7 +57,7 @@ def test_the_process_that_hands_out_batches_loads_no_network_and_no_decoder(
 import atexit, sys
 from labeler.__main__ import main
 if __name__ == "__main__":
-    sys.argv = {[*given, "--workers", "2", "--batch-size", "5"]!r}
+    sys.argv = {[*given, "--workers", workers, "--batch-size", "5"]!r}
     atexit.register(lambda: print(*sys.modules))
     main()
 """
@@ -74,7 +86,7 @@ sys.meta_path.insert(0, Stop())
 @pytest.mark.parametrize(
     "module",
     [
-        pytest.param("labeler.executors.processes", id="before anything"),
+        pytest.param("labeler.executors.fork_server", id="before anything"),
         pytest.param("labeler.labeling", id="while the workers' server loads its modules"),
         pytest.param("typer", id="before the command line is parsed"),
         pytest.param("labeler.console", id="in the command"),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 
 from labeler import pipeline
 from labeler.errors import NoPicturesError
@@ -96,7 +96,7 @@ def test_pictures_that_come_later_are_added_to_a_complete_table(
     mixed.noise("0/000.jpg", seed=1000)
     summary = pipeline.classify(job(mixed, out, model))
 
-    assert [row.file for row in reader.read(out)] == [*(row.file for row in expected), "0/000.jpg"]
+    assert [row.file for row in reader.read(out)] == ["0/00.jpg", "0/000.jpg", *(row.file for row in expected[1:])]
     assert (summary.tally.files, summary.tally.resumed) == (41, 40)
 
 
@@ -253,11 +253,47 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     return [pid for pid, parent in found if parent in servers]
 
 
-def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_path: Path) -> None:
+KILLER = """
+import os, signal, sys
+
+def die_of_it(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("killer.jpg"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+sys.addaudithook(die_of_it)
+"""
+"""Loaded by every process of the command: whichever opens that photo is killed, as by a bug in a decoder."""
+
+
+@pytest.mark.parametrize("batch_size", ["1", "3", "100"], ids=["alone", "among others", "in the only batch"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_photo_that_kills_the_process_that_reads_it_costs_one_row(
+    folder: Folder, model: Path, tmp_path: Path, workers: str, batch_size: str
+) -> None:
+    for number in range(7):
+        folder.noise(f"{number}.jpg", seed=number)
+    expected = list(pipeline.label([folder.path], Settings(str(model))))
+    folder.noise("killer.jpg", seed=7)
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(KILLER)
+    out = tmp_path / "t.csv"
+    options = ["--model", str(model), "--workers", workers, "--batch-size", batch_size, "-q"]
+    command = [sys.executable, "-m", "labeler", "classify", str(folder.path), "--out", str(out), *options]
+    path = f"{hooks}{os.pathsep}{ROOT}"
+    done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": path})
+
+    assert (done.returncode, done.stderr) == (1, b"")
+    killer = Row("killer.jpg").without_label(Status.UNREADABLE, "reading it ended the process: SIGSEGV")
+    assert list(reader.read(out)) == [*expected, killer]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_path: Path, workers: str) -> None:
     for index in range(300):
         folder.noise(f"{index:03}.jpg", seed=index, side=400)
     out = tmp_path / "t.csv"
-    options = ["--model", str(model), "--faces", "whole", "--workers", "2", "--batch-size", "3", "-q"]
+    options = ["--model", str(model), "--faces", "whole", "--workers", workers, "--batch-size", "3", "-q"]
     command = [sys.executable, "-m", "labeler", "classify", str(folder.path), "--out", str(out), *options]
     process = subprocess.Popen(command)
     chance = random.Random(0)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from labeler import pipeline
 from labeler.errors import LabelerError
-from labeler.records import Redo, Row, Settings, Status, Tally
+from labeler.records import Redo, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.sources import Source
 from labeler.tables import reader
@@ -94,7 +94,7 @@ def test_a_file_that_was_named_is_left_out_by_a_pattern_too(tree: Folder) -> Non
         ({"limit": 1, "sample": 1}, "give one of them"),
         ({"include": ("/a/*",)}, "relative to the input"),
         ({"exclude": ("",)}, "relative to the input"),
-        ({"include": ("[z-a]",)}, "cannot understand the pattern"),
+        ({"include": ("[z-a]",)}, "is not a valid glob"),
     ],
 )
 def test_what_can_only_be_a_mistake_is_refused(asked: dict[str, object], message: str) -> None:
@@ -169,10 +169,6 @@ def job(folder: Folder, out: Path, model: Path, **options: object) -> pipeline.J
     return pipeline.Job((folder.path,), out, Settings(str(model)), **options)  # type: ignore[arg-type]
 
 
-def in_order(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: (row.file, row.face or 0))
-
-
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("kind", SELECTIONS)
 @pytest.mark.parametrize("workers", [1, 2])
@@ -193,9 +189,9 @@ def test_a_try_and_then_the_rest_are_a_whole_run(
     assert 0 < len(wanted) < 40
     assert (again.complete_before, again.tally.files, again.vanished) == (True, len(wanted), 0)
     assert (rest.tally.files, rest.tally.resumed, rest.vanished) == (40, len(wanted), 0)
-    assert in_order(reader.read(out)) == in_order(whole)
+    assert list(reader.read(out)) == whole
     assert (smaller_again.tally.files, smaller_again.complete_before, smaller_again.vanished) == (40, True, 0)
-    assert in_order(reader.read(out)) == in_order(whole)
+    assert list(reader.read(out)) == whole
 
 
 def test_after_the_first_few_the_rest_comes_in_its_order(mixed: Folder, model: Path, tmp_path: Path) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Folder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from labeler.errors import LabelerError
+from labeler.selection import Selection
 from labeler.sources import Source, find
+from labeler.storage.store import key
 
 
 def test_a_folder_is_walked_with_its_own_files_first_and_everything_by_name(folder: Folder) -> None:
@@ -51,14 +56,57 @@ def test_links_in_a_circle_end(folder: Folder) -> None:
     assert list(find(folder.path)) == ["a/1.jpg"]
 
 
-def test_a_linked_folder_outside_is_walked_once_and_last(folder: Folder, tmp_path: Path) -> None:
+def test_a_linked_folder_outside_is_walked_once_in_the_place_of_the_first_link(folder: Folder, tmp_path: Path) -> None:
     outside = Folder(tmp_path / "outside")
-    outside.picture("2.jpg")
-    (folder.path / "0").symlink_to(outside.path)
-    (folder.path / "1").symlink_to(outside.path)
-    folder.picture("z.jpg")
+    outside.picture("sub/2.jpg")
+    (folder.path / "m").symlink_to(outside.path)
+    (folder.path / "n").symlink_to(outside.path)
+    (folder.path / "o").symlink_to(outside.path / "sub")
+    folder.picture("a/z.jpg")
+    folder.picture("z/1.jpg")
 
-    assert list(find(folder.path)) == ["z.jpg", "0/2.jpg"]
+    assert list(find(folder.path)) == ["a/z.jpg", "m/sub/2.jpg", "z/1.jpg"]
+
+
+def test_what_lies_behind_a_link_is_not_walked_again_behind_a_later_one(folder: Folder, tmp_path: Path) -> None:
+    outside = Folder(tmp_path / "outside")
+    outside.picture("1.jpg")
+    outside.picture("sub/2.jpg")
+    (folder.path / "a").symlink_to(outside.path / "sub")
+    (folder.path / "z").symlink_to(outside.path)
+
+    assert list(find(folder.path)) == ["a/2.jpg", "z/1.jpg"]
+
+
+def test_a_link_to_a_folder_that_is_walked_anyway_is_passed_over(folder: Folder, tmp_path: Path) -> None:
+    folder.picture("m/1.jpg")
+    (folder.path / "a").symlink_to(folder.path / "m")
+    (folder.path / "b").symlink_to(tmp_path)  # It holds the folder itself.
+    Folder(tmp_path / "beside").picture("2.jpg")
+
+    assert list(find(folder.path)) == ["b/beside/2.jpg", "m/1.jpg"]
+
+
+def test_a_link_to_a_hidden_or_excluded_folder_is_walked(folder: Folder) -> None:
+    folder.picture(".cache/faces/1.jpg")
+    folder.picture("old/2.jpg")
+    (folder.path / "a").symlink_to(folder.path / ".cache" / "faces")
+    (folder.path / "b").symlink_to(folder.path / "old")
+
+    assert list(Source([folder.path], selection=Selection(exclude=("old/",)))) == ["a/1.jpg", "b/2.jpg"]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a-", "a/b", "b/a", "a/b/c", "-"]), min_size=1), st.data())
+@settings(max_examples=20, deadline=None)
+def test_the_names_come_in_the_order_of_their_keys(folders: list[str], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        made = Folder(Path(place))
+        for number, below in enumerate(folders):
+            made.file(f"{below}/{data.draw(st.sampled_from('abz'))}{number}.jpg")
+        names = list(find(place))
+
+        assert names == sorted(names, key=key)
+        assert len(names) == len(folders)
 
 
 def test_several_inputs_share_one_root_so_that_equal_names_stay_apart(folder: Folder) -> None:
@@ -66,7 +114,15 @@ def test_several_inputs_share_one_root_so_that_equal_names_stay_apart(folder: Fo
     folder.picture("b/1.jpg")
     source = Source([folder.path / "b", folder.path / "a"])
 
-    assert (source.root, list(source)) == (str(folder.path), ["b/1.jpg", "a/1.jpg"])
+    assert (source.root, list(source)) == (str(folder.path), ["a/1.jpg", "b/1.jpg"])
+
+
+def test_files_and_folders_that_were_named_come_in_one_order(folder: Folder) -> None:
+    for name in ("a/2.jpg", "a/b/3.jpg", "a/1.jpg", "c/4.jpg", "z.jpg"):
+        folder.picture(name)
+    given = [folder.path / name for name in ("c", "z.jpg", "a/b", "a/2.jpg")]
+
+    assert list(Source(given)) == ["z.jpg", "a/2.jpg", "a/b/3.jpg", "c/4.jpg"]
 
 
 def test_an_input_inside_another_counts_once(folder: Folder) -> None:
@@ -147,7 +203,7 @@ def test_a_current_folder_that_was_deleted_is_an_error_that_says_so(tmp_path: Pa
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, "the current folder does not exist any more" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "the current folder no longer exists" in done.stderr) == (2, True), done.stderr
 
 
 def test_an_input_that_cannot_be_reached_says_why(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Train a network on folders of faces, one folder per class, and export it as a model bundle."""
+"""Train a network on labelled face images and export it as a model bundle."""

@@ -1,4 +1,4 @@
-"""What comes of a training: the best network as a bundle, calibrated, and what it is worth."""
+"""Finish a run: calibrate and export the best network, evaluate the bundle, write metrics and charts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from labeler._version import __version__
 from labeler.evaluation import charts, metrics
 from labeler.evaluation.calibration import Probabilities
 from labeler.evaluation.metrics import Figures
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
+from labeler.inference import keras_network
 from labeler.inference.classifier import Classifier
 from labeler.labeling import DECIMALS
 from labeler.storage import atomic
@@ -24,9 +25,9 @@ from training.bundle.temperature import Calibration
 from training.data.dataset import Dataset
 from training.loop import checkpoint
 from training.loop.history import History
-from training.networks import fast_steps, mixed_precision
+from training.networks import fast_steps
 from training.settings import TrainSettings, spelled_out
-from training.warm_start import Given
+from training.warm_start import Pretrained
 
 BUNDLE = "model.onnx"
 METRICS = "metrics.json"
@@ -44,17 +45,20 @@ _SHORT = (
     "majority_baseline",
     "left_out",
 )
-"""What of the figures stands in the bundle."""
+"""Figures that the metadata of the bundle holds."""
 
 _SAMPLES = 256
+"""Upper limit on the validation images on which the bundle is compared with the network."""
+
 _SHOWN_AT_ONCE = 512
+"""Validation images per prediction, which bounds the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What a training has come to; ``skipped`` says of each file that could not be used why.
+    """The result of a run. ``skipped`` says which files could not be used, and why.
 
-    ``before`` is what the model that it went on from says of the same validation pictures.
+    ``before`` holds the figures of the model that was fine-tuned, on the same validation images.
     """
 
     out: Path
@@ -66,8 +70,8 @@ class Trained:
     calibration: Calibration | None = None
 
 
-def conclude(pictures: Dataset, settings: TrainSettings, history: History, given: Given | None) -> Trained:
-    """Calibrate and export the best network, judge the bundle, and write and draw what came out.
+def conclude(images: Dataset, settings: TrainSettings, history: History, given: Pretrained | None) -> Trained:
+    """Calibrate and export the best network, evaluate the bundle, and write metrics and charts.
 
     Raises:
         LabelerError: the bundle differs from the network.
@@ -75,24 +79,32 @@ def conclude(pictures: Dataset, settings: TrainSettings, history: History, given
     """
     out = settings.out
     best = _best(out)
-    samples = pictures.pixels[pictures.validation.places[:_SAMPLES]]
-    fitted = temperature.fitted(_probabilities(best, pictures), pictures.validation.labels)
+    samples = images.pixels[images.validation.places[:_SAMPLES]]
+    fitted = temperature.fit(_probabilities(best, images), images.validation.labels)
     card = {**warm_start.origin(given, _name(settings.data, settings.labels)), "temperature": fitted.temperature}
     calibrated = temperature.calibrated(best, fitted.temperature)
-    export.export(calibrated, pictures.class_names, out / BUNDLE, samples=samples, card=card)
-    export.name_classes(out / checkpoint.BEST_NETWORK, pictures.class_names)
-    figures = replace(_judge(Classifier(out / BUNDLE), pictures), against=_against(settings, pictures))
+    export.export(calibrated, images.class_names, out / BUNDLE, samples=samples, card=card)
+    export.name_classes(out / checkpoint.BEST_NETWORK, images.class_names)
+    figures = replace(_judge(Classifier(out / BUNDLE), images), against=_against(settings, images))
     validation = {"data": _validation_name(settings), **figures.as_json()}
     export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
-    curves.draw(history, out / CURVES)
-    charts.draw_confusion(figures, out / CONFUSION)
-    before = _judge(Classifier(given.path), pictures) if given else None
-    trained = Trained(out, figures, len(history.epochs), history.best.number, pictures.skipped, before, fitted)
+    charts.save(curves.draw(history), out / CURVES)
+    charts.save(charts.draw_confusion(figures), out / CONFUSION)
+    before = _judge(Classifier(given.path), images) if given else None
+    trained = Trained(
+        out=out,
+        figures=figures,
+        epochs=len(history.epochs),
+        best_epoch=history.best.number,
+        skipped=images.skipped,
+        before=before,
+        calibration=fitted,
+    )
     about = {
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "skipped": trained.skipped,
-        "unified": dict(pictures.unified),
+        "unified": dict(images.unified),
         "calibration": asdict(fitted),
         "before": before.as_json() if before else None,
         "settings": spelled_out(settings),
@@ -103,42 +115,42 @@ def conclude(pictures: Dataset, settings: TrainSettings, history: History, given
 
 
 def _best(out: Path) -> keras.Model:
-    """Return the best network, and leave it in the run directory, as anyone's Keras computes it."""
-    trained = keras.saving.load_model(out / checkpoint.BEST_NETWORK, compile=False, safe_mode=True)
-    best = mixed_precision.plain(trained)
+    """Return the best network in float32 and with Keras' own layers; save it so in the run directory."""
+    trained = keras_network.load(out / checkpoint.BEST_NETWORK)
+    best = keras_network.plain(trained)
     if best is not trained:
         with atomic.replacing(out / checkpoint.BEST_NETWORK) as beside:
             best.save(beside)
     return best
 
 
-def _probabilities(network: keras.Model, pictures: Dataset) -> Probabilities:
-    """Return what the network says of the validation pictures (n, classes)."""
-    shown = _shown(pictures)
+def _probabilities(network: keras.Model, images: Dataset) -> Probabilities:
+    """Return the probabilities (n, classes) of the validation images."""
+    shown = _shown(images)
     return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * fast_steps.SCALE) for pixels in shown])
 
 
-def _judge(classifier: Classifier, pictures: Dataset) -> Figures:
-    """Compare what a model says of the validation pictures with their labels, by the names of the classes."""
+def _judge(classifier: Classifier, images: Dataset) -> Figures:
+    """Compare the predictions of a model on the validation images with their labels, by class name."""
     names = classifier.card.class_names
-    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(pictures)])
-    rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties fall alike.
+    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(images)])
+    rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties are broken alike.
     predicted = [names[label] for label in rounded.argmax(axis=1)]
-    truth = [pictures.class_names[label] for label in pictures.validation.labels]
-    every = tuple(dict.fromkeys((*pictures.class_names, *names)))
+    truth = [images.class_names[label] for label in images.validation.labels]
+    every = tuple(dict.fromkeys((*images.class_names, *names)))
     figures = metrics.compare(truth, predicted, every, rounded if every == names else None)
-    return replace(figures, left_out=dict(pictures.left_out))
+    return replace(figures, left_out=dict(images.left_out))
 
 
-def _shown(pictures: Dataset) -> Iterator[Pixels]:
-    places = pictures.validation.places
-    return (pictures.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
+def _shown(images: Dataset) -> Iterator[Pixels]:
+    places = images.validation.places
+    return (images.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
 
 
-def _against(settings: TrainSettings, pictures: Dataset) -> str:
+def _against(settings: TrainSettings, images: Dataset) -> str:
     if not settings.labels:
         return metrics.FOLDERS
-    return labels.against(settings.labels, soft=pictures.shares is not None)
+    return labels.against(settings.labels, soft=images.shares is not None)
 
 
 def _validation_name(settings: TrainSettings) -> str:
@@ -148,6 +160,6 @@ def _validation_name(settings: TrainSettings) -> str:
 
 
 def _name(directory: Path, labels: Path | None) -> str:
-    """Name a directory by its last two folders: enough to recognise it, nothing of the machine; and its table."""
+    """Describe a data set by its last two folders and its table: recognisable, but nothing else of the machine."""
     name = "/".join(directory.resolve().parts[1:][-2:])
     return f"{name} with {labels.name}" if labels else name

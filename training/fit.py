@@ -1,4 +1,4 @@
-"""Train a network on folders of faces. `train` is the whole story."""
+"""Train a network on labelled photos: `train` runs everything from the data to the finished run directory."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from training.loop.progress import Display
 from training.networks import fast_steps
 from training.recipes import Recipe
 from training.settings import TrainSettings, continued, decisive, recipe_of
-from training.warm_start import Given
+from training.warm_start import Pretrained
 
 _SHOWN = 20
-"""How many skipped pictures are listed on the terminal."""
+"""Upper limit on the skipped files that are listed on the terminal."""
 
 
 def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
-    """Train a network and fill the run directory; the figures are those of the exported bundle.
+    """Train a network and write the run directory; the figures are those of the exported bundle.
 
     Raises:
-        Interrupted: Ctrl-C. Unless it came before the first epoch was over, the run directory is complete, with
-            the best network so far. `resume` continues.
-        LabelerError: a setting, the data or the model to go on from cannot be used, or the run to resume is another.
+        Interrupted: Ctrl-C was pressed. After the first epoch the run directory is complete, with the best network so
+            far; `resume` continues the run.
+        LabelerError: a setting, the data or the model to fine-tune cannot be used, or the run to resume is another one.
         OutputError: the run directory cannot be written.
     """
     given = warm_start.load(settings.start) if settings.start else None
@@ -46,27 +46,27 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
     console = stderr()
-    learnt, judged = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
+    training, validation = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
     run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
-        with _decoded(settings, learnt, judged, console, form) as pictures:
-            _tell(pictures, console)
+        with _decoded(settings, training, validation, console, form) as images:
+            _tell(images, console)
             note = run_directory.check_same if settings.resume else run_directory.begin
-            note(settings.out, _made_of(settings, pictures, given))
-            network, history = load(settings.out, _settle(settings, pictures)) or (
-                _fresh(recipe, pictures, given),
+            note(settings.out, _made_of(settings, images, given))
+            network, history = load(settings.out, _apply_average(settings, images)) or (
+                _fresh(recipe, images, given),
                 History(),
             )
             finished = _fit(
                 network,
-                pictures,
+                images,
                 settings,
                 history,
                 Display(console, history, recipe.epochs, recipe.patience, form),
             )
-            with console.status("exporting and measuring the best network"):
-                trained = finish.conclude(pictures, settings, history, given)
+            with console.status("exporting and evaluating the best network"):
+                trained = finish.conclude(images, settings, history, given)
     except KeyboardInterrupt:
         again = (
             "--resume continues" if (settings.out / run_directory.RECORD).exists() else "the same command begins again"
@@ -82,13 +82,13 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
 
 @contextmanager
 def _decoded(
-    settings: TrainSettings, learnt: Labelled, judged: Labelled | None, console: Console, form: Progress
+    settings: TrainSettings, training: Labelled, validation: Labelled | None, console: Console, form: Progress
 ) -> Iterator[Dataset]:
     with ExitStack() as stack:
-        with progress.shown("reading pictures", console, form) as meter:
-            pictures = dataset.opened(
-                learnt,
-                judged,
+        with progress.shown("reading photos", console, form) as meter:
+            images = dataset.opened(
+                training,
+                validation,
                 val_split=settings.val_split,
                 seed=settings.seed,
                 group_by=settings.group_by,
@@ -96,82 +96,90 @@ def _decoded(
                 workers=settings.workers,
                 progress=meter.set,
             )
-            decoded = stack.enter_context(pictures)
+            decoded = stack.enter_context(images)
         yield decoded
 
 
-def _made_of(settings: TrainSettings, pictures: Dataset, given: Given | None) -> dict[str, Any]:
-    """Return what makes this run this run, and no other."""
+def _made_of(settings: TrainSettings, images: Dataset, given: Pretrained | None) -> dict[str, Any]:
+    """Return what identifies a run: its settings, classes, pixels and the model that it fine-tunes."""
     return {
         **decisive(settings),
         "from": given.card.sha256 if given else None,
-        "class_names": list(pictures.class_names),
-        "pixels": pictures.digest,
+        "class_names": list(images.class_names),
+        "pixels": images.digest,
     }
 
 
-def _tell(pictures: Dataset, console: Console) -> None:
-    skipped = [f"skipped {line}" for line in pictures.skipped]
+def _tell(images: Dataset, console: Console) -> None:
+    skipped = [f"skipped {line}" for line in images.skipped]
     if len(skipped) > _SHOWN:
         skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {finish.METRICS} will list them all"]
     for line in (
-        f"{len(pictures.class_names)} classes: {', '.join(pictures.class_names)}",
-        pictures.summary(),
+        f"{len(images.class_names)} classes: {', '.join(images.class_names)}",
+        images.summary(),
         *skipped,
     ):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _fresh(recipe: Recipe, pictures: Dataset, given: Given | None) -> keras.Model:
-    names = pictures.class_names
+def _fresh(recipe: Recipe, images: Dataset, given: Pretrained | None) -> keras.Model:
+    names = images.class_names
     network = warm_start.with_classes(given, names) if given else recipe.network(len(names))
     return recipe.ready(
-        network, recipe.learning_rate, recipe.epochs * batches.steps(pictures.training, recipe.batch_size)
+        network, recipe.learning_rate, recipe.epochs * batches.steps(images.training, recipe.batch_size)
     )
 
 
-def _settle(settings: TrainSettings, pictures: Dataset) -> weight_averaging.Settle:
-    return partial(weight_averaging.settle, shown=batches.shown(pictures, _lessons(settings)))
+def _apply_average(settings: TrainSettings, images: Dataset) -> weight_averaging.ApplyAverage:
+    return partial(weight_averaging.apply_average, shown=batches.shown(images, _batch_settings(settings)))
 
 
-def _lessons(settings: TrainSettings) -> batches.Lessons:
+def _batch_settings(settings: TrainSettings) -> batches.BatchSettings:
     recipe = recipe_of(settings)
     vary = recipe.varied(settings.seed) if recipe.augment else None
-    return batches.Lessons(recipe.batch_size, settings.seed, vary, recipe.smoothing, settings.balance)
+    return batches.BatchSettings(
+        batch_size=recipe.batch_size,
+        seed=settings.seed,
+        vary=vary,
+        smoothing=recipe.smoothing,
+        balance=settings.balance,
+    )
 
 
-def _fit(network: keras.Model, pictures: Dataset, settings: TrainSettings, history: History, shown: Display) -> bool:
-    """Train until there is nothing more to learn or Ctrl-C; say whether it was not Ctrl-C."""
+def _fit(network: keras.Model, images: Dataset, settings: TrainSettings, history: History, shown: Display) -> bool:
+    """Train until the last epoch, early stopping or Ctrl-C; return false after Ctrl-C."""
     recipe = recipe_of(settings)
-    lessons = _lessons(settings)
+    batch_settings = _batch_settings(settings)
     done = len(history.epochs)
     if done >= recipe.epochs or history.waited >= max(recipe.patience, 1):
         return True
     stopping = callbacks.early_stopping(recipe.patience)
     checkpoint = callbacks.checkpoint(settings.out)
-    averaging = [weight_averaging.Averages(_settle(settings, pictures))] if network.optimizer.use_ema else []
+    averaging = (
+        [weight_averaging.ValidateAverage(_apply_average(settings, images))] if network.optimizer.use_ema else []
+    )
     interrupt = callbacks.StopOnInterrupt()
-    if lessons.at_once > 1:
-        fast_steps.quicken(network)
+    if batch_settings.at_once > 1:
+        fast_steps.speed_up(network)
     try:
         with interrupt.listening(), shown.shown():
             network.fit(
-                batches.training(pictures, lessons, first_epoch=done),
-                validation_data=batches.validation(pictures, recipe.batch_size),
-                steps_per_epoch=batches.calls(pictures.training, lessons),
+                batches.training(images, batch_settings, first_epoch=done),
+                validation_data=batches.validation(images, recipe.batch_size),
+                steps_per_epoch=batches.calls(images.training, batch_settings),
                 initial_epoch=done,
                 epochs=recipe.epochs,
                 callbacks=[
                     callbacks.Recorder(settings.out, history),
                     *averaging,
-                    callbacks.Chance(settings.seed),
+                    callbacks.DropoutSeeds(settings.seed),
                     checkpoint,
                     stopping,
-                    callbacks.Memory(settings.out, history, stopping, checkpoint),
+                    callbacks.RestoreState(settings.out, history, stopping, checkpoint),
                     shown,
                     interrupt,
                 ],
-                shuffle=False,  # The batches are, by seed and epoch.
+                shuffle=False,  # The batches are shuffled, by seed and epoch.
                 verbose=0,
             )
     except callbacks.Stopped:

@@ -1,4 +1,4 @@
-"""The run directory: begun empty, and continued only by the run that began it."""
+"""The run directory: it is empty at the start, and only the run that began it may resume."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ RECORD = "run.json"
 
 
 def open_directory(out: Path, *, resume: bool) -> None:
-    """Create the run directory, or find in it the run to resume.
+    """Create the run directory, or check that it holds a run to resume.
 
     Raises:
-        LabelerError: it is not empty, or holds no run to resume.
-        OutputError: it cannot be created.
+        LabelerError: the directory is not empty, or holds no run to resume.
+        OutputError: the directory cannot be created.
     """
     if resume:
         if not (out / RECORD).exists():
-            raise LabelerError(f"there is no run to resume in {out}; leave --resume away to begin one")
+            raise LabelerError(f"there is no run to resume in {out}; omit --resume to begin one")
         return
     hint = "--resume to continue the run in it" if (out / RECORD).exists() else "an empty one"
     atomic.open_empty(out, "run directory", f"give a new --out, or {hint}")
 
 
 def begin(out: Path, made_of: Mapping[str, Any]) -> None:
-    """Write down what the run is made of.
+    """Write the record that identifies the run.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the record cannot be written.
     """
     atomic.write_json(out / RECORD, {**made_of, "created_with": f"labeler {__version__}"})
 
 
 def check_same(out: Path, made_of: Mapping[str, Any]) -> None:
-    """Compare what a run would be made of with what it was begun with.
+    """Compare a run with the record of the one to resume.
 
     Raises:
-        LabelerError: they differ; it says in what.
+        LabelerError: they differ; the message says in what.
     """
     path = out / RECORD
     try:

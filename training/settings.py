@@ -1,4 +1,4 @@
-"""What a training is made of: what was asked for, and for the rest what the architecture's recipe says."""
+"""The settings of a run: those that the user gives, completed by the recipe of the architecture."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import LabelerError
-from training.recipes import RECIPES, Recipe, gentle
+from training.recipes import RECIPES, Recipe, fine_tuning
 
 _OF_THE_RECIPE = ("epochs", "patience", "batch_size", "learning_rate", "augment")
+"""Settings whose default is that of the recipe."""
 
 _MAY_CHANGE = frozenset({"data", "val", "labels", "start", "out", "epochs", "patience", "workers", "resume"})
-"""What may differ when a run is continued: where things lie (pixels and targets are compared) and how long to go on."""
+"""Settings that may differ when a run is resumed: locations (pixels and targets are compared), and when to stop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
-    """Everything a training is made of; None is whatever the recipe of `arch` says."""
+    """The settings of a run; None stands for the default of the recipe of `arch`."""
 
     data: Path
-    """The directory of class folders, or of the pictures that `labels` names."""
+    """The directory of class folders, or of the files that `labels` names."""
     out: Path
     """The run directory: new or empty, unless `resume`."""
     val: Path | None = None
     """A directory like `data` to validate with, instead of a share of it."""
     val_split: float = 0.2
     arch: str | None = None
-    """The network; None for that of `start`, or else the documented one."""
+    """The architecture; None for that of `start`, or for the documented one without `start`."""
     epochs: int | None = None
     patience: int | None = None
     batch_size: int | None = None
@@ -35,41 +36,41 @@ class TrainSettings:
     augment: bool | None = None
     seed: int = 0
     workers: int = 1
-    """Processes that decode pictures, once, before the first epoch; 0 for one per core."""
+    """Processes that decode the files, once, before the first epoch; 0 for one per core."""
     resume: bool = False
     labels: Path | None = None
-    """A table that says what the pictures show, instead of class folders."""
+    """A table of labels or votes, used instead of class folders."""
     classes: str = ""
     """The table's labels or columns to use, each with the name of its class: ``anger=angry,sad``; empty for all."""
     group_by: str = ""
-    """A regular expression: files whose names hold the same of it are never on both sides of the split."""
+    """A regular expression: files whose names give the same match are never on both sides of the split."""
     balance: float = 0.0
-    """0 for every training picture counting the same, 1 for every class, and what lies between."""
+    """Class weighting: 0 gives every training image the same weight, 1 every class; values between interpolate."""
     start: str | None = None
-    """A trained model to go on from, as `labeler.inference.bundle.find` knows it."""
+    """A trained model to fine-tune, as `labeler.inference.bundle.find` accepts it."""
 
 
 def continued(settings: TrainSettings, arch: str) -> TrainSettings:
-    """Return the settings for a model to go on from whose network is ``arch``.
+    """Return the settings for fine-tuning a model of the architecture ``arch``.
 
     Raises:
-        LabelerError: another network was asked for.
+        LabelerError: another architecture is given.
     """
     if settings.arch not in {None, arch}:
-        raise LabelerError(f"the network of {settings.start} is {arch}, not {settings.arch}; leave --arch away")
+        raise LabelerError(f"the network of {settings.start} is {arch}, not {settings.arch}; omit --arch")
     return replace(settings, arch=arch)
 
 
 def recipe_of(settings: TrainSettings) -> Recipe:
-    """Return the architecture's recipe, a gentle one for a model to go on from, with what was asked for.
+    """Return the recipe of the architecture, or that of fine-tuning, with the given settings in place of its own.
 
     Raises:
-        LabelerError: a setting is out of range; all that are get named.
+        LabelerError: settings are out of range; the message names all of them.
     """
     arch = _arch(settings)
     if arch not in RECIPES:
-        raise LabelerError(f"--arch is one of {', '.join(RECIPES)}")
-    recipe = gentle(RECIPES[arch]) if settings.start else RECIPES[arch]
+        raise LabelerError(f"--arch must be one of {', '.join(RECIPES)}")
+    recipe = fine_tuning(RECIPES[arch]) if settings.start else RECIPES[arch]
     given = {name: getattr(settings, name) for name in _OF_THE_RECIPE}
     chosen = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     if chosen.scheduled and settings.patience is None and not settings.start:
@@ -79,14 +80,14 @@ def recipe_of(settings: TrainSettings) -> Recipe:
 
 
 def spelled_out(settings: TrainSettings) -> dict[str, Any]:
-    """Return the settings as JSON knows them, those of the recipe included."""
+    """Return all settings, with those of the recipe, as JSON values."""
     chosen = recipe_of(settings)
     named = {**asdict(settings), "arch": _arch(settings), **{name: getattr(chosen, name) for name in _OF_THE_RECIPE}}
     return {name: str(value) if isinstance(value, Path) else value for name, value in named.items()}
 
 
 def decisive(settings: TrainSettings) -> dict[str, Any]:
-    """Return what makes a run this run, and no other."""
+    """Return the settings that must not differ when a run is resumed."""
     scheduled = {"epochs"} if recipe_of(settings).scheduled else set()
     return {name: value for name, value in spelled_out(settings).items() if name not in _MAY_CHANGE - scheduled}
 
@@ -97,13 +98,13 @@ def _arch(settings: TrainSettings) -> str:
 
 def _check(settings: TrainSettings, chosen: Recipe) -> None:
     wrong = [
-        (not 0 < settings.val_split < 1, "--val-split lies between 0 and 1"),
-        (chosen.epochs < 1, "--epochs is at least 1"),
-        (chosen.patience < 0, "--patience is not negative"),
-        (chosen.batch_size < 1, "--batch-size is at least 1"),
-        (not chosen.learning_rate > 0, "--learning-rate is above 0"),
-        (not 0 <= settings.balance <= 1, "--balance lies between 0 and 1"),
-        (not 0 <= settings.seed < 2**32, "--seed lies between 0 and 4294967295"),
+        (not 0 < settings.val_split < 1, "--val-split must lie between 0 and 1"),
+        (chosen.epochs < 1, "--epochs must be at least 1"),
+        (chosen.patience < 0, "--patience must not be negative"),
+        (chosen.batch_size < 1, "--batch-size must be at least 1"),
+        (not chosen.learning_rate > 0, "--learning-rate must be above 0"),
+        (not 0 <= settings.balance <= 1, "--balance must lie between 0 and 1"),
+        (not 0 <= settings.seed < 2**32, "--seed must lie between 0 and 4294967295"),
     ]
     complaints = [complaint for failed, complaint in wrong if failed]
     if complaints:

@@ -1,8 +1,8 @@
-"""A trained network made anew, with everything that can be learnt, to go on from.
+"""Rebuild a trained network with trainable weights, for fine-tuning.
 
-A ``.keras`` file holds all of it. A bundle can only be run: it holds every kernel, but what followed a convolution as
-batch normalisation is part of its kernel and bias by then. So is it here: the network made anew computes the same, with
-normalisations that do nothing but add that bias.
+A ``.keras`` file holds all weights. A bundle can only be run: it holds every kernel, but batch normalization is folded
+into the kernel and bias of the convolution before it. The network rebuilt from a bundle computes the same, with batch
+normalizations that only add that bias.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import onnx
 from numpy.typing import NDArray
 
 from labeler.errors import ModelError
+from labeler.inference import keras_network
 from labeler.inference.bundle import Card, find
-from labeler.inference.classifier import Classifier, load_keras
+from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from training.bundle import export, temperature
 from training.networks.fast_steps import SCALE
@@ -27,25 +28,26 @@ from training.recipes import RECIPES
 
 Array = NDArray[np.float32]
 Kernels = list[tuple[Array, Array | None]]
-"""Kernels as Keras has them (..., in, out), each with its bias, in the order in which they are used."""
+"""Kernels in the layout of Keras (..., in, out), each with its bias, in the order of computation."""
 
 _SAMPLES = 16
+"""Random images on which the rebuilt network is compared with the model."""
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
-    """A trained model to go on from; ``network`` takes pictures scaled to 0..1, its calibration left away."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pretrained:
+    """A trained model to fine-tune; ``network`` takes images in 0..1 and has no temperature."""
 
     card: Card
     path: Path
     arch: str
     network: keras.Model
     normalised: bool
-    """Whether its normalisations are those it was trained with."""
+    """Whether its batch normalizations have the statistics of the training; false for a network from a bundle."""
 
 
-def load(model: str) -> Given:
-    """Return a model given as a bundle's name, a run directory, an .onnx or a .keras file.
+def load(model: str) -> Pretrained:
+    """Load a model given as a bundle's name, a run directory, an .onnx or a .keras file.
 
     Raises:
         ModelError: there is no such model, or its network is none of `RECIPES`.
@@ -55,11 +57,11 @@ def load(model: str) -> Given:
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
     _check(network, classifier, path)
-    return Given(classifier.card, path, arch, network, whole)
+    return Pretrained(card=classifier.card, path=path, arch=arch, network=network, normalised=whole)
 
 
-def origin(given: Given | None, data: str) -> dict[str, str]:
-    """Return what a bundle says of where it comes from, ``data`` being what it was trained on last."""
+def origin(given: Pretrained | None, data: str) -> dict[str, str]:
+    """Return the metadata on the origin of a bundle that was last trained on ``data``."""
     if not given:
         return {"training_data": data}
     return {
@@ -68,9 +70,9 @@ def origin(given: Given | None, data: str) -> dict[str, str]:
     }
 
 
-def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
-    """Return the network for other classes: those of the same name keep their place in the last layer, others get one
-    that begins at 0. Normalisations made of a bundle stay as they are when it is trained.
+def with_classes(given: Pretrained, class_names: tuple[str, ...]) -> keras.Model:
+    """Return the network for other classes: a class with a known name keeps its weights in the last layer, a new one
+    starts at 0. Batch normalizations from a bundle are frozen.
     """
     network = RECIPES[given.arch].network(len(class_names))
     for old, new in zip(given.network.layers[:-1], network.layers[:-1], strict=True):
@@ -82,16 +84,16 @@ def with_classes(given: Given, class_names: tuple[str, ...]) -> keras.Model:
     network.layers[-1].set_weights([kernel[:, places], bias[places]])
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = given.normalised  # Else it has no statistics to go on from, and few pictures poor ones.
+            layer.trainable = given.normalised  # From a bundle it has no statistics, and few images give poor ones.
     return network
 
 
 def _loaded(keras_file: Path, num_classes: int) -> tuple[str, keras.Model]:
-    learnt = load_keras(keras_file).get_weights()
+    weights = keras_network.load(keras_file).get_weights()
     for arch, recipe in RECIPES.items():
         network = recipe.network(num_classes)
-        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in learnt]:
-            network.set_weights(learnt)
+        if [weight.shape for weight in network.get_weights()] == [weight.shape for weight in weights]:
+            network.set_weights(weights)
             return arch, network
     raise _unknown(keras_file)
 
@@ -112,7 +114,7 @@ def _unknown(path: Path) -> ModelError:
 
 
 def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
-    """Yield the kernels of convolutions and matrix products in the order of the graph, which is that of their use."""
+    """Yield the kernels of convolutions and matrix products in the order of the graph, which is that of computation."""
     constants = {one.name: one for one in graph.initializer}
     adding = {name: node for node in graph.node if node.op_type == "Add" for name in node.input}
 
@@ -134,7 +136,7 @@ def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
 
 
 def _fill(network: keras.Model, kernels: Kernels) -> None:
-    """Give each layer the next kernel of its shape: layers of one shape stand one behind the other."""
+    """Give each layer the next kernel of its shape: layers of the same shape have the same order in both."""
     waiting: dict[tuple[int, ...], deque[tuple[Array, Array | None]]] = defaultdict(deque)
     for kernel, bias in kernels:
         waiting[kernel.shape].append((kernel, bias))
@@ -159,10 +161,10 @@ def _with_kernels(network: keras.Model) -> list[keras.Layer]:
 def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (_SAMPLES, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     found = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    calibrated = temperature.tempered(found, classifier.card.temperature)
+    calibrated = temperature.with_temperature(found, classifier.card.temperature)
     difference = float(np.abs(calibrated - classifier.predict(samples)).max())
     if not difference <= export.TOLERANCE:
         raise ModelError(
-            f"{path} cannot be trained further: its network, made anew, differs from it by up to {difference:.2g} "
+            f"{path} cannot be trained further: the rebuilt network differs from it by up to {difference:.2g} "
             f"(at most {export.TOLERANCE:g} is allowed)"
         )

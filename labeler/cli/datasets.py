@@ -75,19 +75,19 @@ def train(
 
     fit = training_package().fit
     settings = fit.TrainSettings(
-        data,
-        out,
-        val,
-        val_split,
-        arch,
-        epochs,
-        patience,
-        batch_size,
-        learning_rate,
-        augment,
-        seed,
-        workers,
-        resume,
+        data=data,
+        out=out,
+        val=val,
+        val_split=val_split,
+        arch=arch,
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augment=augment,
+        seed=seed,
+        workers=workers,
+        resume=resume,
         labels=labels,
         classes=classes,
         group_by=group_by,
@@ -142,25 +142,25 @@ def evaluate(
     if not quiet:
         console.say("loading ...")
     with needs("evaluate", "matplotlib", "sklearn"):
-        from labeler.evaluation import metrics
-        from labeler.evaluation.evaluate import Exam, take, write
+        from labeler.evaluation import evaluate as evaluation
+        from labeler.evaluation.truth import copies_of
         from labeler.tables.labels import truth
     with decoders():
-        verdict = take(
-            Exam(
-                data,
-                model,
-                bundle.card(bundle.find(model)).class_names,
-                truth(labels, classes, data),
-                metrics.copies_of(without_copies_of, data) if without_copies_of else frozenset(),
-                workers,
-                wanted_accuracy,
-                robustness,
+        verdict = evaluation.evaluate(
+            evaluation.EvaluateSettings(
+                data=data,
+                model=model,
+                class_names=bundle.card(bundle.find(model)).class_names,
+                truth=truth(labels, classes, data),
+                copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),
+                workers=workers,
+                wanted_accuracy=wanted_accuracy,
+                robustness=robustness,
             ),
             partial(show_photos.followed, form=progress, quiet=quiet),
         )
     if out:
-        write(verdict, out)
+        evaluation.write(verdict, out)
     if as_json:
         typer.echo(json.dumps(verdict.as_json()))
     if not quiet:
@@ -193,7 +193,9 @@ def audit(
         console.say("loading ...")
     with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
         from training.audit import audit as auditing
-    settings = auditing.AuditSettings(data, out, labels, classes, model, folds, workers)
+    settings = auditing.AuditSettings(
+        data=data, out=out, labels=labels, classes=classes, model=model, folds=folds, workers=workers
+    )
     audited = auditing.audit(settings, console.stderr(quiet=quiet), progress)
     if as_json:
         typer.echo(json.dumps(audited.as_json()))

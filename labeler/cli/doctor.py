@@ -6,6 +6,7 @@ finding, so imports are deferred to the checks.
 
 from __future__ import annotations
 
+import io
 import locale
 import os
 import platform
@@ -21,7 +22,7 @@ from typing import Any
 
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError, OutputError, one_line
-from labeler.executors import processes
+from labeler.executors.cores import cores
 from labeler.inference import bundle
 from labeler.records import Device, Faces, Settings
 
@@ -77,7 +78,7 @@ def examine() -> Report:
         "file_names": sys.getfilesystemencoding(),
         "stdout": sys.stdout.encoding,
     }
-    report.found["cores"] = {"granted": processes.cores(), "in_all": os.cpu_count()}
+    report.found["cores"] = {"granted": cores(), "in_all": os.cpu_count()}
     report.check("memory_mb", _memory, 0)
     report.check("temporary_folder", _temporary_folder, OutputError.exit_code)
     report.check("formats", _formats, ModelError.exit_code)
@@ -137,7 +138,8 @@ def _formats() -> dict[str, str]:
     from PIL import Image
 
     from labeler.images import pillow
-    from labeler.images.decode import ImageError, read
+    from labeler.images.decode import decode
+    from labeler.images.picture import ImageError
 
     with suppress(ImportError):
         from pillow_heif import register_heif_opener
@@ -145,19 +147,18 @@ def _formats() -> dict[str, str]:
         register_heif_opener()
     made = Image.new("RGB", (64, 64), (200, 30, 30))
     said = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in pillow.FORMATS:
-            path = os.path.join(folder, "made")
-            try:
-                made.save(path, name)
-            except (OSError, KeyError, ValueError):
-                said[name] = "not tried: Pillow cannot write it here"
-                continue
-            try:
-                read(path, 64, 64, _MOST_PIXELS)
-                said[name] = "read"
-            except ImageError as exc:
-                said[name] = f"not read: {exc.reason}"
+    for name in pillow.FORMATS:
+        file = io.BytesIO()
+        try:
+            made.save(file, name)
+        except (OSError, KeyError, ValueError):
+            said[name] = "not tried: Pillow cannot write it here"
+            continue
+        try:
+            decode(file.getvalue(), 64, 64, _MOST_PIXELS)
+            said[name] = "read"
+        except ImageError as exc:
+            said[name] = f"not read: {exc.reason}"
     return said
 
 

@@ -12,11 +12,11 @@ from labeler import console
 from labeler.records import EXAMPLES
 
 if TYPE_CHECKING:  # Only to say what comes in: they load the whole pipeline.
-    from labeler.evaluation.evaluate import Verdict
+    from labeler.evaluation.evaluate import Evaluation
     from labeler.evaluation.metrics import Figures
 
 
-def show(verdict: Verdict) -> None:
+def show(verdict: Evaluation) -> None:
     """Print the figures, and what was asked for besides."""
     show_figures(verdict.figures)
     terminal = console.stderr()
@@ -67,7 +67,7 @@ def show_change(model: str, before: Figures, after: Figures) -> None:
         console.say(f"it got no better: go on using {model}, or adapt it to more pictures")
 
 
-def _advice(verdict: Verdict, wanted: float) -> str:
+def _advice(verdict: Evaluation, wanted: float) -> str:
     kept, total = verdict.suggestion, verdict.figures.n
     if not kept:
         return f"no threshold keeps faces of which {wanted:.1%} are labelled right"
@@ -78,7 +78,7 @@ def _advice(verdict: Verdict, wanted: float) -> str:
     )
 
 
-def _show_trials(verdict: Verdict, terminal: Console) -> None:
+def _show_trials(verdict: Evaluation, terminal: Console) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("each picture")
     table.add_column("accuracy", justify="right")

@@ -1,4 +1,4 @@
-"""What scores are worth: whether they are as often right as they say, and what a threshold keeps."""
+"""Calibration of the scores (ECE, NLL, Brier score, reliability), and coverage and accuracy by threshold."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 
 BINS = 15
-"""Of equal width, as in Guo et al., On Calibration of Modern Neural Networks, 2017."""
+"""Bins, of equal width, of the calibration error (Guo et al., On Calibration of Modern Neural Networks, 2017)."""
 
 Probabilities = NDArray[np.float32] | NDArray[np.float64]
-"""A row for each picture, a column for each class; rows add up to 1."""
+"""A row for each image, a column for each class; each row sums to 1."""
 
 Places = NDArray[np.int64]
-"""For each picture the column of its true class."""
+"""The index of the true class of each image."""
 
 _STEPS = 100
-"""Thresholds are tried in hundredths: what finer ones would gain is chance."""
+"""Number of thresholds from 0 to 1: a finer step than a hundredth would gain nothing but chance."""
 
 _TOLD = 5
-"""Every fifth of them stands in JSON."""
+"""JSON lists every fifth threshold."""
 
 _LEAST = 5e-7
-"""What a probability that the table rounds to 0 counts as, half of its last decimal: the loss stays finite."""
+"""Lower limit on a probability in the log loss, so that it stays finite: half of the last decimal of the table."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Answers with scores in one range: how many, their mean score, and how many of them are right."""
+    """Predictions whose score lies in one range: their number, their mean score, and the number that is right."""
 
     n: int
     score: float
     right: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Answers whose scores reach a threshold: how many, and how many of them are right."""
+    """Predictions whose score reaches a threshold: their number, and the number that is right."""
 
     threshold: float
     n: int
@@ -49,22 +49,22 @@ class Kept:
 
     @property
     def accuracy(self) -> float:
-        """Return the share that is right; of none it is 0."""
+        """Return the share that is right; 0 when nothing is kept."""
         return self.right / max(self.n, 1)
 
     @property
     def interval(self) -> Interval:
-        """Return the accuracy's interval of 95%."""
+        """Return the 95% interval of the accuracy."""
         return intervals.of_share(self.right, self.n)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """How well scores agree with the truth.
+    """How well the scores are calibrated.
 
-    `ece` is the expected calibration error, the mean distance between score and accuracy over the `reliability` bins;
-    `nll` the mean negative log-likelihood in nats and `brier` the mean squared error, summed over the classes (Brier,
-    1950). `coverage` says what is kept at each threshold from 0 to 1.
+    `ece` is the expected calibration error: the mean distance between score and accuracy over the `reliability` bins.
+    `nll` is the mean negative log-likelihood in nats. `brier` is the Brier score: the mean squared error, summed over
+    the classes (Brier, 1950). `coverage` holds what is kept at each threshold from 0 to 1.
     """
 
     ece: float
@@ -74,16 +74,16 @@ class Confidence:
     coverage: tuple[Kept, ...]
 
     def reaching(self, accuracy: float) -> Kept | None:
-        """Return what the smallest threshold keeps at which so many of the answers kept are right; None if none is."""
+        """Return what the smallest threshold with at least this accuracy keeps; None when no threshold reaches it."""
         return next((kept for kept in self.coverage if kept.n and kept.accuracy >= accuracy), None)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object, with a coarser `coverage`."""
+        """Return a JSON object with fewer thresholds in `coverage`."""
         return {**asdict(self), "coverage": [asdict(kept) for kept in self.coverage[::_TOLD]]}
 
 
 def of(probabilities: Probabilities, truth: Places) -> Confidence:
-    """Judge the probabilities of at least one picture."""
+    """Compute the calibration of the probabilities (n, classes) of at least one image."""
     scores, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     of_truth = probabilities[np.arange(len(truth)), truth]
     wrong_by = ((probabilities - np.eye(probabilities.shape[1])[truth]) ** 2).sum(axis=1)
@@ -94,8 +94,8 @@ def of(probabilities: Probabilities, truth: Places) -> Confidence:
         brier=float(wrong_by.mean()),
         reliability=bins,
         coverage=tuple(
-            Kept(step / _STEPS, int((scores >= step / _STEPS).sum()), int(right[scores >= step / _STEPS].sum()))
-            for step in range(_STEPS + 1)
+            Kept(threshold=threshold, n=int((scores >= threshold).sum()), right=int(right[scores >= threshold].sum()))
+            for threshold in (step / _STEPS for step in range(_STEPS + 1))
         ),
     )
 
@@ -109,7 +109,9 @@ def _bins(scores: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[Bin, 
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     counts, totals, rights = (np.bincount(place, each, BINS) for each in (None, scores, right))
     means = totals / np.maximum(counts, 1)
-    return tuple(Bin(int(n), float(mean), int(hits)) for n, mean, hits in zip(counts, means, rights, strict=True))
+    return tuple(
+        Bin(n=int(n), score=float(mean), right=int(hits)) for n, mean, hits in zip(counts, means, rights, strict=True)
+    )
 
 
 def _error(bins: tuple[Bin, ...]) -> float:

@@ -1,4 +1,4 @@
-"""What was measured, drawn: right and wrong answers, honest and dishonest scores, and what a threshold keeps."""
+"""Charts of an evaluation: confusion matrix, reliability diagram, accuracy-coverage curve."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from labeler.evaluation.metrics import Figures
 from labeler.storage import atomic
 
 INK, PALE_INK = "#1c2430", "#5d6875"
-"""The two text colours of everything that is drawn."""
+"""Text colours of all charts."""
+
+DPI = 160
+"""Pixels per inch of a written figure."""
 
 _BLUE, _PALE_BLUE, _GRID, _AXIS = "#1f6fb4", "#c9dff2", "#e6eaee", "#c5ccd3"
 _MARKED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Thresholds that are named on their curve, as far as they lie apart."""
+"""Thresholds that are named on the accuracy-coverage curve where there is room."""
 
 _APART = 0.07
+"""Lower limit on the distance, in coverage, between two named thresholds: closer names would touch."""
 
 _FEWEST = 20
-"""Of so few faces the accuracy is drawn no more: it is chance."""
+"""Lower limit on the faces of a point of the accuracy-coverage curve: the accuracy of fewer is chance."""
 
 
-def draw_confusion(figures: Figures, path: str | Path) -> None:
-    """Draw the confusion matrix as a PNG or, by the file's suffix, whatever else Matplotlib writes.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw_confusion(figures: Figures) -> Figure:
+    """Draw the confusion matrix: in each cell its share of the true class, and its count."""
     side = max(4.2, 1.6 + 0.82 * len(figures.class_names))
     figure = blank(side, side + 0.3)
     axes = figure.add_subplot()
@@ -49,36 +49,28 @@ def draw_confusion(figures: Figures, path: str | Path) -> None:
     accuracies = f"accuracy {figures.accuracy:.1%}   baseline {figures.majority_baseline:.1%}"
     title = f"{accuracies}\nmacro-F1 {figures.macro_f1:.3f}   n = {figures.n:,}"
     axes.set_title(title, fontsize=11.5, color=INK, pad=12, weight="bold")
-    save(figure, path)
+    return figure
 
 
-def draw_reliability(figures: Figures, path: str | Path) -> None:
-    """Draw how often answers are right, by what they score, and how many score so.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    judged = _confidence(figures)
+def draw_reliability(figures: Figures) -> Figure:
+    """Draw the reliability diagram: accuracy by score, with 95% intervals, above the histogram of the scores."""
+    confidence = _confidence(figures)
     figure = blank(5.6, 6.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    _draw_bins(above, judged)
-    _draw_counts(below, judged, figures)
-    mean = sum(one.n * one.score for one in judged.reliability) / figures.n
-    _title(above, f"calibration error {judged.ece:.1%}   n = {figures.n:,}\nmean score {mean:.1%}   accuracy "
+    _draw_bins(above, confidence)
+    _draw_counts(below, confidence, figures)
+    mean = sum(one.n * one.score for one in confidence.reliability) / figures.n
+    _title(above, f"calibration error {confidence.ece:.1%}   n = {figures.n:,}\nmean score {mean:.1%}   accuracy "
            f"{figures.accuracy:.1%}")  # fmt: skip
-    save(figure, path)
+    return figure
 
 
-def draw_coverage(figures: Figures, path: str | Path, suggestion: Kept | None = None) -> None:
-    """Draw how accurate the answers are that a threshold keeps, by how many it keeps.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    judged = _confidence(figures)
+def draw_coverage(figures: Figures, suggestion: Kept | None = None) -> Figure:
+    """Draw the accuracy-coverage curve: how accurate the labels are that a threshold keeps, by how many it keeps."""
+    confidence = _confidence(figures)
     figure = blank(6.6, 5.2)
     axes = figure.add_subplot()
-    kept = [one for one in judged.coverage if one.n >= min(_FEWEST, figures.n)]
+    kept = [one for one in confidence.coverage if one.n >= min(_FEWEST, figures.n)]
     shares = [one.n / figures.n for one in kept]
     low, high = zip(*(one.interval for one in kept), strict=True)
     axes.fill_between(shares, low, high, color=_PALE_BLUE, alpha=0.6, linewidth=0)
@@ -100,24 +92,24 @@ def draw_coverage(figures: Figures, path: str | Path, suggestion: Kept | None = 
             f"{suggestion.accuracy:.1%} of them right\n{told}"
         )
     _title(axes, told)
-    save(figure, path)
+    return figure
 
 
 def blank(width: float, height: float) -> Figure:
-    """Return a white figure of so many inches."""
+    """Return a white figure; the size is in inches."""
     figure = Figure((width, height), facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     FigureCanvasAgg(figure)
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a drawn figure beside ``path``, then put it in its place.
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG or, by the file's suffix, whatever else Matplotlib writes; in place once it is complete.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic.replacing(Path(path)) as beside:
-        figure.savefig(beside, dpi=160)
+    with atomic.replacing(path) as beside:
+        figure.savefig(beside, dpi=DPI)
 
 
 def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
@@ -136,7 +128,7 @@ def _name_classes(axes: Axes, figures: Figures) -> None:
     axes.set_xticks(places, figures.class_names, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, rows)
     axes.set_xlabel("predicted", color=PALE_INK, labelpad=8)
-    axes.set_ylabel(f"true class and its pictures, by {figures.against}; each row is 100%", color=PALE_INK, labelpad=8)
+    axes.set_ylabel(f"true class and its photos, by {figures.against}; each row is 100%", color=PALE_INK, labelpad=8)
     axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)
     axes.set_xticks(np.arange(len(places) - 1) + 0.5, minor=True)
@@ -147,20 +139,20 @@ def _name_classes(axes: Axes, figures: Figures) -> None:
 
 def _confidence(figures: Figures) -> Confidence:
     if figures.confidence is None:
-        raise ValueError("figures of labels without probabilities cannot be drawn so")
+        raise ValueError("this chart needs figures of labels with probabilities")
     return figures.confidence
 
 
-def _draw_bins(axes: Axes, judged: Confidence) -> None:
+def _draw_bins(axes: Axes, confidence: Confidence) -> None:
     axes.plot((0, 1), (0, 1), color=PALE_INK, linewidth=1, linestyle=(0, (4, 3)))
-    found = [one for one in judged.reliability if one.n]
+    found = [one for one in confidence.reliability if one.n]
     shares = [one.right / one.n for one in found]
     scores = [one.score for one in found]
     low, high = zip(*(intervals.of_share(one.right, one.n) for one in found), strict=True)
     axes.vlines(scores, low, high, color=_PALE_BLUE, linewidth=5, capstyle="round")
     axes.plot(scores, shares, color=_BLUE, linewidth=1.5, marker="o", markersize=5.5)
-    for text, place, ha in (("right more often than it says", (0.03, 0.95), "left"),
-                            ("right less often than it says", (0.97, 0.05), "right")):  # fmt: skip
+    for text, place, ha in (("underconfident: right more often than the score", (0.03, 0.95), "left"),
+                            ("overconfident: right less often than the score", (0.97, 0.05), "right")):  # fmt: skip
         axes.text(
             *place,
             text,
@@ -177,21 +169,21 @@ def _draw_bins(axes: Axes, judged: Confidence) -> None:
     _plain(axes)
 
 
-def _draw_counts(axes: Axes, judged: Confidence, figures: Figures) -> None:
+def _draw_counts(axes: Axes, confidence: Confidence, figures: Figures) -> None:
     edges = np.arange(BINS) / BINS
-    shares = [one.n / figures.n for one in judged.reliability]
+    shares = [one.n / figures.n for one in confidence.reliability]
     axes.bar(edges + 0.5 / BINS, shares, width=0.86 / BINS, color=_BLUE)
     axes.set_xlim(0, 1.02)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.locator_params(axis="y", nbins=3)
-    axes.set_xlabel(f"score of the answer (right: by {figures.against})", color=PALE_INK, labelpad=8)
+    axes.set_xlabel(f"score of the label (right: by {figures.against})", color=PALE_INK, labelpad=8)
     axes.set_ylabel("faces", color=PALE_INK, labelpad=8)
     _plain(axes)
 
 
 def _name_thresholds(axes: Axes, kept: list[Kept], total: int, suggestion: Kept | None) -> None:
-    """Mark some thresholds on the curve, and the one suggested; none so near another that their names touch."""
+    """Mark the suggested threshold and some others on the curve, none so close to another that their names touch."""
     taken = []
     if suggestion:
         taken.append(suggestion.n / total)
@@ -210,7 +202,7 @@ def _name(axes: Axes, text: str, x: float, y: float, **style: Any) -> None:
 
 
 def _floor(kept: list[Kept]) -> float:
-    """Return a round share below all that is drawn of the curve."""
+    """Return the lower end of the accuracy axis: a multiple of 0.1 below all points of the curve."""
     lowest = min(one.accuracy for one in kept)
     return max(math.floor((lowest - 0.04) * 10) / 10, 0.0)
 

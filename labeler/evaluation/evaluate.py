@@ -1,4 +1,4 @@
-"""A model put to the test: pictures whose truth is known, as they are and as they may reach it."""
+"""Evaluate a model on labelled images: as they are, and perturbed."""
 
 from __future__ import annotations
 
@@ -9,61 +9,65 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
 from labeler.evaluation import charts, metrics, perturbations
+from labeler.evaluation import truth as compared
 from labeler.evaluation.calibration import Kept
-from labeler.evaluation.metrics import Figures, Truth
-from labeler.evaluation.perturbations import Variation
+from labeler.evaluation.metrics import Figures
+from labeler.evaluation.perturbations import Perturbation
 from labeler.records import Row, Settings
 from labeler.storage import atomic
+from labeler.tables.labels import Truth
 
 Follow = Callable[[Iterable[Row], int], Iterable[Row]]
-"""Passes rows on, and shows how far they are; is told how many files there are."""
+"""Passes rows on and shows the progress; takes the rows and the number of files."""
 
 
-@dataclass(frozen=True)
-class Exam:
-    """What a model is asked, and what is right."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """The model to evaluate, the images, and their ground truth."""
 
     data: Path
-    """A directory of class folders, or of the pictures that ``truth`` knows."""
+    """A directory of class folders, or of the files in ``truth``."""
     model: str
     class_names: tuple[str, ...]
-    """The model's."""
+    """The classes of the model."""
     truth: Truth | None = None
     copies: Collection[str] = frozenset()
-    """Files to leave out, such as `evaluation.copies_of` finds."""
+    """Files to leave out, such as those of `truth.copies_of`."""
     workers: int = 0
     wanted_accuracy: float | None = None
     robustness: bool = False
-    """Whether to ask again, each picture varied in every way that `variations` knows."""
+    """Whether to evaluate again with each of the `perturbations`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What the accuracy is after all pictures were varied in one way, and how many points (0.01) it lost."""
+    """The accuracy after one perturbation of all images, and the points (0.01) it lost."""
 
     variation: str
     accuracy: float
     drop: float
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came out."""
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The result of an evaluation."""
 
     figures: Figures
     wanted_accuracy: float | None = None
     suggestion: Kept | None = None
-    """The smallest threshold that gives the wanted accuracy, and what it keeps."""
+    """The smallest threshold with the wanted accuracy, and what it keeps; None when there is none."""
     trials: tuple[Trial, ...] = ()
     passed_over: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    """Files that the table names and that are not there."""
+    """Files that the table names and that do not exist."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `--json` prints: the figures, and with them what was asked for besides."""
+        """Return what `--json` prints: the figures, the suggested threshold and the robustness."""
         found: dict[str, Any] = self.figures.as_json()
         if self.wanted_accuracy is not None:
             found["wanted_accuracy"] = self.wanted_accuracy
@@ -78,40 +82,40 @@ class Verdict:
         return {**found, "passed_over": self.passed_over, "missing": self.missing}
 
 
-def take(exam: Exam, follow: Follow = lambda rows, _: rows) -> Verdict:
-    """Let a model answer, once or once for each variation, and judge it.
+def evaluate(wanted: EvaluateSettings, follow: Follow = lambda rows, _: rows) -> Evaluation:
+    """Label the images, once as they are and once for each perturbation, and compare the labels with the truth.
 
     Raises:
-        LabelerError: the truth has a class that the model does not know, or a file stands in no class folder.
-        NoPicturesError: no picture is left to judge by.
+        LabelerError: the truth has a class that the model does not have, or a file is in no class folder.
+        NoPicturesError: no labelled image is left.
         ModelError: the model cannot be used.
     """
-    _check_names(exam)
-    if exam.truth:
-        exam = replace(exam, truth=_of_what_is_there(exam.truth, exam.data))
-    figures = _figures(exam, follow, None)
-    wanted = exam.wanted_accuracy
-    return Verdict(
-        figures,
-        wanted,
-        figures.confidence.reaching(wanted) if figures.confidence and wanted is not None else None,
-        tuple(_trials(exam, follow, figures)) if exam.robustness else (),
-        exam.truth.passed_over if exam.truth else (),
-        exam.truth.missing if exam.truth else (),
+    _check_names(wanted)
+    if wanted.truth:
+        wanted = replace(wanted, truth=_of_what_is_there(wanted.truth, wanted.data))
+    figures = _figures(wanted, follow, None)
+    accuracy = wanted.wanted_accuracy
+    return Evaluation(
+        figures=figures,
+        wanted_accuracy=accuracy,
+        suggestion=figures.confidence.reaching(accuracy) if figures.confidence and accuracy is not None else None,
+        trials=tuple(_trials(wanted, follow, figures)) if wanted.robustness else (),
+        passed_over=wanted.truth.passed_over if wanted.truth else (),
+        missing=wanted.truth.missing if wanted.truth else (),
     )
 
 
-def write(verdict: Verdict, folder: Path) -> None:
-    """Write metrics.json, confusion.png, reliability.png and coverage.png into a folder, made if it is missing.
+def write(evaluation: Evaluation, folder: Path) -> None:
+    """Write metrics.json, confusion.png, reliability.png and coverage.png into a folder; create it when missing.
 
     Raises:
-        LabelerError: one of them is there already.
+        LabelerError: one of them exists already.
         OutputError: they cannot be written.
     """
-    drawn: dict[str, Callable[[Figures, Path], None]] = {
+    drawn: dict[str, Callable[[Figures], Figure]] = {
         "confusion.png": charts.draw_confusion,
         "reliability.png": charts.draw_reliability,
-        "coverage.png": partial(charts.draw_coverage, suggestion=verdict.suggestion),
+        "coverage.png": partial(charts.draw_coverage, suggestion=evaluation.suggestion),
     }
     for name in ("metrics.json", *drawn):
         if (folder / name).exists():
@@ -120,37 +124,37 @@ def write(verdict: Verdict, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"cannot write {folder / 'metrics.json'}: {exc.strerror or exc}") from exc
-    atomic.write_json(folder / "metrics.json", verdict.as_json())
+    atomic.write_json(folder / "metrics.json", evaluation.as_json())
     for name, draw in drawn.items():
-        draw(verdict.figures, folder / name)
+        charts.save(draw(evaluation.figures), folder / name)
 
 
-def _check_names(exam: Exam) -> None:
-    """Compare class names before an hour is spent on labels."""
-    if exam.truth:
-        metrics.check_names("the table's classes", exam.truth.class_names, exam.class_names)
+def _check_names(wanted: EvaluateSettings) -> None:
+    """Compare the class names first: labeling may take an hour."""
+    if wanted.truth:
+        metrics.check_names("the table's classes", wanted.truth.class_names, wanted.class_names)
     else:
-        metrics.check_names("the class folders", metrics.class_folders(exam.data), exam.class_names)
+        metrics.check_names("the class folders", compared.class_folders(wanted.data), wanted.class_names)
 
 
 def _of_what_is_there(truth: Truth, directory: Path) -> Truth:
-    """Return the truth without the files that are missing: one that has gone since is no reason to judge nothing."""
+    """Return the truth without files that do not exist: a file that is gone must not stop the evaluation."""
     labels = {file: label for file, label in truth.labels.items() if os.path.lexists(directory / file)}
     missing = tuple(file for file in truth.labels if file not in labels)
     if missing and not labels:
-        raise NoPicturesError(f"none of the {len(missing):,} pictures that the table names is there: {missing[0]}, ...")
+        raise NoPicturesError(f"none of the {len(missing):,} photos that the table names exists: {missing[0]}, ...")
     return replace(truth, labels=labels, missing=missing)
 
 
-def _figures(exam: Exam, follow: Follow, vary: Variation | None) -> Figures:
-    truth = exam.truth
-    inputs = [exam.data / file for file in truth.labels] if truth else [exam.data]
-    total = len(inputs) if truth else sum(1 for _ in sources.find(exam.data))
-    settings = Settings(exam.model, absolute=bool(truth))
-    rows = follow(pipeline.label(inputs, settings, exam.workers, vary=vary), total)
+def _figures(wanted: EvaluateSettings, follow: Follow, vary: Perturbation | None) -> Figures:
+    truth = wanted.truth
+    inputs = [wanted.data / file for file in truth.labels] if truth else [wanted.data]
+    total = len(inputs) if truth else sum(1 for _ in sources.find(wanted.data))
+    settings = Settings(wanted.model, absolute=bool(truth))
+    rows = follow(pipeline.label(inputs, settings, wanted.workers, vary=vary), total)
     if not truth:
-        return metrics.of_folders(rows, exam.class_names, exam.copies)
-    return metrics.of_table(_relative(rows, exam.data), truth, exam.class_names, exam.copies)
+        return compared.of_folders(rows, wanted.class_names, wanted.copies)
+    return compared.of_table(_relative(rows, wanted.data), truth, wanted.class_names, wanted.copies)
 
 
 def _relative(rows: Iterable[Row], directory: Path) -> Iterator[Row]:
@@ -158,7 +162,7 @@ def _relative(rows: Iterable[Row], directory: Path) -> Iterator[Row]:
     return (row._replace(file=row.file.removeprefix(root.replace(os.sep, "/"))) for row in rows)
 
 
-def _trials(exam: Exam, follow: Follow, as_they_are: Figures) -> Iterator[Trial]:
-    for name, vary in perturbations.VARIATIONS.items():
-        accuracy = _figures(exam, follow, vary).accuracy
-        yield Trial(name, accuracy, 100 * (as_they_are.accuracy - accuracy))
+def _trials(wanted: EvaluateSettings, follow: Follow, as_they_are: Figures) -> Iterator[Trial]:
+    for name, vary in perturbations.PERTURBATIONS.items():
+        accuracy = _figures(wanted, follow, vary).accuracy
+        yield Trial(variation=name, accuracy=accuracy, drop=100 * (as_they_are.accuracy - accuracy))

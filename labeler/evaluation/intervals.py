@@ -1,4 +1,4 @@
-"""How far a figure, measured on so many pictures, may lie from the true one: intervals of 95%."""
+"""95% confidence intervals: Wilson's for a share, the bootstrap for macro-F1."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 Interval = tuple[float, float]
 
 _Z = 1.959964
-"""Of a normal distribution, 95% lie within so many standard deviations."""
+"""Standard deviations around the mean that hold 95% of a normal distribution."""
 
 _REPEATS = 1000
+"""Resamples of the bootstrap."""
+
 _SEED = 0
+"""Seed of the bootstrap: the same matrix always has the same interval."""
 
 
 def of_share(count: int, total: int) -> Interval:
-    """Return the interval of a share, count of total (Wilson, 1927); of nothing it is all there is."""
+    """Return the Wilson interval of the share count / total (Wilson, 1927); 0 to 1 when the total is 0."""
     if not total:
         return 0.0, 1.0
     share, spread = count / total, _Z * _Z / total
@@ -28,9 +31,9 @@ def of_share(count: int, total: int) -> Interval:
 
 
 def of_macro_f1(confusion: Sequence[Sequence[int]]) -> Interval:
-    """Return the interval of the macro-F1 (bootstrap; Efron, 1979): percentiles of 1,000 repeats, always the same.
+    """Return the bootstrap interval of the macro-F1 (Efron, 1979): percentiles of 1,000 resamples, always the same.
 
-    Pictures drawn anew, with replacement, are cells of the confusion matrix drawn anew: no picture is needed.
+    Resampling images with replacement equals resampling the cells of the confusion matrix, so no image is needed.
     """
     counts = np.array(confusion)
     drawn = np.random.default_rng(_SEED).multinomial(counts.sum(), counts.ravel() / counts.sum(), _REPEATS)
@@ -39,7 +42,7 @@ def of_macro_f1(confusion: Sequence[Sequence[int]]) -> Interval:
 
 
 def macro_f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the mean F1 over the classes that the truth holds, for each of (n, true class, predicted class)."""
+    """Return the macro-F1 of each confusion matrix (n, true class, predicted class), over the classes that occur."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     true, predicted = confusions.sum(axis=-1), confusions.sum(axis=-2)
     f1 = 2 * right / np.maximum(true + predicted, 1)

@@ -1,44 +1,26 @@
-"""What a model is worth: labels compared with the truth, by class name."""
+"""Compare predicted labels with true ones by class name: accuracy, precision, recall, F1, confusion matrix."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from labeler import labeling, sources
 from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import calibration, intervals
 from labeler.evaluation.calibration import Confidence, Probabilities
 from labeler.evaluation.intervals import Interval
-from labeler.images import decode as images
-from labeler.records import UNCERTAIN, Row, Settings, Status
-
-COPY = "copy"
-"""Why a picture is left out that is pixel-identical to one the model was trained on."""
-
-TIE = "tie"
-"""Why a picture is left out whose votes name no single class."""
-
-MISSING = "missing"
-"""Why a picture is left out that a table names and that is not there."""
 
 FOLDERS = "class folders"
-"""What labels are compared with unless a table says what is true."""
-
-FURTHER_FACE = "further_face"
-"""Why a face is left out that is not the largest of its picture."""
+"""Describes the ground truth for a person when no table gives it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
-    """How well one class is found; `support` is how many pictures truly are of it."""
+    """Precision, recall and F1 of one class; `support` is the number of images whose true class it is."""
 
     precision: float
     recall: float
@@ -46,14 +28,14 @@ class ClassFigures:
     support: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figures:
-    """How well labels agree with the truth.
+    """How well predicted labels agree with the ground truth.
 
-    `macro_f1` is the mean over the classes that the truth holds, `majority_baseline` the accuracy of always
-    answering its most frequent class; the intervals are those of 95%, see `intervals`. `confusion` has a row per true
-    and a column per predicted class, both in the order of `class_names`. `left_out` counts what is not in `n`, by
-    reason: a status, or `COPY`, `TIE`, `MISSING` or `FURTHER_FACE`. `against` names the truth.
+    `macro_f1` is the mean F1 over the classes that occur in the truth. `majority_baseline` is the accuracy of always
+    predicting its most frequent class. The intervals are 95% confidence intervals, see `intervals`. `confusion` has a
+    row per true and a column per predicted class, both in the order of `class_names`. `left_out` counts what is not in
+    `n` by reason: a status, or `COPY`, `TIE`, `MISSING` or `FURTHER_FACE` of `truth`. `against` names the truth.
     """
 
     n: int
@@ -75,44 +57,28 @@ class Figures:
         return {**asdict(self), "confidence": self.confidence and self.confidence.as_json()}
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What pictures truly show, where no class folders say it."""
-
-    labels: Mapping[str, str]
-    """The class of each file, which is relative to the directory that is judged by."""
-    class_names: tuple[str, ...]
-    against: str
-    """Names the table, and says whether labels or votes in it decide."""
-    ties: int = 0
-    passed_over: tuple[str, ...] = ()
-    """Says of the table's other rows why they are none of this."""
-    missing: tuple[str, ...] = ()
-    """Files that the table names and that are not there."""
-
-
 def compare(
     truth: Sequence[str],
     predicted: Sequence[str],
     class_names: Sequence[str],
     probabilities: Probabilities | None = None,
 ) -> Figures:
-    """Compare labels with the truth: class names both, in the same order of pictures.
+    """Compare predicted with true class names, both in the same order of images.
 
-    The ``probabilities`` (n, classes) they come from, if they are known, are judged as well.
+    ``probabilities`` (n, classes), when given, are those of the predictions: their calibration is computed as well.
 
     Raises:
-        LabelerError: a name in either is not one of ``class_names``.
+        LabelerError: a name in either is not among ``class_names``.
         NoPicturesError: there is nothing to compare.
     """
     check_names("the truth", truth, class_names)
     check_names("the labels", predicted, class_names)
     if not truth:
-        raise NoPicturesError("there is no labelled picture left to compare with the truth")
+        raise NoPicturesError("there is no labelled photo left to compare with the truth")
     names = list(class_names)
     scores = precision_recall_fscore_support(truth, predicted, labels=names, zero_division=0)
     per_class = {
-        name: ClassFigures(float(precision), float(recall), float(f1), int(support))
+        name: ClassFigures(precision=float(precision), recall=float(recall), f1=float(f1), support=int(support))
         for name, precision, recall, f1, support in zip(names, *scores, strict=True)
     }
     confusion = confusion_matrix(truth, predicted, labels=names)
@@ -134,56 +100,11 @@ def compare(
     )
 
 
-def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collection[str] = frozenset()) -> Figures:
-    """Compare the rows of a directory of class folders with the folders that the files stand in.
-
-    The truth of a row is the first folder in its file's name; an `uncertain` row counts as its most probable
-    class. Files that failed, are damaged, gave no face or are in ``copies``, and all faces of a file but its
-    largest, are left out and counted.
-
-    Raises:
-        LabelerError: a folder is not named like a class, or a file stands in no folder.
-        NoPicturesError: no row is left.
-    """
-    return _compared(rows, _class_folder, class_names, copies, "the class folders")
-
-
-def of_table(
-    rows: Iterable[Row], truth: Truth, class_names: Sequence[str], copies: Collection[str] = frozenset()
-) -> Figures:
-    """Compare rows with what a table says of their files; left out are those of `of_folders`, ties and what is missing.
-
-    Raises:
-        LabelerError: the table has a class that is none.
-        NoPicturesError: no row is left.
-    """
-    figures = _compared(rows, truth.labels.__getitem__, class_names, copies, "the table's classes")
-    others = {TIE: truth.ties, MISSING: len(truth.missing)}
-    left_out = {**figures.left_out, **{why: count for why, count in others.items() if count}}
-    return replace(figures, against=truth.against, left_out=left_out)
-
-
-def class_folders(directory: str | Path) -> tuple[str, ...]:
-    """Return the names of the class folders of a directory, sorted; hidden folders are passed over.
-
-    Raises:
-        LabelerError: there is no such directory, or no folder in it.
-    """
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as exc:
-        raise LabelerError(f"the directory {directory} cannot be read: {exc.strerror}") from exc
-    if not names:
-        raise LabelerError(f"{directory} holds no class folders; it needs one folder of pictures for each class")
-    return tuple(names)
-
-
 def check_names(holder: str, names: Iterable[str], class_names: Sequence[str]) -> None:
-    """Check that all ``names`` are classes.
+    """Check that all ``names`` are among the classes of the model.
 
     Raises:
-        LabelerError: some are not; it lists both sets.
+        LabelerError: some are not; the message lists both sets.
     """
     found = set(names)
     unknown = sorted(found.difference(class_names))
@@ -193,68 +114,3 @@ def check_names(holder: str, names: Iterable[str], class_names: Sequence[str]) -
             f"{holder}: {', '.join(sorted(found))}. Give them the model's names (folders by renaming them, those of "
             "a table with --classes theirs=model's), or use a model trained on these classes"
         )
-
-
-def copies_of(originals: str | Path, directory: str | Path) -> frozenset[str]:
-    """Return the files of ``directory`` that show a model the very pixels of a file in ``originals``."""
-    known = {fingerprint for _, fingerprint in _fingerprints(originals)}
-    return frozenset(file for file, fingerprint in _fingerprints(directory) if fingerprint in known)
-
-
-def _compared(
-    rows: Iterable[Row],
-    truth_of: Callable[[str], str],
-    class_names: Sequence[str],
-    copies: Collection[str],
-    holder: str,
-) -> Figures:
-    left_out: Counter[str] = Counter()
-    found: set[str] = set()
-    truth: list[str] = []
-    judged: list[Row] = []
-    for row in rows:
-        true = truth_of(row.file)
-        found.add(true)
-        reason = _why_left_out(row, copies)
-        if reason:
-            left_out[reason] += 1
-        else:
-            truth.append(true)
-            judged.append(row)
-    check_names(holder, found, class_names)
-    predicted = [_most_probable(row, class_names) for row in judged]
-    probabilities = np.array([row.probabilities for row in judged])
-    return replace(compare(truth, predicted, class_names, probabilities), left_out=dict(left_out))
-
-
-def _class_folder(file: str) -> str:
-    folder, slash, _ = file.partition("/")
-    if not slash:
-        raise LabelerError(f"{file} stands in no class folder; move it into the folder of its class, or away")
-    return folder
-
-
-def _why_left_out(row: Row, copies: Collection[str]) -> str:
-    if row.status is not Status.OK:
-        return FURTHER_FACE if row.face else row.status.value
-    if row.file in copies:
-        return COPY
-    return FURTHER_FACE if row.face else ""
-
-
-def _most_probable(row: Row, class_names: Sequence[str]) -> str:
-    if row.label != UNCERTAIN:
-        return row.label
-    return class_names[row.probabilities.index(max(row.probabilities))]
-
-
-def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:
-    source = sources.find(directory)
-    look = labeling.Looker(Settings(root=source.root))
-    for file in source:
-        try:
-            found = look(file).faces
-        except images.ImageError:
-            continue  # What cannot be read is no copy; whoever labels the directory reports it.
-        for _, crop in found[:1]:
-            yield file, images.fingerprint(crop)

@@ -1,7 +1,8 @@
-"""What becomes of pictures on their way to a user, in amounts that never change: to see what a model makes of it.
+"""Perturbations of fixed strength for robustness tests: colour cast, rotation, shift, JPEG compression.
 
-Each takes a face as it was cut out, at its own resolution (height, width, 3) uint8 RGB, and returns one like it. Where
-a direction must be chosen, the pixels choose it: the same one whenever they are seen, each about as often over many.
+Each takes a face crop at its own resolution (height, width, 3), uint8 RGB, and returns one of the same size. Where a
+direction must be chosen, the pixels decide it: the same image always gets the same one, and over many images each
+direction occurs about equally often.
 """
 
 from __future__ import annotations
@@ -12,27 +13,32 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from labeler.images.decode import Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import Pixels
 
-Variation = Callable[[Pixels], Pixels]
+Perturbation = Callable[[Pixels], Pixels]
 
 _DEGREES = 15
+"""Angle of a rotation, either way."""
+
 _SHIFT = 0.1
+"""Length of a shift, as a share of the side."""
+
 _JPEG_QUALITY = 30
 
 _GAMMAS = (0.8, 1.0, 1.3)
-"""Of red, green and blue: a gray face becomes about as warm as skin under a lamp."""
+"""Gamma of red, green and blue: a gray face becomes about as warm as skin under a lamp."""
 
 
 def coloured(pixels: Pixels) -> Pixels:
-    """Give a colour cast, stronger in the middle tones, as a lamp does."""
+    """Add a colour cast, stronger in the middle tones, as lamplight does."""
     tones = np.arange(256) / 255
     table = np.stack([255 * tones**gamma for gamma in _GAMMAS], axis=-1).round().astype(np.uint8)
     return np.stack([table[pixels[..., channel], channel] for channel in range(3)], axis=-1)
 
 
 def rotated(pixels: Pixels) -> Pixels:
-    """Turn by 15 degrees, clockwise or counterclockwise; the corners are filled by reflection."""
+    """Rotate by 15 degrees, clockwise or counterclockwise; the corners are filled by reflection."""
     angle = math.radians(_DEGREES if _choice(pixels) % 2 else -_DEGREES)
     cos, sin = math.cos(angle), math.sin(angle)
     middle = (np.array(pixels.shape[1::-1]) - 1) / 2
@@ -46,7 +52,7 @@ def shifted_aside(pixels: Pixels) -> Pixels:
 
 
 def shifted_to_a_corner(pixels: Pixels) -> Pixels:
-    """Shift by 10% of the side both across and along."""
+    """Shift by 10% of the side both horizontally and vertically."""
     return _shifted(pixels, ((-1, -1), (1, -1), (-1, 1), (1, 1))[_choice(pixels) % 4])
 
 
@@ -57,14 +63,14 @@ def compressed(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
-VARIATIONS: dict[str, Variation] = {
+PERTURBATIONS: dict[str, Perturbation] = {
     "colour cast": coloured,
     "rotated by 15 degrees": rotated,
     "shifted by 10% to a side": shifted_aside,
     "shifted by 10% to a corner": shifted_to_a_corner,
     "JPEG of quality 30": compressed,
 }
-"""What `labeler evaluate --robustness` tries. A further one is one function and one entry."""
+"""The perturbations of `labeler evaluate --robustness`. A new one is one function and one entry here."""
 
 
 def _choice(pixels: Pixels) -> int:

@@ -1,154 +1,167 @@
-"""Where the work runs: in this process, or in one process per core, and how those are set up."""
+"""Supervised worker processes: a process pool, and what happens when one of its processes dies."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import logging
-import math
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Generic
 
 from labeler.errors import OutputError, one_line
-from labeler.executors import worker
+from labeler.executors import deadline, fork_server, worker
+from labeler.executors.executor import InProcess, MakeTask, Result
 
-Result = TypeVar("Result")
-Task = Callable[[Sequence[str]], Result]
-Maker = Callable[[], Task[Result]]
-"""Makes the task where it runs, so that a process that only hands out batches loads nothing for it. Picklable."""
 Lost = Callable[[str, str], Result]
-"""Makes the result of an item that no process survives, of it and of the signal's name, or the exit code in words."""
+"""Makes the result of an item that no process survives, from the item and the reason in words."""
 
 _CHANCES = 2
-"""How many processes an item may kill: the first time memory may have been short."""
+"""How many processes an item may end before it is given up: the first time, memory may have been short."""
 
 _MOST_DEATHS = 10
-"""So many items in a row that no process survives are no accident."""
+"""Upper limit on the items given up in a row: more are no accident."""
 
 _ADVICE = (
     "Perhaps memory is short; what is done is kept: run the same command to continue, with fewer --workers if it "
     "happens again"
 )
 
-_IMPOSSIBLE = (OSError, ImportError)
-"""What starting a process raises where that is impossible: too many of them, or no semaphores (/dev/shm)."""
-
 _DYING = (EOFError, ConnectionError)
-"""What it raises where the process, or the server that it is forked from, dies while it starts."""
+"""What starting a process raises where that process, or the fork server, dies meanwhile."""
 
 _log = logging.getLogger(__name__)
 
-_task: Task[Any]
-"""The one task of a worker process, set once when it starts, so that its model is loaded once."""
 
+@dataclass(frozen=True, slots=True)
+class Processes(Generic[Result]):
+    """Work in processes of its own, at most one for each batch, supervised.
 
-def cores() -> int:
-    """Return how many cores this process may use: by its affinity, and by the quota of its container."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return math.ceil(min(count, quota(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))) or 1
-
-
-def quota(membership: Path, mounted: Path) -> float:
-    """Return how many cores' time control groups grant this process; infinity without a limit.
-
-    See "CPU Interface Files" in the Linux kernel's documentation of control groups, version 2; of version 1 only the
-    group that a container sees as its own is known.
+    A worker process may die, of a bug in a decoder, of its deadline, or because the system is short of memory. The
+    batches in flight are then run again, item by item, to find the item that kills. For that one, what ``lost`` makes
+    of it is yielded instead. So a batch may give several results. Where no process can be started, a warning is logged
+    and the work runs in this one.
     """
-    granted = [math.inf]
-    with contextlib.suppress(OSError, ValueError):
-        own = next(line[3:] for line in membership.read_text().splitlines() if line.startswith("0::"))
-        for group in (mounted / own.strip("/"), *(mounted / own.strip("/")).parents):
-            if group.is_relative_to(mounted):
-                granted += _granted(group / "cpu.max")
-    with contextlib.suppress(OSError, ValueError):
-        limit, period = (int((mounted / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
-        granted += [limit / period] if limit > 0 else []
-    return min(granted)
+
+    workers: int
+    lost: Lost[Result] | None = None
+    preload: Sequence[str] = ()
+    """The modules that the fork server imports for all workers, unless it runs already."""
+    longest_s: float = deadline.LONGEST_S
+    """Upper limit on the CPU time that an item may take."""
+
+    def map(self, make_task: MakeTask[Result], batches: Iterable[Sequence[str]]) -> Iterator[Result]:
+        """Yield the results in order, with at most twice as many batches in flight as workers; see `Executor.map`.
+
+        Raises:
+            OutputError: a process died and ``lost`` is None, or processes die whatever they are given, or at once.
+            Exception: whatever the task raises.
+        """
+        return _Supervisor(self, make_task).results(iter(batches))
 
 
-def _granted(file: Path) -> list[float]:
-    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        limit, period = file.read_text().split()
-        return [int(limit) / int(period)] if limit != "max" else []
-    return []
+class _Supervisor(Generic[Result]):
+    """One call of `Processes.map`."""
 
+    def __init__(self, executor: Processes[Result], make_task: MakeTask[Result]) -> None:
+        self._executor = executor
+        self._make_task = make_task
+        self._given_up_in_a_row = 0
 
-def warm_up() -> None:
-    """Let the process that workers are forked from load its modules while this one loads its own."""
-    if cores() > 1:
-        with contextlib.suppress(*_IMPOSSIBLE):  # Who needs a worker is told.
-            worker.context()
-
-
-def in_order(
-    make_task: Maker[Result], batches: Iterable[Sequence[str]], workers: int, lost: Lost[Result] | None = None
-) -> Iterator[Result]:
-    """Yield ``make_task()(batch)`` for every batch, in the order of the batches, with a bounded number in flight.
-
-    One worker, or one batch, runs in this process; more run in processes of their own. Each makes the task once.
-
-    A process may die, of a bug in a decoder or because the system is short of memory. The batches in flight are then
-    run again, item by item, so that it is known which one kills; for that one, what ``lost`` makes of it and of the
-    cause is yielded instead. So a batch may give several results. Where no processes can be started, a warning is
-    logged and the work runs in this one.
-
-    Raises:
-        OutputError: a process died and ``lost`` is None, or processes die whatever they are given, or at once.
-        Exception: whatever the task raises.
-    """
-    remaining = iter(batches)
-    first = list(itertools.islice(remaining, 2))
-    remaining = itertools.chain(first, remaining)
-    if workers == 1 or len(first) < 2:
-        yield from map(make_task(), remaining)
-        return
-    deaths = _Deaths()
-    try:
-        while suspects := (yield from _until_one_dies(make_task, remaining, workers)):
-            if not lost:
-                raise OutputError(f"a worker process died. {_ADVICE}")
-            for batch in suspects:
-                yield from _one_by_one(make_task, batch, lost, deaths)
-    except _NoWorkersError as exc:
-        _log.warning("labeler: no worker processes, everything runs in this one: %s", exc)
-        yield from map(make_task(), itertools.chain(exc.unfinished, remaining))
-
-
-def _until_one_dies(
-    make_task: Maker[Result], batches: Iterator[Sequence[str]], workers: int
-) -> Generator[Result, None, list[Sequence[str]]]:
-    """Yield results until all are there, or return the batches whose results a dead process keeps from coming."""
-    in_flight: deque[tuple[Sequence[str], Future[Result]]] = deque()
-    submitted: Sequence[str] = ()
-    with _starting():
-        new_pool = ProcessPoolExecutor(workers, worker.context(), _start_worker, (make_task,))
-    with new_pool as pool:
+    def results(self, batches: Iterator[Sequence[str]]) -> Iterator[Result]:
+        """Yield the results of all batches; start a new pool after each death."""
         try:
-            for submitted in batches:
-                with _starting():
-                    in_flight.append((submitted, pool.submit(_run, submitted)))
-                submitted = ()
-                while in_flight and (in_flight[0][1].done() or len(in_flight) > 2 * workers):
-                    yield in_flight[0][1].result()
-                    in_flight.popleft()
-            while in_flight:
-                yield in_flight[0][1].result()
-                in_flight.popleft()
-        except BrokenProcessPool:
-            return [batch for batch, _ in in_flight] + ([submitted] if submitted else [])
+            while suspects := (yield from self._until_one_dies(batches)):
+                for batch in suspects:
+                    yield from self._one_by_one(batch)
         except _NoWorkersError as exc:
-            exc.unfinished = [*(batch for batch, _ in in_flight), submitted]
+            _log.warning("labeler: no worker processes, everything runs in this one: %s", exc)
+            here: InProcess[Result] = InProcess()
+            yield from here.map(self._make_task, itertools.chain(exc.unfinished, batches))
+
+    def _until_one_dies(self, batches: Iterator[Sequence[str]]) -> Generator[Result, None, list[Sequence[str]]]:
+        """Yield results until all are there, or return the batches that a dead process leaves unfinished."""
+        unfinished: deque[Sequence[str]] = deque()
+        futures: deque[Future[Result]] = deque()
+        pool: ProcessPoolExecutor | None = None
+        try:
+            for batch in batches:
+                unfinished.append(batch)
+                with _starting():
+                    pool = pool or self._new_pool()
+                    futures.append(pool.submit(worker.run, batch))
+                while futures and (futures[0].done() or len(futures) > 2 * self._executor.workers):
+                    yield _oldest(futures, unfinished)
+            while futures:
+                yield _oldest(futures, unfinished)
+        except BrokenProcessPool:
+            return list(unfinished)
+        except _NoWorkersError as exc:
+            exc.unfinished = list(unfinished)
             raise
         finally:
-            pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them all just now.
-    return []
+            if pool:
+                pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them just now.
+        return []
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        """Return a pool, which starts a process for a batch that no idle one can take."""
+        context = fork_server.context(self._executor.preload)
+        initial = (self._make_task, self._executor.longest_s)
+        return ProcessPoolExecutor(self._executor.workers, context, worker.start, initial)
+
+    def _one_by_one(self, batch: Sequence[str]) -> Iterator[Result]:
+        """Run the items of a batch each by itself; give up an item that ends its process twice."""
+        if not self._executor.lost:
+            raise OutputError(f"a worker process died. {_ADVICE}")
+        ended = 0
+        while batch:
+            done, cause = yield from self._until_it_dies(batch)
+            batch = batch[done:]
+            if done:
+                ended = self._given_up_in_a_row = 0
+            ended += 1
+            if batch and ended == _CHANCES:
+                self._given_up_in_a_row += 1
+                if self._given_up_in_a_row > _MOST_DEATHS:
+                    raise OutputError(f"worker processes keep dying ({cause}). {_ADVICE}")
+                yield self._executor.lost(batch[0], deadline.given_up(cause, self._executor.longest_s))
+                batch, ended = batch[1:], 0
+
+    def _until_it_dies(self, batch: Sequence[str]) -> Generator[Result, None, tuple[int, str]]:
+        """Yield the result of each item, made by one process; return how many there are, and what ended the process."""
+        try:
+            with _starting():
+                context = fork_server.context(self._executor.preload)
+                receiver, sender = context.Pipe(duplex=False)
+                given = (self._make_task, self._executor.longest_s, batch, sender)
+                process = context.Process(target=worker.run_one_by_one, args=given)  # type: ignore[attr-defined]
+                process.start()
+        except _NoWorkersError as exc:
+            raise OutputError(f"no other worker process can be started ({exc}). {_ADVICE}") from exc
+        sender.close()
+        done = 0
+        with contextlib.suppress(EOFError):
+            while done < len(batch):
+                result, raised = receiver.recv()
+                if raised:
+                    raise raised
+                yield result
+                done += 1
+        process.join()
+        return done, _cause(process.exitcode)
+
+
+def _oldest(futures: deque[Future[Result]], unfinished: deque[Sequence[str]]) -> Result:
+    """Wait for the result of the batch that was submitted first, and forget the batch once the result is there."""
+    result = futures[0].result()
+    futures.popleft()
+    unfinished.popleft()
+    return result
 
 
 class _NoWorkersError(Exception):
@@ -164,81 +177,12 @@ def _starting() -> Iterator[None]:
         yield
     except _DYING as exc:
         raise OutputError(f"worker processes die while they start. {_ADVICE}") from exc
-    except _IMPOSSIBLE as exc:
+    except fork_server.IMPOSSIBLE as exc:
         raise _NoWorkersError(one_line(exc)) from exc
 
 
-class _Deaths:
-    """How many items in a row were given up."""
-
-    in_a_row = 0
-
-
-def _one_by_one(
-    make_task: Maker[Result], batch: Sequence[str], lost: Lost[Result], deaths: _Deaths
-) -> Iterator[Result]:
-    """Run the items of a batch each by itself; the one that kills its process twice is given up."""
-    killed = 0
-    while batch:
-        done, cause = yield from _until_it_dies(make_task, batch)
-        batch = batch[done:]
-        if done:
-            killed = deaths.in_a_row = 0
-        killed += 1
-        if batch and killed == _CHANCES:
-            deaths.in_a_row += 1
-            if deaths.in_a_row > _MOST_DEATHS:
-                raise OutputError(f"worker processes keep dying ({cause}). {_ADVICE}")
-            yield lost(batch[0], cause)
-            batch, killed = batch[1:], 0
-
-
-def _until_it_dies(make_task: Maker[Result], batch: Sequence[str]) -> Generator[Result, None, tuple[int, str]]:
-    """Yield the result of each item, made by one process; return how many there were, and what the process died of."""
-    try:
-        with _starting():
-            context = worker.context()
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_send, args=(make_task, batch, sender))  # type: ignore[attr-defined]
-            process.start()
-    except _NoWorkersError as exc:
-        raise OutputError(f"no other worker process can be started ({exc}). {_ADVICE}") from exc
-    sender.close()
-    done = 0
-    with contextlib.suppress(EOFError):
-        while done < len(batch):
-            result, raised = receiver.recv()
-            if raised:
-                raise raised
-            yield result
-            done += 1
-    process.join()
-    return done, _cause(process.exitcode)
-
-
 def _cause(exit_code: int | None) -> str:
+    """Return the name of the signal that ended a process, or its exit code in words."""
     with contextlib.suppress(ValueError):
         return signal.Signals(-(exit_code or 0)).name
     return f"exit code {exit_code}"
-
-
-def _send(make_task: Maker[Any], batch: Sequence[str], sender: Connection) -> None:
-    _start_worker(make_task)
-    try:
-        for item in batch:
-            sender.send((_run([item]), None))
-    except Exception as exc:  # noqa: BLE001 - it travels to where the results are awaited
-        sender.send((None, exc))
-
-
-def _start_worker(make_task: Maker[Any]) -> None:
-    global _task  # The one state of a worker process.
-    worker.begin()
-    from labeler.images.decode import settle_process  # Deferred: a process that hands out batches decodes nothing.
-
-    settle_process()
-    _task = make_task()
-
-
-def _run(batch: Sequence[str]) -> Any:
-    return _task(batch)

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: one photograph, compressed, scaled, lit, marked or framed a little otherwise."""
+"""Find near-duplicate images by perceptual hash: one photo compressed, scaled, relit, marked or cropped differently."""
 
 from __future__ import annotations
 
@@ -11,33 +11,41 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from labeler.images.decode import Pixels, fingerprint
+from labeler.images.crop import fingerprint
+from labeler.images.picture import Pixels
 
 Hashes = NDArray[np.uint8]
+"""A perceptual hash for each image (n, 32)."""
+
 Groups = NDArray[np.int64]
+"""A group number for each image (n,): near duplicates share it."""
 
 HASH_BYTES = 32
+"""Bytes of a perceptual hash: 256 bits."""
 
 NEAR = 60
-"""Pictures whose hashes differ in at most so many of the 256 bits are nearly the same.
+"""Upper limit on the Hamming distance, of 256 bits, between the hashes of near duplicates.
 
-Measured on the 32,298 pictures of FER-2013, its 12 blank ones aside: 5,302 pairs are as near as this, 1,872 of them
-identical; 42 of 42 that were looked at, 50 to 60 bits apart, are true. How many are near by chance shows when one of
-each pair is mirrored: 53 are, 48 of them true mirrored copies, so about 5 of the 5,302 are false. Chance takes over
-beyond 64 (at most 70 bits apart: 6,276 pairs, mirrored 247; at most 80: 12,791 and 5,563). 64 bits cannot tell faces
-apart as well: where they find as many of the pairs that correlate above 0.94 (96%), 2 in 3 of the pairs are false.
+Measured on the 32,298 images of FER-2013 without its 12 blank ones: 5,302 pairs are within this distance, 1,872 of them
+identical; all 42 inspected pairs at a distance of 50 to 60 are true. The number of chance matches shows when one image
+of each pair is mirrored: 53 pairs match, 48 of them true mirrored copies, so about 5 of the 5,302 are false. Beyond 64,
+chance takes over (distance up to 70: 6,276 pairs, mirrored 247; up to 80: 12,791 and 5,563). A 64-bit hash separates
+faces less well: at the distance where it finds as many of the pairs that correlate above 0.94 (96%), 2 of 3 pairs are
+false.
 """
 
 _SIDE = 16
+"""Side of the square of lowest frequencies that a hash holds: 16 x 16 bits."""
+
 _ROWS, _COLUMNS = 256, 4096
-"""Pictures compared at once: a megabyte, which stays in the processor's cache."""
+"""Size of the block of pairs compared at once: a megabyte, which stays in the processor's cache."""
 
 
 def perceptual_hash(pixels: Pixels) -> bytes:
-    """Return the 32-byte pHash of a picture (n, n, 3): which of its 16x16 lowest frequencies are above their median.
+    """Return the 32-byte pHash of an image (n, n, 3): which of its 16 x 16 lowest DCT coefficients exceed their median.
 
     Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010; here with 256 bits, not 64. A
-    blank picture has no frequencies; it gets the digest of its pixels, which is near no other.
+    blank image has no frequencies; its hash is the digest of its pixels, which is near no other hash.
     """
     gray = Image.fromarray(pixels).convert("L")
     darkest, brightest = gray.getextrema()
@@ -47,9 +55,9 @@ def perceptual_hash(pixels: Pixels) -> bytes:
 
 
 def groups(hashes: Hashes) -> Groups:
-    """Return the group of each hash (n, 32): pictures that are near, or near once one is mirrored, share it.
+    """Return the group of each hash (n, 32): near duplicates share it, also when one of them is mirrored.
 
-    All pairs are compared: 2 s for 28,709 hashes, about an hour for a million, in memory that grows with n alone.
+    All pairs are compared: 2 s for 28,709 hashes, about an hour for a million. Memory grows with n, not with n squared.
     """
     found = np.arange(len(hashes))
     for left, right in _near(hashes):
@@ -58,7 +66,7 @@ def groups(hashes: Hashes) -> Groups:
 
 
 def joined(grouped: Groups, left: NDArray[np.int64], right: NDArray[np.int64]) -> Groups:
-    """Return the groups after those of each picture in ``left`` and of its fellow in ``right`` became one."""
+    """Return the groups after merging the group of each image in ``left`` with that of its partner in ``right``."""
     if not len(left):
         return grouped
     size = len(grouped)
@@ -68,11 +76,11 @@ def joined(grouped: Groups, left: NDArray[np.int64], right: NDArray[np.int64]) -
 
 
 def _near(hashes: Hashes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield the pairs that are near, a block at a time.
+    """Yield the pairs of near duplicates, block by block.
 
-    A mirrored picture has the frequencies with an odd number of half waves across negated, so that their bits are
-    flipped, for the median is close to 0. So these are counted by themselves: d of them differ from those of the
-    mirrored picture where all but d differ from those of the picture.
+    Mirroring an image negates its horizontal frequencies with an odd number of half waves. Their bits flip, because the
+    median is close to 0. So these bits are compared separately: if d of them differ between two images, all but d of
+    them differ once one image is mirrored.
     """
     bits = np.unpackbits(hashes, axis=1).reshape(-1, _SIDE, _SIDE)
     even, odd = (np.packbits(bits[:, :, first::2].reshape(len(bits), -1), axis=1).view(np.uint64) for first in (0, 1))
@@ -88,7 +96,7 @@ def _near(hashes: Hashes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _differing(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Return how many bits of each of (n, 2) words differ from those of each of (m, 2): (n, m)."""
+    """Return the Hamming distances (n, m) between hashes of two 64-bit words each: (n, 2) and (m, 2)."""
     differing: NDArray[np.uint8] = np.bitwise_count(left[:, None, 0] ^ right[None, :, 0])
     differing += np.bitwise_count(left[:, None, 1] ^ right[None, :, 1])
     return differing

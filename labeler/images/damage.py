@@ -1,7 +1,7 @@
-"""What decoders say about a picture on stderr, and which of it means that a part of the image data is lost.
+"""Find lost image data by the warnings that decoders write to stderr.
 
-Decoders go on after damage and return a picture all the same: only their warnings tell it from a sound one. Most of
-their other warnings are about sound pictures: odd headers, colour profiles, chunks or tags that they do not know.
+Decoders continue after damage and return an image all the same: only their warnings tell it from a sound one. Most
+other warnings are about sound files: odd headers, colour profiles, unknown chunks or tags.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ _JPEG = re.compile(
     r"|Premature end of JPEG file"
     r"|Inconsistent progression sequence for component"
 )
-"""libjpeg-turbo's warnings (jerror.h, JWRN_*) but those about headers. `Invalid SOS parameters for sequential JPEG` is
-one of these: "there are some baseline files out there with all zeroes in these bytes" (jdhuff.c).
+"""libjpeg-turbo's warnings (jerror.h, JWRN_*) without those about headers, such as `Invalid SOS parameters for
+sequential JPEG`: "there are some baseline files out there with all zeroes in these bytes" (jdhuff.c).
 
-libjpeg prints the first warning of a picture only: one about its header hides those about its data."""
+libjpeg prints only the first warning of an image: one about its header hides those about its data."""
 
 _TIFF = re.compile(r"Fax\w*Decode\w*: |JPEGLib: ")
-"""libtiff's errors after which it goes on. Others fail the picture; those of a directory's tags lose no pixels."""
+"""libtiff's errors after which it continues. Other errors fail the image; those about a directory's tags lose no
+pixels."""
 
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _NO_SEGMENTS = frozenset(range(0xC0)) | frozenset(range(0xD0, 0xDA))
-"""Bytes that begin no segment with a length after 0xFF in a header: no markers, restarts, start and end of image."""
+"""Bytes after 0xFF that begin no segment with a length: non-markers, restart markers (RSTn), start and end of image."""
 
 
 def told(said: str, content: bytes) -> str:
-    """Return the line that means damage, of what decoders ``said`` while they read a file; empty if there is none.
+    """Return the first line that means damage, of what decoders ``said`` about a file; empty if there is none.
 
-    libpng is not asked: it refuses damaged image data, and its warnings are about other chunks.
+    libpng's lines do not count: it refuses damaged image data, and its warnings are about other chunks.
     """
     lines = (line for line in said.splitlines() if _JPEG.match(line) or _TIFF.match(line))
     return next((line for line in lines if not _is_filling(line, content)), "")
 
 
 def _is_filling(line: str, content: bytes) -> bool:
-    """Say whether bytes that a JPEG decoder passed over were never image data.
+    """Say whether the extraneous bytes that a JPEG decoder skipped were never image data.
 
-    Those in a header are not. Nor are zeros before the end of the image, which some cameras fill up with. All others
-    are what is left because a damaged code has made the decoder lose its place.
+    Bytes in a header were not, nor were zeros before the end of the image, with which some cameras pad a file. All
+    others are left over because a damaged Huffman code made the decoder lose its place.
     """
     found = _EXTRANEOUS.match(line)
     if not found:
@@ -54,7 +55,7 @@ def _is_filling(line: str, content: bytes) -> bool:
 
 
 def _first_scan(content: bytes) -> int:
-    """Return where the first scan of a JPEG begins; -1 when something else than segments comes before it."""
+    """Return the offset of the first scan (SOS marker) of a JPEG; -1 if anything but segments comes before it."""
     at = 2
     while at + 4 <= len(content) and content[at] == 0xFF:
         marker = content[at + 1]

@@ -1,4 +1,4 @@
-"""The few bytes that say how large a JPEG or PNG is: ten times as fast to read here as to have them read."""
+"""Read the size of a JPEG or PNG from its header, ten times as fast as a library does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ANIMATED = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
 
 class Header(NamedTuple):
-    """The size in pixels as stored, before any turning; `reducible` when it can be decoded at a smaller scale."""
+    """The size in pixels as stored, before EXIF orientation; `reducible` if it can be decoded at a smaller scale."""
 
     width: int
     height: int
@@ -21,15 +21,15 @@ class Header(NamedTuple):
 
 
 def read(content: bytes) -> Header | None:
-    """Return the header of a gray or colour JPEG with 8 bits, or of a PNG that is no animation; None for others.
+    """Return the header of an 8-bit gray or colour JPEG, or of a PNG that is not animated (APNG); None for others.
 
-    None, too, for the few that XMP turns, not EXIF: OpenCV does not know that.
+    None also for the few whose orientation is in XMP instead of EXIF: OpenCV ignores it.
     """
     return _jpeg(content) or _png(content)
 
 
 def _jpeg(content: bytes) -> Header | None:
-    """Find the frame header of an 8-bit gray or colour JPEG; None for anything else."""
+    """Read the frame header (SOFn) of an 8-bit gray or colour JPEG; None for anything else."""
     if content[:2] != b"\xff\xd8":
         return None
     at = 2
@@ -44,9 +44,9 @@ def _jpeg(content: bytes) -> Header | None:
 
 
 def _png(content: bytes) -> Header | None:
-    """Find the size of a PNG that is not animated and whose chunks lie within it.
+    """Read the size of a PNG that is not animated and whose chunks end within the file.
 
-    OpenCV takes the memory that a chunk says it needs, up to 4 GB, and animations can crash it (5.0.0, found by
+    OpenCV allocates the length that a chunk declares, up to 4 GB, and animations can crash it (5.0.0, found by
     tests/fuzz.py).
     """
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or not _has_sound_chunks(content):

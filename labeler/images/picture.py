@@ -1,4 +1,4 @@
-"""What decoding gives: an upright picture or a reason. How large a picture may be, and how small it may become."""
+"""The result of decoding: an upright image or an error. The pixel limit, and the scale to decode at."""
 
 from __future__ import annotations
 
@@ -13,31 +13,28 @@ Pixels = NDArray[np.uint8]
 
 
 class ImageError(Exception):
-    """One picture cannot be used. Costs its row, never the run."""
+    """An image that cannot be used. It gives one row with its reason, and never stops a run."""
 
-    version = ""
-    """That of the file, where it could be reached."""
-
-    def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(status, reason)  # Both in args, so that it survives pickling.
+    def __init__(self, status: Status, reason: str, version: str = "") -> None:
+        super().__init__(status, reason, version)  # Pickling rebuilds an exception from these arguments.
         self.status = status
         self.reason = reason
+        self.version = version
+        """The file's version, where it could be read: see `storage.store.Content`."""
 
 
 class Picture(NamedTuple):
-    """An upright picture: `pixels` (height, width, 3) RGB, perhaps reduced; its size in full."""
+    """An upright image: `pixels` (height, width, 3) uint8 RGB, perhaps reduced; `width` and `height` in full size."""
 
     pixels: Pixels
     width: int
     height: int
-    version: str = ""
-    """That of the file: see `files.version_of`."""
     damage: str = ""
-    """What the decoder said of image data that is lost. Known only in processes that labeler started, see `quiet`."""
+    """The decoder's warning that image data is lost; known only where native stderr is read, see `native_output`."""
 
 
 def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> None:
-    """Raise ImageError when a picture has more than ``max_pixels`` pixels, each counted ``weight`` times."""
+    """Refuse a decompression bomb: raise ImageError above ``max_pixels`` pixels, each counted ``weight`` times."""
     if width * height * weight > max_pixels:
         counted = f", each counted {weight} times in this format" if weight > 1 else ""
         reason = f"{width} x {height} pixels{counted}; the limit is {max_pixels:,} (--max-pixels)"
@@ -45,8 +42,8 @@ def refuse_huge(width: int, height: int, max_pixels: int, weight: int = 1) -> No
 
 
 def reduction(width: int, height: int, shorter: int, longer: int) -> int:
-    """Return by which of 1, 2, 4 and 8 the sides can be divided and still be at least so long."""
+    """Return the largest of the scale denominators 1, 2, 4 and 8 that leaves sides of at least so many pixels."""
     low, high = (width, height) if width < height else (height, width)
-    if low < 2 * shorter:  # Small pictures come in millions.
+    if low < 2 * shorter:  # The fast path: small images come in millions.
         return 1
     return next((n for n in (8, 4, 2) if low // n >= shorter and high // n >= longer), 1)

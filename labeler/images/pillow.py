@@ -1,4 +1,4 @@
-"""The formats that OpenCV does not decode, by Pillow, in bounded memory; and what is wrong with a broken file."""
+"""Decode with Pillow, in bounded memory, the formats that OpenCV does not; say what is wrong with a damaged file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from labeler.images.picture import ImageError, Picture, reduction, refuse_huge
 from labeler.records import Status
 
 FORMATS = tuple("AVIF BMP DIB GIF HEIF ICO JPEG JPEG2000 PCX PNG PPM SGI TGA TIFF WEBP".split())
-"""What is decoded; nothing else is tried. Pillow knows more, and some of it starts programs (EPS) or takes 16 GB for
-a file of 4 KB (ICNS)."""
+"""The formats that are decoded; no other is tried. Of the others that Pillow knows, some start programs (EPS) or take
+16 GB for a file of 4 KB (ICNS)."""
 
 _WEIGHTS = {"AVIF": 3, "HEIF": 2, "JPEG2000": 3, "WEBP": 2}
-"""How often a pixel counts: decoding these takes 7 to 24 bytes a pixel, the others at most 8. So does CMYK, twice."""
+"""How many times a pixel counts against the limit: decoding these formats takes 7 to 24 bytes a pixel, the others at
+most 8. CMYK counts twice."""
 
 SIGNATURES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF"),
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
 )
-"""How files of some formats begin: what begins so and is not known all the same is broken, not unknown."""
+"""Magic numbers. A file that begins with one and is not identified is damaged, not of an unknown format."""
 _BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 _ORIENTATION = 0x0112
@@ -44,29 +45,33 @@ _BITS_PER_SAMPLE = 258
 
 
 def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Picture:
-    """Return the first frame upright and without its transparency, reduced as far as the sides that are needed allow.
+    """Decode the first frame, upright and without alpha channel, at the scale that `picture.reduction` allows.
 
     Raises:
-        ImageError: it is no picture, is broken, or has more than ``max_pixels`` pixels.
+        ImageError: it is not an image, is damaged, or has more than ``max_pixels`` pixels.
     """
     if content[4:8] == b"ftyp":
         _register_heif()
     try:
-        with _limited(max_pixels), Image.open(io.BytesIO(content), formats=_formats()) as image:
+        with _refused(max_pixels), Image.open(io.BytesIO(content), formats=_formats()) as image:
             return _loaded(image, shorter, longer, max_pixels)
-    except (ImageError, MemoryError):
-        raise
     except UnidentifiedImageError:
         raise _unidentified(content) from None
-    except Image.DecompressionBombError as exc:  # Within the file stands another size than at its beginning.
-        raise ImageError(Status.TOO_LARGE, f"{str(exc).partition(',')[0]} (--max-pixels)") from exc
-    except Exception as exc:  # Codecs raise almost anything on hostile bytes.
-        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
-        raise ImageError(Status.UNREADABLE, reason) from exc
+
+
+def picture(image: Image.Image, max_pixels: int) -> Picture:
+    """Return a PIL image as `decode` returns it, at full size; the PIL image is not changed.
+
+    Raises:
+        ImageError: it cannot be loaded, or has more than ``max_pixels`` pixels.
+    """
+    with _refused(max_pixels):
+        refuse_huge(*image.size, max_pixels)
+        return _loaded(image.copy(), *image.size, max_pixels)
 
 
 def lies(content: bytes) -> bool:
-    """Say whether a picture that can be decoded is turned by 90 or 270 degrees when it is turned upright."""
+    """Say whether the EXIF orientation of an image that can be decoded turns it by 90 or 270 degrees."""
     with Image.open(io.BytesIO(content), formats=_formats()) as image:
         return _orientation(image) >= 5
 
@@ -77,9 +82,9 @@ def _loaded(image: Image.Image, shorter: int, longer: int, max_pixels: int) -> P
     scale = reduction(width, height, shorter, longer)
     image.draft("RGB", (width // scale, height // scale))
     image.load()
-    orientation = _orientation(image)  # After loading, which turns some formats upright.
+    orientation = _orientation(image)  # Read after loading, which turns some formats upright.
     small = _plain(image)
-    left = round(scale * small.width / width)  # What `draft` has not done.
+    left = round(scale * small.width / width)  # The part of the scale that `draft` left.
     if left > 1:
         small = small.reduce(left)
     small = _rgb(small)
@@ -96,15 +101,15 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Return a picture that can be reduced: gray, RGB, or gray of 16 bits in 32.
+    """Convert to a mode that can be reduced: L, RGB, or I (16-bit gray in 32 bits).
 
-    Transparency is left out: the colours below it are shown as they are stored, as Pillow and Keras do.
+    The alpha channel is dropped: the colours stored below it are shown, as by Pillow and Keras.
     """
     image.info.pop("transparency", None)
     if image.mode == "F" or _unbounded(image):
-        reason = "its pixels are signed, of 32 bits or floating point, which does not say what is white"
+        reason = "its pixels are signed, 32-bit or floating-point: the file does not say which value is white"
         raise ImageError(Status.UNSUPPORTED, reason)
-    if image.mode.startswith("I;16"):  # Pillow would clip it to white.
+    if image.mode.startswith("I;16"):  # `convert` would clip it to white.
         return Image.fromarray((np.asarray(image) >> (_bits(image) - 8)).astype(np.uint8))
     if image.mode == "LA":
         return image.getchannel("L")
@@ -118,7 +123,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _unbounded(image: Image.Image) -> bool:
-    """Say whether the pixels are integers of a TIFF that Pillow knows no largest value of."""
+    """Say whether the pixels are integers of a TIFF whose largest value Pillow does not know."""
     return image.mode == "I" and isinstance(image, TiffImagePlugin.TiffImageFile)
 
 
@@ -128,9 +133,30 @@ def _bits(image: Image.Image) -> int:
 
 
 @contextmanager
+def _refused(max_pixels: int) -> Iterator[None]:
+    """Refuse images above the pixel limit, and turn whatever a codec raises into an ImageError.
+
+    Raises:
+        ImageError: the image is too large or damaged.
+        UnidentifiedImageError: the format is unknown.
+        MemoryError: there is too little memory.
+    """
+    try:
+        with _limited(max_pixels):
+            yield
+    except (ImageError, MemoryError, UnidentifiedImageError):
+        raise
+    except Image.DecompressionBombError as exc:  # The size at the file's beginning was within the limit.
+        raise ImageError(Status.TOO_LARGE, f"{str(exc).partition(',')[0]} (--max-pixels)") from exc
+    except Exception as exc:  # Codecs raise almost anything on hostile bytes.
+        reason = str(exc) if isinstance(exc, OSError) and str(exc) else f"{type(exc).__name__}: {exc}"
+        raise ImageError(Status.UNREADABLE, reason) from exc
+
+
+@contextmanager
 def _limited(max_pixels: int) -> Iterator[None]:
-    """Make our limit Pillow's process-wide one, for sizes that stand deep in a file; and keep its warnings back."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels // 2  # It raises at twice as many.
+    """Set Pillow's global limit (decompression bomb) to ours, for sizes deep in a file, and suppress its warnings."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels // 2  # It raises above twice as many.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -142,15 +168,15 @@ def _limited(max_pixels: int) -> Iterator[None]:
 def _unidentified(content: bytes) -> ImageError:
     branded = content[4:8] == b"ftyp" and content[8:12] in _BRANDS
     if branded and "HEIF" not in _formats() and content[8:10] != b"av":
-        return ImageError(Status.UNSUPPORTED, "HEIC pictures need: pip install 'labeler[heif]'")
+        return ImageError(Status.UNSUPPORTED, "HEIC photos need: pip install 'labeler[heif]'")
     if branded or content.startswith(SIGNATURES):
-        return ImageError(Status.UNREADABLE, "it begins like a picture, but is broken or cut short")
-    return ImageError(Status.UNSUPPORTED, "not a picture in a known format")
+        return ImageError(Status.UNREADABLE, "it begins like an image, but is damaged or cut short")
+    return ImageError(Status.UNSUPPORTED, "not an image in a known format")
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return those of `FORMATS` that are installed; from now on Pillow logs only where someone listens."""
+    """Return the installed `FORMATS`; a NullHandler keeps Pillow's log silent unless logging is configured."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
@@ -159,7 +185,7 @@ def _formats() -> tuple[str, ...]:
 @cache
 def _register_heif() -> None:
     try:
-        import pillow_heif  # Deferred: optional, and only pictures from phones need it.
+        import pillow_heif  # Deferred: optional, and only photos from phones need it.
     except ImportError:
         return
     pillow_heif.register_heif_opener()

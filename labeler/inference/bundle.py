@@ -1,4 +1,4 @@
-"""Model bundles: where they are and what they say about themselves. Reads no network: that is for those who run it."""
+"""Find model bundles and read their metadata. The network itself is loaded only by who runs it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
 
 DEFAULT_MODEL = "default"
 CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
-"""What a bundle's files are called, in a folder of the bundle's name."""
+"""Names of a bundle's files, in a folder of the bundle's name."""
 
 SHIPPED_SHA256 = {
     "default": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
     "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
     "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }
-"""The SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
+"""SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
 
 BLOCK, LARGEST_BLOCK = 8, 256
-"""Pictures per run of a network on a processor, unless its bundle says otherwise: few, for a block that is not full is
-filled up (blocks of 8 to 256 take the documented network the same time per picture). More cost only memory."""
+"""Block size, in images per run of a network on a CPU, unless its bundle says otherwise; and its upper limit. Small,
+because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
+blocks only cost memory."""
 
 _JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a model says about itself."""
+    """A model card: what a model file says about itself."""
 
     name: str
     class_names: tuple[str, ...]
@@ -54,7 +55,7 @@ class Card:
 
 
 def shipped(file: str) -> dict[str, Path]:
-    """Return the bundles that ship, by name: of the installed package, else of the checkout."""
+    """Return the shipped bundles by name: those of the installed package, else of the checkout."""
     for folder in folders():
         found = sorted(folder.glob(f"*/{file}"))
         if found:
@@ -63,7 +64,7 @@ def shipped(file: str) -> dict[str, Path]:
 
 
 def find(model: str) -> Path:
-    """Return the file of a model given as a bundle's name, a run directory, or a path; empty is the default.
+    """Return the file of a model, given as the name of a bundle, a run directory or a path; empty for the default.
 
     Raises:
         ModelError: there is no such model.
@@ -75,19 +76,19 @@ def find(model: str) -> Path:
     if not path.is_file():
         names = ", ".join(bundles) or "none"
         close = difflib.get_close_matches(model, bundles, 1)
-        meant = f"did you mean {close[0]}? Else " if close else ""
+        meant = f"did you mean {close[0]}? Otherwise " if close else ""
         raise ModelError(
             f"there is no model {model or DEFAULT_MODEL!r}: {meant}give a run directory, an .onnx or .keras file, "
-            f"or the name of a bundle that ships ({names})"
+            f"or the name of a shipped bundle ({names})"
         )
     return path
 
 
 def detector(path: str) -> Path:
-    """Return the file of a face detector; of the one that ships when ``path`` is empty.
+    """Return the file of a face detector; of the shipped one when ``path`` is empty.
 
     Raises:
-        ModelError: there is no such file, or the one that ships is damaged.
+        ModelError: there is no such file, or the shipped one is damaged.
     """
     found = Path(path) if path else next(iter(shipped(DETECTOR).values()), Path(DETECTOR))
     if not found.is_file():
@@ -101,8 +102,7 @@ def card(path: Path) -> Card:
     """Return a model's card.
 
     Raises:
-        ModelError: the file is no model, says something impossible, or not what its classes are; or it is one that
-            ships, and damaged.
+        ModelError: the file is not a model, has no class names or invalid metadata, or is a damaged shipped bundle.
     """
     digest = sha256(path)
     _check_shipped(path, digest)
@@ -110,20 +110,20 @@ def card(path: Path) -> Card:
     names = about.get("class_names")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"{path} does not say what its classes are. Make a bundle that does: of a Keras file by labeler models "
-            "convert FILE.keras --class-names angry,disgust,... --out model.onnx; of an ONNX file see docs/bundle.md"
+            f"{path} has no class names. Make a bundle that has them: of a Keras file with labeler models convert "
+            "FILE.keras --class-names angry,disgust,... --out model.onnx; for an ONNX file see docs/bundle.md"
         )
     check_class_names(path, names)
     temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
     if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
-        raise ModelError(f"{path} wants pictures of {one_line(about['input_size'])} pixels; labeler gives {INPUT_SIDE}")
+        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
     if not _is_number(temperature) or temperature <= 0:
-        raise ModelError(f"{path} is damaged: no temperature is {one_line(temperature)}; it is a number above 0")
+        raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
     block = about.get("block", BLOCK)
     if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
-        raise ModelError(f"{path} is damaged: a block has 1 to {LARGEST_BLOCK} pictures, not {one_line(block)}")
+        raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
     if not isinstance(validation, dict):
-        raise ModelError(f"{path} is damaged: its validation figures have no names")
+        raise ModelError(f"{path} is damaged: its validation figures are not a JSON object")
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
@@ -139,35 +139,33 @@ def card(path: Path) -> Card:
 
 
 def folders() -> tuple[Path, Path]:
-    """Return where bundles may lie: in the installed package, or in the checkout."""
+    """Return the folders that may hold bundles: of the installed package, and of the checkout."""
     package = Path(__file__).parents[1]
     return package / "models", package.parent / "models"
 
 
 def example() -> Path:
-    """Return a portrait that is packed with the models; in a checkout, one of the examples."""
+    """Return the portrait that is packed with the models; in a checkout, one of the examples."""
     packed, checkout = folders()
     path = packed / "example.jpg"
     return path if path.is_file() else checkout.parent / "examples" / "photos" / "portraits" / "collins.jpg"
 
 
 def readme(path: Path) -> str:
-    """Return what is written about a bundle that ships, in Markdown; nothing about any other."""
+    """Return the Markdown card of a shipped bundle; an empty text for any other model."""
     return (path.parent / README).read_text("utf-8") if path in shipped(CLASSIFIER).values() else ""
 
 
 def check_class_names(holder: str | Path, names: list[str]) -> None:
-    """Check that there are names for a column and a folder each.
+    """Check that every class name can be a column and a folder, and that there are not too many.
 
     Raises:
-        ModelError: some are none, or they are too many.
+        ModelError: a name cannot, or there are more than `MOST_CLASSES`.
     """
     unusable = unusable_class_names(names)
     if unusable:
         shown = ", ".join(printable(name)[:100] for name in unusable[:5])
-        raise ModelError(
-            f"{holder} has class names that are reserved or stand there twice, or that no folder can have: {shown}"
-        )
+        raise ModelError(f"{holder} has class names that are reserved or repeated, or that no folder can have: {shown}")
     if len(names) > MOST_CLASSES:
         raise ModelError(f"{holder} has {len(names):,} classes; the limit is {MOST_CLASSES:,}")
 
@@ -207,7 +205,7 @@ def _name(path: Path) -> str:
 
 
 def _check_shipped(path: Path, digest: str) -> None:
-    """Check a bundle that ships against what it was when it was packed; others may change as they like."""
+    """Check the SHA-256 of a shipped bundle; other bundles may change."""
     name = path.parent.name
     if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(name, digest):
-        raise ModelError(f"{path} is damaged: it is not the model {name} that was shipped. Install labeler again")
+        raise ModelError(f"{path} is damaged: its SHA-256 is not that of the shipped {name}. Install labeler again")

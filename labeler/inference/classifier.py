@@ -1,4 +1,4 @@
-"""A model bundle, loaded and checked: it predicts a batch."""
+"""Load and check a model bundle, and predict batches with it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import native_output
-from labeler.errors import ModelError, needs, one_line
-from labeler.inference import bundle, keras_file
+from labeler.errors import ModelError, one_line
+from labeler.inference import bundle, keras_network
 from labeler.inference.bundle import Card
 from labeler.inference.session import is_out_of_memory, load
 from labeler.records import INPUT_SIDE, Device
 
 BLOCK_ON_CUDA = 256
-"""Pictures per run of the network on a graphics processor; on others the bundle knows."""
+"""Block size, in images per run of the network, on a GPU; on a CPU it is the bundle's."""
 
 _TOLERANCE = 1e-3
-"""How far the sum of a picture's probabilities may lie from 1; half precision comes to half of it."""
+"""Upper limit on the error of a sum of probabilities, which should be 1; half precision reaches half of it."""
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -29,7 +28,7 @@ class Classifier:
     """A loaded model.
 
     Raises:
-        ModelError: the file is no model, does not carry its class names, or has another input or output.
+        ModelError: the file is not a model, has no class names, or has other input or output shapes.
     """
 
     def __init__(self, path: Path, device: Device = Device.CPU) -> None:
@@ -38,14 +37,14 @@ class Classifier:
         else:
             self.card, self._network = _load_onnx_network(path, device)
         self.block = BLOCK_ON_CUDA if device is Device.CUDA else self.card.block
-        """Pictures per run: always the same, so that no result depends on the batch it came in, until the device's
-        memory does not suffice; then halved."""
+        """Block size, in images per run: constant, so that no result depends on its batch; halved only when the
+        device runs out of memory."""
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return class probabilities (n, classes) for face crops (n, 64, 64, 3), uint8 RGB.
+        """Return class probabilities (n, classes), float32, for face crops (n, 64, 64, 3), uint8 RGB.
 
         Raises:
-            ModelError: the network fails, or what it gives is no probabilities.
+            ModelError: the network fails, or its outputs are not probabilities.
         """
         found = np.empty((len(pixels), len(self.card.class_names)), np.float32)
         at = 0
@@ -63,28 +62,12 @@ class Classifier:
         return found
 
     def _check_probabilities(self, found: NDArray[np.float32]) -> None:
-        """Never give a score to someone that is none; numbers that are not finite fail here, too."""
+        """Check the softmax output, so that every score is a probability; NaN and infinity fail here, too."""
         if not ((found >= 0).all() and (np.abs(found.sum(axis=1) - 1) <= _TOLERANCE).all()):
             raise ModelError(
-                f"{self.card.path} gives numbers that are no probabilities: they are not from 0 to 1, or their sum is "
-                "not 1. End the network with a softmax"
+                f"{self.card.path} outputs numbers that are not probabilities: they are not from 0 to 1, or their sum "
+                "is not 1. End the network with a softmax"
             )
-
-
-def load_keras(path: Path) -> Any:
-    """Return the Keras model of a ``.keras`` file, loaded in safe mode and not compiled.
-
-    Raises:
-        LabelerError: Keras is not installed.
-        ModelError: it cannot be loaded.
-    """
-    keras_file.check(path)
-    with needs("train", "keras", "tensorflow"), native_output.stderr():
-        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as exc:  # Keras raises whatever its deserialisers meet.
-        raise ModelError(f"{path} is not a Keras model that can be loaded: {one_line(exc)}") from exc
 
 
 def _padded(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
@@ -102,7 +85,7 @@ def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network]:
 
 def _load_keras_network(path: Path) -> tuple[Card, Network]:
     found = bundle.card(path)
-    model = load_keras(path)
+    model = keras_network.load(path)
     expected = ((None, INPUT_SIDE, INPUT_SIDE, 3), (None, len(found.class_names)))
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if shapes != expected:
@@ -111,9 +94,9 @@ def _load_keras_network(path: Path) -> tuple[Card, Network]:
 
 
 def _shaped(answer: NDArray[np.float32], count: int, card: Card) -> NDArray[np.float32]:
-    """Return what a network says; what shape it would have, a file can say wrongly."""
+    """Check the output shape, (``count``, classes); the shape declared in the file can be wrong."""
     if answer.shape != (count, len(card.class_names)):
-        raise ValueError(f"it gives {answer.shape} for {count} pictures and {len(card.class_names)} classes")
+        raise ValueError(f"its output is {answer.shape} for {count} images and {len(card.class_names)} classes")
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What a network sees in pictures: what its last layer decides by, so that another can be fitted on it in seconds."""
+"""Embeddings: the input of a network's last dense layer, on which another classifier can be fitted in seconds."""
 
 from __future__ import annotations
 
@@ -11,70 +11,69 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from labeler import native_output
-from labeler.errors import ModelError, needs
-from labeler.executors import processes
-from labeler.images.decode import Pixels
-from labeler.inference.classifier import Classifier, load_keras
+from labeler.errors import ModelError
+from labeler.executors.cores import cores
+from labeler.images.picture import Pixels
+from labeler.inference import keras_network
+from labeler.inference.classifier import Classifier
 from labeler.inference.session import load
 from labeler.records import INPUT_SIDE
-from training.data.decode import Progress
 
-Features = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images done and the total."""
 
 _BLOCK = 64
-"""Pictures per run of the network."""
+"""Images per run of the network, which bounds the memory of each thread."""
 
 _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"})
-"""What a dense layer is in ONNX, and in ONNX Runtime's quantised networks."""
+"""The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised."""
 
 
-def seen(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Features:
-    """Return what a model's last layer is given (n, features) for pictures (n, 64, 64, 3), uint8 RGB.
+def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
+    """Return the embeddings (n, features) of images (n, 64, 64, 3), uint8 RGB.
 
-    ``path`` is a bundle or a ``.keras`` file, whose classes do not matter; ``workers`` are threads, 0 for one per core.
+    ``path`` is a bundle or a ``.keras`` file; its classes do not matter. ``workers`` is the number of threads, 0 for
+    one per core.
 
     Raises:
-        ModelError: it is no model for such pictures, or does not end in a dense layer.
-        LabelerError: it is a ``.keras`` file and Keras is not installed.
+        ModelError: the model takes other images, or does not end in a dense layer.
+        LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
-    look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
+    network = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
     blocks = [pixels[at : at + _BLOCK] for at in range(0, len(pixels), _BLOCK)]
-    found: list[Features] = []
-    with ThreadPoolExecutor(workers or processes.cores()) as threads:  # ONNX Runtime lets other threads run.
-        for block in threads.map(look, blocks):
+    found: list[Embeddings] = []
+    with ThreadPoolExecutor(workers or cores()) as threads:  # ONNX Runtime releases the GIL.
+        for block in threads.map(network, blocks):
             found.append(block.reshape(len(block), -1))
             progress(min(len(found) * _BLOCK, len(pixels)), len(pixels))
     return np.concatenate(found)
 
 
-def _of_onnx(path: Path) -> Callable[[Pixels], Features]:
-    Classifier(path)  # Says what is wrong with a file that is no bundle.
+def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
+    Classifier(path)  # Raises a ModelError that says what is wrong with the file.
     model = onnx.load(path)
-    dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order they are computed.
+    dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order of computation.
     if not dense:
-        raise ModelError(f"{path} does not end in a dense layer, before which its features could be taken")
+        raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
     name = dense[-1].input[0]
     del model.graph.output[:]
     model.graph.output.append(onnx.ValueInfoProto(name=name))
     session = load(path, content=model.SerializeToString())
-    pictures = session.get_inputs()[0].name
-    return lambda pixels: np.asarray(session.run(None, {pictures: pixels})[0], np.float32)
+    input_name = session.get_inputs()[0].name
+    return lambda pixels: np.asarray(session.run(None, {input_name: pixels})[0], np.float32)
 
 
-def _of_keras(path: Path) -> Callable[[Pixels], Features]:
-    with needs("train", "keras", "tensorflow"), native_output.stderr():
-        import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
+def _of_keras(path: Path) -> Callable[[Pixels], Embeddings]:
+    network = keras_network.plain(keras_network.load(path))
+    import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
 
-        from training.networks import (
-            mixed_precision,  # Also names the layers that a file of an unfinished training holds.
-        )
-    network = mixed_precision.plain(load_keras(path))
     wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
     dense: list[Any] = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     if network.input_shape != wanted:
         raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
     if not dense:
-        raise ModelError(f"{path} does not end in a dense layer, before which its features could be taken")
+        raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
     cut = keras.Model(network.inputs[0], dense[-1].input)
     return lambda pixels: np.asarray(cut(pixels.astype(np.float32) / 255, training=False))

@@ -1,4 +1,7 @@
-"""`.keras` files, which are zips: looked into before Keras is, whose safe mode has been got round more than once."""
+"""Inspect a `.keras` file, which is a zip archive, before Keras loads it; keep JSON members of our own in it.
+
+The safe mode of Keras alone is not enough: it has been bypassed more than once.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,40 @@ from typing import Any
 from labeler.errors import ModelError, one_line
 
 MEMBER = "labeler.json"
-"""The member in which `labeler train` leaves the class names."""
+"""The member in which `labeler train` stores the class names."""
 
 MAX_BYTES = 1 << 29
-"""Half a gigabyte, unpacked, is a hundred times what a network for pictures of 64x64 needs."""
+"""Upper limit on the unpacked size: half a gigabyte, a hundred times what a network for images of 64x64 needs."""
 
 _CONFIG = "config.json"
 _MAX_MEMBERS = 1000
+"""Upper limit on members; Keras writes three, and a thousand are no network."""
+
 _MAX_JSON = 1 << 24
+"""Upper limit on the bytes of a JSON member that is parsed, for what it becomes in memory is many times as large."""
+
 _REACHES_OUT = frozenset(
     "Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer StringLookup IntegerLookup TextVectorization function "
     "__lambda__ __typespec__".split()
 )
-"""What runs code of the file, or reads other files."""
+"""Classes that run code from the file, or that read other files."""
 
 
 def note(path: Path) -> dict[str, Any]:
-    """Return what `labeler train` has left in a file; nothing in other files.
+    """Return what `labeler train` stored in a file; an empty dict for a file of another origin.
 
     Raises:
-        ModelError: it is no such file, or `check` refuses it.
+        ModelError: the file is no ``.keras`` file, or its archive is refused.
     """
     found = _checked(path).get(MEMBER, {})
     return found if isinstance(found, dict) else {}
 
 
 def check(path: Path) -> None:
-    """Check that a file holds nothing but a network: no code, no way out of its folder, not too much.
+    """Check that a file holds a network and nothing else: no code, no path out of its folder, no zip bomb.
 
     Raises:
-        ModelError: it does, or it is no such file.
+        ModelError: the file holds more than that, or is no ``.keras`` file.
     """
     config = _checked(path).get(_CONFIG)
     for part in _objects(config):
@@ -49,18 +56,34 @@ def check(path: Path) -> None:
         if name in _REACHES_OUT or not (module is None or ours or str(module).partition(".")[0] == "keras"):
             raise ModelError(
                 f"{path} is refused: it holds {one_line(f'{module}.{name}')}, which could run code or read "
-                "other files; only networks of Keras' own layers for pictures are loaded"
+                "other files; only networks of Keras' own layers for images are loaded"
             )
 
 
+def add(path: Path, member: str, content: Any) -> None:
+    """Add a JSON member to a ``.keras`` file; Keras ignores it."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, json.dumps(content))
+
+
+def read(path: Path, member: str) -> Any:
+    """Return a JSON member of a ``.keras`` file that `labeler train` wrote; None when there is no such member.
+
+    Raises:
+        OSError, ValueError, zipfile.BadZipFile: the file cannot be read, or is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(member)) if member in archive.namelist() else None
+
+
 def _checked(path: Path) -> dict[str, Any]:
-    """Return the members that are read here."""
+    """Return the JSON members, after the checks of the archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist())
             names = archive.namelist()
             return {name: json.loads(archive.read(name)) for name in (_CONFIG, MEMBER) if name in names}
-    except Exception as exc:  # zipfile and its codecs raise whatever they meet in a damaged file.
+    except Exception as exc:  # zipfile and its codecs raise almost anything on a damaged file.
         raise ModelError(f"{path} is not a .keras file that can be loaded: {one_line(exc)}") from exc
 
 
@@ -70,17 +93,17 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     if size > MAX_BYTES or len(names) > _MAX_MEMBERS:
         raise ValueError(f"unpacked it has {size:,} bytes in {len(names):,} members; the limit is {MAX_BYTES:,}")
     if any(member.file_size > _MAX_JSON for member in members if member.filename in (_CONFIG, MEMBER)):
-        raise ValueError("what it says about itself is too long")
+        raise ValueError("one of its JSON members is too long")
     if len(set(names)) < len(names):
-        raise ValueError("two of its members have one name")
+        raise ValueError("two of its members have the same name")
     for name in names:
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
-            raise ValueError(f"its member {one_line(name)} would lie outside")
+            raise ValueError(f"its member {one_line(name)} would be unpacked outside its folder")
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield every part of a configuration that names a class."""
+    """Yield every object of a configuration that names a class, however deeply nested."""
     waiting = [config]
     while waiting:
         part = waiting.pop()

@@ -1,7 +1,8 @@
-"""What an ONNX file says besides its network, and whether it is all there is: read here, before ONNX Runtime is asked.
+"""Read the metadata of an ONNX file, and refuse external data, before ONNX Runtime loads the file.
 
-To load the network for it would cost the process that only hands out batches 0.1 s. See "Encoding" in the Protocol
-Buffers documentation: a message is a row of fields, a field is a key, which is its number and kind, and a value.
+Loading the network for this would cost the process that only hands out batches 0.1 s. The protobuf wire format
+("Encoding" in the Protocol Buffers documentation): a message is a sequence of fields; a field is a key, made of the
+field number and the wire type, and a value.
 """
 
 from __future__ import annotations
@@ -15,25 +16,27 @@ from pathlib import Path
 from labeler.errors import ModelError, one_line
 
 MAX_BYTES = 1 << 29
-"""Half a gigabyte is a hundred times what a network for pictures of 64x64 needs."""
+"""Upper limit on a model file: half a gigabyte is a hundred times what a network for 64x64 images needs."""
 
 _MAX_METADATA = 1 << 24
-"""Bytes of all metadata together: the names of 10,000 classes take 1% of it."""
+"""Upper limit on all metadata together, in bytes: the names of 10,000 classes take 1% of it."""
 
 _MAX_FIELDS = 10_000
+"""Upper limit on the fields of a message, which bounds the time to parse a hostile file."""
+
 _GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
 """Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""
 
 _has_location = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location").search
-"""Finds the key that a tensor must have whose numbers lie elsewhere (onnx.proto, `TensorProto.external_data`): field 1,
-8 bytes, `location`. Wherever it stands: tensors may be in graphs within graphs."""
+"""Finds the key that every tensor with external data has (onnx.proto, `TensorProto.external_data`): field 1, 8 bytes,
+`location`. A search of all bytes, because tensors may be in graphs within graphs."""
 
 
 def metadata(path: Path) -> dict[str, str]:
     """Return the metadata of an ONNX file.
 
     Raises:
-        ModelError: it is none, is too large, or needs other files.
+        ModelError: it is not an ONNX file, is too large, or has external data.
     """
     found: dict[str, str] = {}
     size = 0
@@ -49,10 +52,10 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def check_self_contained(path: Path) -> None:
-    """Check that the network needs no other file: a model may name any file of this computer, and would be given it.
+    """Check that the network has no external data: a model could name any file of this computer, and would read it.
 
     Raises:
-        ModelError: it keeps tensors in other files, or it is too large.
+        ModelError: it has external data, or it is too large.
     """
     with _content(path) as content:
         _refuse_other_files(content, path)
@@ -82,7 +85,7 @@ def _refuse_huge(size: int) -> None:
 
 
 def _fields(content: mmap.mmap | bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and the content of each field of a message that has a length; the graph's is left out."""
+    """Yield number and content of each length-delimited field of a protobuf message; of the graph no content."""
     at = 0
     for _ in range(_MAX_FIELDS):
         if at >= len(content):
@@ -104,12 +107,12 @@ def _fields(content: mmap.mmap | bytes) -> Iterator[tuple[int, bytes]]:
         else:
             break
     else:
-        raise ValueError(f"it has more than {_MAX_FIELDS:,} parts")
-    raise ValueError("it is no protobuf message")
+        raise ValueError(f"it has more than {_MAX_FIELDS:,} fields")
+    raise ValueError("it is not a protobuf message")
 
 
 def _varint(content: mmap.mmap | bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins at a place, seven bits a byte, and where it ends."""
+    """Decode the varint at an offset (7 bits a byte, little-endian); return it and the offset behind it."""
     number = shift = 0
     while shift < 64:
         byte = content[at]
@@ -118,4 +121,4 @@ def _varint(content: mmap.mmap | bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, at
         shift += 7
-    raise ValueError("it is no protobuf message")
+    raise ValueError("it is not a protobuf message")

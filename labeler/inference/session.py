@@ -1,4 +1,4 @@
-"""Networks in ONNX files: loaded, on a device. The only place that knows ONNX Runtime."""
+"""Load networks in ONNX files on a device. The only place that knows ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import io
 import os
 from pathlib import Path
 
-# From 1.32 on, importing ONNX Runtime leaves files in the user's cache folder, and it can send them; nothing of the
-# kind is to happen here, and no later moment would prevent it.
+# Telemetry: from 1.32 on, importing ONNX Runtime writes files into the user's cache folder, and can send them. Only
+# setting this before the import prevents it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
@@ -20,11 +20,11 @@ from labeler.records import Device
 _PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
 
 _OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad allocation")
-"""What ONNX Runtime's allocator (BFCArena), CUDA and C++ say."""
+"""Out-of-memory messages of ONNX Runtime's allocator (BFCArena), CUDA and C++."""
 
 
 def device(wanted: Device) -> Device:
-    """Return what networks run on here: `wanted`, or for `auto` CUDA where it works and else the processor.
+    """Return the device to run networks on: `wanted`; for `auto` CUDA where it works, else the CPU.
 
     Raises:
         ModelError: CUDA is wanted and does not work here.
@@ -39,9 +39,9 @@ def device(wanted: Device) -> Device:
             )
         return Device.CPU
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # It says on stdout what it does not find.
-            onnxruntime.preload_dlls()  # CUDA's libraries may have been installed by pip, where no linker looks.
-        load(bundle.detector(""), Device.CUDA)  # The smallest model that is there.
+        with contextlib.redirect_stdout(io.StringIO()):  # It prints missing libraries to stdout.
+            onnxruntime.preload_dlls()  # pip may have installed CUDA's libraries where no linker looks.
+        load(bundle.detector(""), Device.CUDA)  # The smallest model available.
     except ModelError:
         if wanted is Device.CUDA:
             raise
@@ -50,26 +50,26 @@ def device(wanted: Device) -> Device:
 
 
 def providers() -> list[str]:
-    """Return what the installed ONNX Runtime was built for."""
+    """Return the execution providers of the installed ONNX Runtime."""
     return list(onnxruntime.get_available_providers())
 
 
 def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxruntime.InferenceSession:
-    """Load an ONNX file, or what was made of it, to run in one thread: processes, not threads, use the cores.
+    """Load an ONNX file, or ``content`` made from it, to run in one thread: processes, not threads, use the cores.
 
     Raises:
-        ModelError: it cannot be loaded, or not on this device, or it needs other files.
+        ModelError: it cannot be loaded, or not on this device, or it has external data.
     """
     onnx_metadata.check_self_contained(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # What is wrong comes as an exception; the log would only repeat it.
+    options.log_severity_level = 4  # Errors come as exceptions; the log would only repeat them.
     providers = list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS[Device.CPU]]))
     try:
         session = onnxruntime.InferenceSession(content or os.fspath(path), options, providers=providers)
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
-    if providers[0] not in session.get_providers():  # It falls back to the processor by itself, without a word.
+    if providers[0] not in session.get_providers():  # It falls back to the CPU silently.
         raise ModelError("ONNX Runtime finds no CUDA device, driver or library that it can use; use --device cpu")
     return session
 

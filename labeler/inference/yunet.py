@@ -1,62 +1,49 @@
-"""A picture to face boxes. The only place that knows a detector.
+"""A face detector in YuNet's format: for strides of 8, 16 and 32 pixels a class score, an objectness and a box a cell.
 
-The detector is one in YuNet's format (W. Wu, H. Peng, S. Yu: YuNet: A Tiny Millisecond-level Face Detector, 2023):
-for strides of 8, 16 and 32 pixels a class score, an objectness and a box for each cell.
+W. Wu, H. Peng, S. Yu: YuNet: A Tiny Millisecond-level Face Detector, 2023.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.inference import session
-from labeler.records import CROP_SIDE, Device, Face, Faces, Settings
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-
-DECODED_SIDE = 1280
-"""The longer side, at least, that a picture should be decoded at: the detector sees half of it, and the crops of
-small faces need the rest (at 640, half of the faces in large photographs would come from under 32 pixels)."""
+from labeler.inference.detector import Boxes, Floats, Pixels
+from labeler.records import Device
 
 _SEEN_SIDE = 640
-"""The longer side of what the detector sees; smaller pictures stay as they are."""
+"""Upper limit on the longer side, in pixels, of what the detector sees; smaller images stay as they are."""
 
 _LEAST_SIDE = 192
-"""Smaller pictures are enlarged to it: 48-pixel crops are found to 98% then, to 79% as they are."""
+"""Lower limit on the longer side; smaller images are enlarged: of 48-pixel crops 98% give a face then, 79% without."""
 
 _OVERLAP = 0.3
-"""Boxes with a larger intersection over union are one face."""
+"""Non-maximum suppression: boxes with a larger intersection over union (IoU) are one face."""
 
 _SAME = 0.5
-"""Boxes with at least this one are averaged: a lone best box jumps by up to 14% of its side when the picture moves
-by half a pixel, the mean by up to 2.4%."""
-
-_SIZE_ERROR = 1.15
-"""A box is up to so much too small: three times the standard deviation of 4.8% that was measured on small faces."""
+"""IoU from which on boxes are averaged: a lone best box jumps by up to 14% of its side when the image moves by half a
+pixel, the mean by up to 2.4%."""
 
 _STRIDES = (8, 16, 32)
 _OUTPUTS = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in _STRIDES)
 
 
-class _Found(NamedTuple):
-    """Boxes (n, 4) as left, top, right, bottom in pixels of what the detector saw, and their scores (n,)."""
-
-    boxes: Floats
-    scores: Floats
-
-
-class Finder:
-    """A loaded detector.
+class YuNet:
+    """A loaded detector in YuNet's format.
 
     Raises:
         ModelError: the file is no detector.
     """
+
+    decoded_side = 1280
+    """The detector sees half of it, and the crops of small faces need the rest: at 640, half of the faces in large
+    photos would come from under 32 pixels."""
+    size_error = 1.15
+    """Three times the standard deviation of 4.8% that was measured on small faces."""
 
     def __init__(self, path: Path, device: Device = Device.CPU) -> None:
         self._session = session.load(path, device)
@@ -66,39 +53,13 @@ class Finder:
             raise ModelError(f"{path} is not a face detector in YuNet's format: it has no output {names}")
         self._input = self._session.get_inputs()[0].name
 
-    def find(self, pixels: Pixels, width: int, height: int, settings: Settings) -> list[Face]:
-        """Return the faces of an upright RGB picture, largest first, in pixels of its full ``width`` and ``height``."""
-        found = self._look(pixels, settings.face_threshold)
-        scale = np.array([width / pixels.shape[1], height / pixels.shape[0]] * 2)
-        corners = (found.boxes * scale).clip(0, (width, height) * 2).tolist()
-        faces = [_face(box, score) for box, score in zip(corners, found.scores.tolist(), strict=True)]
-        large = [
-            face
-            for face in faces
-            if face.width > 0 < face.height and _SIZE_ERROR * max(face.width, face.height) >= settings.min_face
-        ]
-        return sorted(large, key=_largest_first)[: settings.max_faces or None]
-
-    def _look(self, pixels: Pixels, threshold: float) -> _Found:
+    def __call__(self, pixels: Pixels, threshold: float) -> Boxes:
+        """Return the faces in upright RGB pixels: see `Detector`."""
         seen = _fitted(pixels)
         outputs = self._session.run(_OUTPUTS, {self._input: _padded(seen)})
-        found = _joined(_decoded([output[0] for output in outputs], seen.shape[1], threshold))
+        found = _suppressed(_decoded([output[0] for output in outputs], seen.shape[1], threshold))
         scale = np.array([pixels.shape[1] / seen.shape[1], pixels.shape[0] / seen.shape[0]] * 2, np.float32)
-        return _Found(found.boxes * scale, found.scores)
-
-
-def is_crop(width: int, height: int, faces: Faces) -> bool:
-    """Say whether a picture is taken whole, as one face crop."""
-    return faces is Faces.WHOLE or (faces is Faces.AUTO and max(width, height) <= CROP_SIDE)
-
-
-def _face(box: list[float], score: float) -> Face:
-    left, top, right, bottom = (round(edge, 1) for edge in box)
-    return Face(left, top, round(right - left, 1), round(bottom - top, 1), round(score, 6))
-
-
-def _largest_first(face: Face) -> tuple[float, float, float]:
-    return (-face.width * face.height, face.y, face.x)
+        return Boxes(found.boxes * scale, found.scores)
 
 
 def _fitted(pixels: Pixels) -> Pixels:
@@ -129,26 +90,26 @@ def _multiple(side: int) -> int:
     return -(-side // 32) * 32
 
 
-def _decoded(outputs: list[Floats], width: int, threshold: float) -> _Found:
+def _decoded(outputs: list[Floats], width: int, threshold: float) -> Boxes:
     """Turn the network's outputs into the boxes that reach ``threshold`` and score above 0, in no order."""
     levels = [
         _level(*outputs[at::3], stride=stride, columns=_multiple(width) // stride, threshold=threshold)
         for at, stride in enumerate(_STRIDES)
     ]
-    return _Found(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
+    return Boxes(*(np.concatenate(parts) for parts in zip(*levels, strict=True)))
 
 
-def _level(classes: Floats, objects: Floats, boxes: Floats, *, stride: int, columns: int, threshold: float) -> _Found:
+def _level(classes: Floats, objects: Floats, boxes: Floats, *, stride: int, columns: int, threshold: float) -> Boxes:
     """Decode one stride: class score (n, 1), objectness (n, 1) and box (n, 4), one row per cell."""
     scores = np.sqrt(classes[:, 0] * objects[:, 0])
     cells = np.flatnonzero((scores >= threshold) & (scores > 0))
     corner = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
     centre, half = corner + boxes[cells, :2], np.exp(boxes[cells, 2:]) / 2
-    return _Found(np.concatenate([centre - half, centre + half], axis=1) * stride, scores[cells])
+    return Boxes(np.concatenate([centre - half, centre + half], axis=1) * stride, scores[cells])
 
 
-def _joined(found: _Found) -> _Found:
-    """Make one box of those that overlap, best first: their mean, weighted by score, with the best one's score."""
+def _suppressed(found: Boxes) -> Boxes:
+    """Suppress non-maxima: of boxes that overlap, best first, keep the mean, weighted by score, with the best score."""
     order = np.argsort(-found.scores, kind="stable")
     boxes, scores = [], []
     while len(order):
@@ -157,7 +118,7 @@ def _joined(found: _Found) -> _Found:
         boxes.append(np.average(found.boxes[same], axis=0, weights=found.scores[same]))
         scores.append(found.scores[order[0]])
         order = order[1:][overlap[1:] <= _OVERLAP]
-    return _Found(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+    return Boxes(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
 
 
 def _overlaps(box: Floats, others: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Files of our own: written beside, then put in place, so that none is ever half written."""
+"""Write files of our own atomically: write beside, fsync, rename, so that no file is ever half written."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from labeler.errors import LabelerError, OutputError
 
 _CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF})
-"""What file systems say that do not know how to sync a folder."""
+"""Errors of file systems that cannot fsync a folder."""
 
 
 @contextmanager
 def replacing(path: Path, advice: str = "") -> Iterator[Path]:
-    """Give a name beside ``path`` to write to; it takes the place of ``path`` when the block succeeds, for good.
+    """Yield a path beside ``path`` to write to, and rename it to ``path`` when the block succeeds, durably.
 
     Raises:
         OutputError: the file cannot be written; ``advice`` says what to do.
@@ -32,12 +32,12 @@ def replacing(path: Path, advice: str = "") -> Iterator[Path]:
 
 @contextmanager
 def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Do what `replacing` does; only if ``durable``, a power failure leaves the old file or the new one, whole.
+    """Do what `replacing` does; if ``durable``, by fsync: a power failure leaves the old file or the new one, whole.
 
     Raises:
         OSError: the file cannot be written.
     """
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    beside = unplaced(path)
     try:
         yield beside
         if durable:
@@ -51,15 +51,20 @@ def placing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             beside.unlink()
 
 
+def unplaced(path: Path) -> Path:
+    """Return the name that a file has until it takes its place; a run that was killed may have left it."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
 def sync_folder(folder: str | Path) -> None:
-    """Wait until the names in a folder are on the disk, where its file system can tell.
+    """Fsync a folder, so that its names are on the disk, where the file system can do that.
 
     Raises:
         OSError: they cannot be written.
     """
     try:
         opened = os.open(folder or ".", os.O_RDONLY)
-    except OSError:  # Its names may be written, but not read; or it is Windows.
+    except OSError:  # The folder may be written, but not read; or it is Windows.
         return
     try:
         os.fsync(opened)
@@ -71,7 +76,7 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def write(path: Path, content: str, advice: str = "") -> None:
-    """Write a text file.
+    """Write a text file atomically.
 
     Raises:
         OutputError: it cannot be written.
@@ -81,7 +86,7 @@ def write(path: Path, content: str, advice: str = "") -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON for people to read.
+    """Write a value as indented JSON, atomically.
 
     Raises:
         OutputError: the file cannot be written.
@@ -89,40 +94,11 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def gone(path: str) -> bool:
-    """Say whether there is no such file any more; one that only cannot be reached just now is not gone."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def version(path: str) -> str | None:
-    """Return what says that a file changed: see `version_of`. None when it is gone, empty when it cannot be reached."""
-    try:
-        return version_of(os.stat(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError):
-        return ""
-
-
-def version_of(found: os.stat_result) -> str:
-    """Return size and modification time, in nanoseconds, of a file: what says that its content changed.
-
-    Not the time of its inode's change: it tells of new links, names and permissions as well.
-    """
-    return f"{found.st_size}-{found.st_mtime_ns}"
-
-
 def open_empty(folder: Path, purpose: str, advice: str) -> None:
-    """Create a folder to fill, or take one that is empty.
+    """Create a folder to fill, or accept an empty one.
 
     Raises:
-        LabelerError: something is in it; ``advice`` says what to do.
+        LabelerError: the folder is not empty; ``advice`` says what to do.
         OutputError: it cannot be used.
     """
     try:

@@ -1,4 +1,4 @@
-"""One process at a time: a file that is locked for as long as its process lives, and removed when it is let go."""
+"""An advisory lock (flock) for one process at a time: it ends with its process, and its file is removed on release."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ except ModuleNotFoundError:  # pragma: no cover - Windows
 
 
 class Lock:
-    """A lock that is held. A process that dies lets go of it; the empty file it may leave locks nobody out."""
+    """A held lock. The system releases it when its process dies; the empty file that may remain locks nobody out."""
 
     def __init__(self, path: Path) -> None:
         """Take the lock.
 
         Raises:
             BlockingIOError: another process holds it.
-            OSError: the file cannot be made.
+            OSError: the file cannot be created.
         """
         self._path = path
         self._file = _take(path)
 
     def release(self) -> None:
-        """Let others take it; nothing happens when it was let go before."""
+        """Release the lock; do nothing if it was released before."""
         if self._file is not None:
             with contextlib.suppress(OSError):
-                self._path.unlink()  # Before it is unlocked: whoever has opened it since finds that it is gone.
+                self._path.unlink()  # Before the unlock: whoever opened it since finds its inode gone.
             os.close(self._file)
             self._file = None
 
@@ -44,7 +44,7 @@ def _take(path: Path) -> int | None:
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # It was removed between the two, by the one that held it.
+        os.close(file)  # Its holder removed it between `open` and `flock`: try again.
     return None
 
 

@@ -1,4 +1,4 @@
-"""Whether folders are still where they were, on the file system that they were on: disks are pulled, shares go away."""
+"""Notice that a folder went away, or the file system that it was on: disks are pulled, network shares disconnect."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from labeler.errors import InputGoneError
 
 
 class Presence:
-    """What was there when it was first looked at: the folders that were named, and what is mounted below them.
+    """The named folders, and the mount points below them, as they were when they were first seen.
 
-    A folder that goes takes all its files with it, which then look broken. An unmounted one is still there, but empty
-    and on another file system, so that is what is remembered: of each folder that was named, and of each whose file
-    system is not that of the folder above.
+    When a folder goes away, all its files look damaged. An unmounted folder still exists, but empty and on another
+    file system. So the file system (st_dev) is remembered: of each named folder, and of each mount point.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, os.stat_result] = {}
 
     def note(self, folder: str, *, named: bool = False) -> os.stat_result:
-        """Look at a folder, remember what has to be, and return what was found.
+        """Stat a folder, remember it if it is ``named`` or a mount point, and return what was found.
 
         Raises:
-            InputGoneError: it is not what it was before.
-            OSError: it cannot be looked at.
+            InputGoneError: it is on another file system than before.
+            OSError: it cannot be reached.
         """
         found = _look(folder)
         before = next((self._seen[path] for path in _upwards(folder) if path in self._seen), None)
@@ -35,14 +34,14 @@ class Presence:
         return found
 
     def knows(self, folder: str) -> bool:
-        """Say whether a folder is one of those that are remembered."""
+        """Say whether a folder is remembered."""
         return folder in self._seen
 
     def confirm(self, folder: str, file: str = "") -> None:
-        """Confirm that a folder which was listed is still there, and each above it; one of its files cannot be read.
+        """Confirm that a listed folder, and each above it, is still there, after its ``file`` could not be read.
 
         Raises:
-            InputGoneError: it is not.
+            InputGoneError: one of them is gone.
         """
         device = None
         for path in reversed(list(_upwards(folder))):
@@ -54,13 +53,13 @@ class Presence:
             raise _gone(folder)
         seen = self._seen.get(folder)
         if seen and file and not os.path.lexists(file) and _look(folder).st_ino != seen.st_ino:
-            raise _gone(folder)  # Only when the file has gone, too: some file systems number their folders anew.
+            raise _gone(folder)  # Only when the file is gone, too: some file systems renumber inodes.
 
     def confirm_all(self) -> None:
-        """Confirm that everything that is remembered is still there.
+        """Confirm that all remembered folders are still there.
 
         Raises:
-            InputGoneError: something is not.
+            InputGoneError: one of them is gone.
         """
         for folder, seen in self._seen.items():
             if not _stands(folder, seen.st_dev):
@@ -68,13 +67,13 @@ class Presence:
 
 
 def _look(folder: str) -> os.stat_result:
-    return os.stat(os.path.join(folder, ""))  # The slash has an automounter mount it.
+    return os.stat(os.path.join(folder, ""))  # The slash makes an automounter mount it.
 
 
 def _stands(folder: str, device: int) -> bool:
     try:
         return _look(folder).st_dev == device
-    except PermissionError:  # It is there.
+    except PermissionError:  # It exists.
         return True
     except OSError:
         return False
@@ -100,6 +99,6 @@ def _upwards(path: str) -> Iterator[str]:
 
 def _gone(folder: str) -> InputGoneError:
     return InputGoneError(
-        f"the folder {folder} went away while its pictures were read; what is done is kept: "
-        "bring it back, then run the same command to continue"
+        f"the folder {folder} went away while its photos were read. What is done is kept: "
+        "bring the folder back, then run the same command again to continue"
     )

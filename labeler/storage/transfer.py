@@ -1,4 +1,4 @@
-"""Give a file another place, never over something that stands there."""
+"""Copy, move, link and rename files, never over an existing target."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from pathlib import Path
 from labeler.errors import LabelerError, OutputError
 
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-"""What making a link fails with where a file system (FAT, some network shares) or its rules allow none."""
+"""Errors for a link where a file system (FAT, some network shares), or its rules, allow none."""
 NO_HARD_LINKS = NO_LINKS | {errno.EMLINK, errno.EINVAL}
+"""The same for a hard link; an inode has an upper limit on its links (EMLINK)."""
 
 REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR})
-"""What a file system says to a name that it does not allow, or that leads through a file."""
+"""Errors of file systems for a name that they refuse, or for a path that leads through a file."""
 
 BLOCK = 1 << 18
-"""Bytes that are compared at a time."""
+"""Bytes compared at a time."""
 BUFFER = 1 << 13
 
 UNFINISHED = re.compile(r"\.labeler-sort-[0-9a-f]{16}\.part", re.IGNORECASE)
-"""What an `unfinished` name looks like."""
+"""Matches an `unfinished` name."""
 
 
 class UnreadableError(Exception):
-    """One file that cannot be read; never stops a run."""
+    """A file that cannot be read; it never stops a run."""
 
 
 def copy(source: str, target: str, sha256: str, *, keep_owner: bool = False) -> None:
     """Copy with modification time and permissions; ``target`` appears whole and verified, or not at all.
 
-    What else stands with a file - attributes, and the owner if wanted - is kept where the file system takes it.
+    Extended attributes, and the owner if ``keep_owner``, are kept where the file system accepts them.
 
     Raises:
-        FileExistsError: something stands at ``target``.
-        OutputError: the copy's bytes are not those of ``sha256``.
+        FileExistsError: ``target`` exists.
+        OutputError: the copy's SHA-256 is not ``sha256``.
     """
     part = unfinished(target)
     try:
@@ -56,12 +57,12 @@ def copy(source: str, target: str, sha256: str, *, keep_owner: bool = False) -> 
 
 
 def move(source: str, target: str) -> None:
-    """Move a file; across file systems the original goes only once its verified copy is on the disk.
+    """Move a file; across file systems, remove the original only after fsync of its verified copy.
 
     Raises:
-        FileExistsError: something stands at ``target``.
+        FileExistsError: ``target`` exists.
         UnreadableError: ``source`` has to be copied and cannot be read.
-        OutputError: ``source`` changed meanwhile; it stays, and ``target`` does not.
+        OutputError: ``source`` changed meanwhile; it is kept, and ``target`` is not.
     """
     try:
         rename(source, target)
@@ -85,24 +86,24 @@ def _move_across(source: str, target: str) -> None:
 
 def _give_owner(source: str, part: str) -> None:
     if os.name != "nt":
-        with suppress(OSError):  # Only root may, and not on every file system.
+        with suppress(OSError):  # Only root may change it, and not on every file system.
             os.chown(part, os.stat(source).st_uid, os.stat(source).st_gid)
 
 
 def _give_stat(source: str, part: str) -> None:
     try:
         shutil.copystat(source, part)
-    except OSError:  # Times are set first; some file systems refuse permissions, or so many attributes.
+    except OSError:  # The times are set by now; some file systems refuse permissions, or large attributes.
         with suppress(PermissionError):
             shutil.copymode(source, part)
 
 
 def hardlink(source: str, target: str) -> None:
-    """Make ``target`` a second name of the file ``source``.
+    """Make ``target`` a hard link to the file ``source``.
 
     Raises:
-        FileExistsError: something stands at ``target``.
-        LabelerError: the two places cannot share a file.
+        FileExistsError: ``target`` exists.
+        LabelerError: the file systems do not allow this link.
     """
     try:
         os.link(os.path.realpath(source), target)
@@ -111,7 +112,7 @@ def hardlink(source: str, target: str) -> None:
             raise
         raise LabelerError(
             f"{source} cannot be hard-linked to {target} ({exc.strerror}): "
-            "a hard link needs one file system for both and a file of your own. Use --mode copy"
+            "both must be on one file system, and the file must be yours. Use --mode copy"
         ) from exc
 
 
@@ -119,8 +120,8 @@ def symlink(source: str, target: str) -> None:
     """Make ``target`` a symbolic link to the file ``source``.
 
     Raises:
-        FileExistsError: something stands at ``target``.
-        LabelerError: the file system of ``target`` knows no such links.
+        FileExistsError: ``target`` exists.
+        LabelerError: the file system of ``target`` has no symbolic links.
     """
     try:
         os.symlink(source, target)
@@ -129,15 +130,14 @@ def symlink(source: str, target: str) -> None:
             raise
         raise LabelerError(
             f"{target} cannot be made a symbolic link to {source} ({exc.strerror}): "
-            "its file system knows no such links. Use --mode copy"
+            "its file system does not support symbolic links. Use --mode copy"
         ) from exc
 
 
 def is_refused(exc: OSError, source: str, target: str) -> bool:
-    """Say whether ``source`` could not be placed because of the place itself, and would fail there for ever.
+    """Say whether placing ``source`` failed because of the target's own path, and would fail there again.
 
-    A file system can say of a name that it does not allow that there is no such file (exFAT through FUSE does), in a
-    folder that was there or was just made.
+    Some file systems answer ENOENT to a name that they refuse, although its folder exists (exFAT through FUSE).
     """
     if exc.errno == errno.ENOENT:
         return os.path.exists(source)
@@ -145,7 +145,7 @@ def is_refused(exc: OSError, source: str, target: str) -> bool:
 
 
 def rename(source: str, target: str) -> None:
-    """Rename within one file system; unlike `os.rename`, fail where something stands at ``target``."""
+    """Rename within one file system, by link and unlink: unlike `os.rename`, fail if ``target`` exists."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as exc:
@@ -159,25 +159,25 @@ def rename(source: str, target: str) -> None:
 
 
 def unfinished(target: str) -> str:
-    """Return the hidden name beside ``target`` under which its copy is written."""
+    """Return the hidden temporary name beside ``target`` under which its copy is written."""
     folder, name = os.path.split(target)
     return os.path.join(folder, f".labeler-sort-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.part")
 
 
 def discard(part: str) -> None:
-    """Remove what a kill has left under an `unfinished` name, if anything."""
+    """Remove the `unfinished` file that a killed process left, if any."""
     with suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(part)
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder, unless something is in it."""
+    """Remove a folder if it is empty."""
     with suppress(OSError):
         folder.rmdir()
 
 
 def digest(path: str) -> str:
-    """Return the SHA-256 of a file's bytes.
+    """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
         UnreadableError: the file cannot be read.
@@ -190,31 +190,31 @@ def digest(path: str) -> str:
 
 
 def same_bytes(first: str, second: str) -> bool:
-    """Say whether both are readable files that hold the same bytes."""
+    """Say whether both are readable regular files with the same bytes."""
     try:
         one, other = os.stat(first), os.stat(second)
         if not (stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)) or one.st_size != other.st_size:
             return False
         return os.path.samestat(one, other) or _read_alike(first, second, one.st_size)
-    except (OSError, ValueError):  # ValueError: no disk can hold such a name.
+    except (OSError, ValueError):  # ValueError: no file system allows the name (a NUL byte).
         return False
 
 
 def is_copy(copy: str, source: str) -> bool:
-    """Say whether a copy that a sort has made is still one: of the same size and modification time, or the same bytes.
+    """Say whether a copy that a sort made is unchanged: the same size and modification time, or the same bytes.
 
-    Only where it is known that it was made as a copy; rsync decides so as well, and does not read what it need not.
+    Call it only for files that were made as copies. rsync decides in the same way, to read no file needlessly.
     """
     try:
         one, other = os.stat(copy), os.stat(source)
         alike = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
         return (alike and stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)) or same_bytes(copy, source)
-    except (OSError, ValueError):  # ValueError: no disk can hold such a name.
+    except (OSError, ValueError):  # ValueError: no file system allows the name (a NUL byte).
         return False
 
 
 def _read_alike(first: str, second: str, size: int) -> bool:
-    with open(first, "rb", BUFFER) as one, open(second, "rb", BUFFER) as other:  # A size given saves a system call.
+    with open(first, "rb", BUFFER) as one, open(second, "rb", BUFFER) as other:  # Giving a size saves a system call.
         while block := one.read(min(size, BLOCK)):
             if block != other.read(len(block)):
                 return False
@@ -225,7 +225,7 @@ def _read_alike(first: str, second: str, size: int) -> bool:
 def apart(first: str, second: str) -> bool:
     """Say whether removing one of two files leaves the other.
 
-    One name can be reached on two ways, through a symbolic link or a folder that is mounted twice.
+    Two paths can lead to one name, through a symbolic link or a folder that is mounted twice.
     """
     (folder, name), (other_folder, other_name) = (os.path.split(os.path.realpath(path)) for path in (first, second))
     if name.casefold() == other_name.casefold() and os.path.samefile(folder, other_folder):
@@ -234,8 +234,8 @@ def apart(first: str, second: str) -> bool:
 
 
 def sync(path: str) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    if os.name == "nt":  # It syncs neither folders nor files that are open for reading only.
+    """Fsync a file, or a folder's list of names."""
+    if os.name == "nt":  # Windows syncs neither folders nor files that are open for reading only.
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -251,7 +251,7 @@ def spare(path: str, other: str) -> bool:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn a failure to write into the one line that the user needs.
+    """Turn a failure to write into a one-line error for the user.
 
     Raises:
         OutputError: something in the block could not be written.

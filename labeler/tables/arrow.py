@@ -1,4 +1,4 @@
-"""Tables of whatever columns, read and written: CSV, JSON Lines, Parquet."""
+"""Read and write tables with any columns as Arrow tables: CSV, JSON Lines, Parquet."""
 
 from __future__ import annotations
 
@@ -16,26 +16,32 @@ from numpy.typing import NDArray
 
 from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
-from labeler.tables.text import STRINGS, inert
+from labeler.tables.cells import STRINGS, inert
 
 _LARGEST_BLOCK = (1 << 31) - 1
-"""Bytes of a CSV file that decide together what its columns hold; more pyarrow cannot take."""
+"""Upper limit, of pyarrow, on the bytes of a CSV file from which column types are inferred."""
 
 _SEPARATORS = ",;\t"
-"""What stands between the cells of a CSV file: of programs; of spreadsheets whose decimal point is a comma; of both."""
+"""Separators of CSV files: of programs; of spreadsheets whose decimal point is a comma; of both."""
 
 _MOST_COLUMNS = 20_000
+"""Upper limit on columns, above the 10,000 classes that a model may have: a hostile table could have millions."""
+
 _LONGEST_HEADER = 1 << 24
+"""Upper limit on the bytes of the first line that are searched for a separator: 20,000 names need far less."""
+
 _ROWS_AT_ONCE = 1 << 10
+"""Rows of a Parquet file that are unpacked before its size is checked again."""
+
 _UNPACKED = 100
-"""How many times as large as its file a Parquet table may be: tables of names and numbers take up to 20."""
+"""Upper limit on the ratio of a Parquet table in memory to its file, against zip bombs; names and numbers reach 20."""
 
 
 def read(path: Path) -> pyarrow.Table:
-    """Return a table with a column `file`; the columns that are text in a table of ours are text.
+    """Read a table that has a column `file`; the text columns of a table of ours are read as text.
 
     Raises:
-        LabelerError: there is no such table, it is none, or has no such column.
+        LabelerError: the file does not exist, is no table, or has no such column.
     """
     readers: dict[str, Callable[[Path], pyarrow.Table]] = {
         ".csv": _read_csv,
@@ -51,7 +57,7 @@ def read(path: Path) -> pyarrow.Table:
         raise LabelerError(f"{path} does not exist")
     try:
         content = reader(path)
-        content.validate(full=True)  # Of text, too, that it is any.
+        content.validate(full=True)  # Also checks that text is UTF-8.
         names = content.column_names
     except (OSError, ValueError, OverflowError, RecursionError, pyarrow.ArrowException) as exc:
         advice = "; in a spreadsheet, save it as CSV UTF-8" if "utf" in str(exc).lower() else ""
@@ -60,12 +66,12 @@ def read(path: Path) -> pyarrow.Table:
     if "file" not in names:
         raise LabelerError(f"{path} needs one column `file`; its columns are {shown}")
     if len(set(names)) < len(names):
-        raise LabelerError(f"{path} has two columns of one name; its columns are {shown}")
+        raise LabelerError(f"{path} has two columns with the same name; its columns are {shown}")
     return content
 
 
 def write(path: Path, content: pyarrow.Table) -> None:
-    """Write a table; an absent value is an empty cell, or null.
+    """Write a table; a null becomes an empty cell in CSV and a null in the other formats.
 
     Raises:
         OutputError: the file cannot be written.
@@ -80,19 +86,19 @@ def write(path: Path, content: pyarrow.Table) -> None:
 
 
 def numeric(content: pyarrow.Table) -> list[str]:
-    """Return the names of the columns of numbers, in their order."""
+    """Return the names of the numeric columns, in their order."""
     kinds = (pyarrow.types.is_integer, pyarrow.types.is_floating, pyarrow.types.is_decimal)
     return [field.name for field in content.schema if any(kind(field.type) for kind in kinds)]
 
 
 def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
-    """Return a column of numbers; an empty cell is 0."""
+    """Return a numeric column; an empty cell becomes 0."""
     cells: NDArray[np.float64] = content[name].cast(pyarrow.float64(), safe=False).to_numpy()
     return np.nan_to_num(cells, posinf=np.inf)
 
 
 def _read_csv(path: Path) -> pyarrow.Table:
-    """Read what programs write, and what spreadsheets save; pyarrow passes over a byte-order mark."""
+    """Read a CSV file of a program or a spreadsheet; pyarrow skips a byte-order mark."""
     separator = _separator(path)
     content = _parsed(path, separator, ".")
     if separator == ",":
@@ -106,7 +112,7 @@ def _read_csv(path: Path) -> pyarrow.Table:
 
 
 def _separator(path: Path) -> str:
-    """Return what separates the cells of the first line, so that one of them is `file`; a comma if nothing does."""
+    """Return the separator with which one cell of the first line is `file`; a comma when there is none."""
     with path.open("rb") as file:
         header = file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")
     if max(map(header.count, _SEPARATORS)) > _MOST_COLUMNS:
@@ -118,7 +124,7 @@ def _separator(path: Path) -> str:
 def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
     return pyarrow.csv.read_csv(
         path,
-        # What a column holds is decided by the first block: all of it.
+        # pyarrow infers the types of columns from the first block, so the first block is the whole file.
         read_options=pyarrow.csv.ReadOptions(block_size=min(max(path.stat().st_size, 1), _LARGEST_BLOCK)),
         parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
@@ -129,13 +135,13 @@ def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
 
 
 def _read_json_lines(path: Path) -> pyarrow.Table:
-    """Read a line at a time: pyarrow's own reader takes dates for times, and what is nested deeply crashes it."""
+    """Read JSON Lines without pyarrow's reader, which turns dates into timestamps and crashes on deep nesting."""
     columns: dict[str, list[Any]] = {}
     with path.open("rb") as file:
         for count, line in enumerate(line for line in file if line.strip()):
             row = json.loads(line)
             if not isinstance(row, dict):
-                raise ValueError(f"its line {one_line(line[:50])} is no object")  # noqa: TRY004 - what is wrong is the file
+                raise ValueError(f"its line {one_line(line[:50])} is no object")  # noqa: TRY004 - the file is wrong, not a type
             for name in row.keys() - columns.keys():
                 columns[name] = [None] * count
             if len(columns) > _MOST_COLUMNS:
@@ -146,7 +152,7 @@ def _read_json_lines(path: Path) -> pyarrow.Table:
 
 
 def _read_parquet(path: Path) -> pyarrow.Table:
-    """Read some rows at a time: few bytes of a file can stand for many."""
+    """Read a Parquet file in batches, so that a small file that unpacks to a huge table is refused in time."""
     most = _UNPACKED * (path.stat().st_size + (1 << 20))
     batches, size = [], 0
     with pyarrow.parquet.ParquetFile(path) as file:
@@ -160,9 +166,9 @@ def _read_parquet(path: Path) -> pyarrow.Table:
 
 def _write_csv(content: pyarrow.Table, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)  # RFC 4180, which pyarrow's does not keep.
+        writer = csv.writer(file)  # It follows RFC 4180; the writer of pyarrow does not.
         writer.writerow(content.column_names)
-        for row in content.to_pylist():  # As in `formats.Csv`, no cell is a formula to a spreadsheet.
+        for row in content.to_pylist():  # As in `text.Csv`, no cell is a formula to a spreadsheet.
             writer.writerow([inert(cell) if isinstance(cell, str) else cell for cell in row.values()])
 
 

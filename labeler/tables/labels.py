@@ -1,4 +1,4 @@
-"""What pictures are said to show. A table says it with a label, or with votes or probabilities for each class."""
+"""Ground truth from a table: a label for each image, or votes or probabilities for each class."""
 
 from __future__ import annotations
 
@@ -9,30 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-from numpy.typing import NDArray
 
 from labeler.errors import LabelerError
-from labeler.evaluation.metrics import Truth
-from labeler.records import RESERVED_NAMES, UNCERTAIN, Status, unusable_class_names
-from labeler.tables import arrow, reader
-from labeler.tables.text import alive, unescape
-
-Votes = NDArray[np.float32]
-
-_NO_VOTES = RESERVED_NAMES | {"fold", "split"}
-"""Columns whose numbers are no votes."""
-
-Unusable = list[tuple[NDArray[np.bool_], str]]
-"""Rows that cannot be used, and why; of several reasons the first counts."""
+from labeler.records import RESERVED_NAMES, unusable_class_names
+from labeler.tables import arrow, run_record
+from labeler.tables.cells import alive, unescape
+from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled:
-    """Pictures, not yet opened, and what they are said to show.
+    """Files of images, not opened yet, with their labels or votes.
 
-    ``files`` are relative to ``root``. A row of ``votes`` (n, classes) is a single 1 for a label; votes and
-    probabilities, which are ``soft``, are not negative and not all 0. ``passed_over`` says what could not be used.
+    ``files`` are relative to ``root``. A row of ``votes`` (n, classes) is one-hot for a label; a row of votes or
+    probabilities (``soft``) is not negative and not all 0. ``passed_over`` says which rows were not used, and why.
     """
 
     root: str
@@ -43,18 +33,35 @@ class Labelled:
     passed_over: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The ground truth of a directory, taken from a table instead of class folders."""
+
+    labels: Mapping[str, str]
+    """The class of each file; file names are relative to the directory."""
+    class_names: tuple[str, ...]
+    against: str
+    """Names the table, and says whether its labels or its votes decide."""
+    ties: int = 0
+    """Number of files without a label because several classes have the most votes."""
+    passed_over: tuple[str, ...] = ()
+    """Why rows of the table were not used, with their number."""
+    missing: tuple[str, ...] = ()
+    """Files that the table names and that do not exist."""
+
+
 class Table:
     """A table of labels or votes, read once.
 
-    It has a column `file`, and a column `label` or else a column of numbers for each class. ``wanted`` chooses among
-    the labels or columns and gives each the name of its class; those of one name are added up. Without it, all labels,
-    or all columns of numbers that mean nothing else in a table of ours, are classes.
+    The table has a column `file`, and either a column `label` or a numeric column for each class. ``wanted`` selects
+    labels or columns and maps each to the name of its class; those with the same name are summed. Without ``wanted``,
+    all labels, or all numeric columns without another meaning in a table of ours, are classes.
 
     Attributes:
-        class_names: In the order of ``wanted``, else labels sorted, columns as they stand.
+        class_names: In the order of ``wanted``; otherwise labels are sorted and columns keep their order.
 
     Raises:
-        LabelerError: the table cannot be read, has other columns, or gives fewer than two classes.
+        LabelerError: the table cannot be read, lacks these columns, or has fewer than two classes.
     """
 
     def __init__(self, path: Path, wanted: Mapping[str, str] | None = None) -> None:
@@ -66,23 +73,23 @@ class Table:
         files = map(str, content["file"].to_pylist())
         self._files = [unescape(alive(file) if ours else file) for file in files]
         self._soft = not labels or bool(wanted and wanted.keys().isdisjoint(labels))
-        unusable = _not_labelled(content)
+        unusable = unlabelled(content)
         if self._soft:
-            self.class_names, self._votes, useless = _count_votes(path, content, wanted)
+            self.class_names, self._votes, useless = count_votes(path, content, wanted)
         else:
-            self.class_names, self._votes, useless = _count_labels(path, labels, wanted)
+            self.class_names, self._votes, useless = count_labels(path, labels, wanted)
         conditions, reasons = zip(*unusable, *useless, strict=True)
         self._reasons = np.select(conditions, reasons, "")
         check_names(path, self.class_names)
 
     def below(self, directory: Path) -> Labelled:
-        """Return what the table says of the pictures below a directory; all other rows are passed over and counted.
+        """Return the labelled files below a directory; other rows are counted as passed over.
 
-        Files are relative to the table's folder, else to the folder that `classify` recorded, else to ``directory``:
-        the first that leads to a picture.
+        Files are relative to the table's folder, to the folder that `classify` recorded, or to ``directory``: the
+        first of these under which a file exists.
 
         Raises:
-            LabelerError: no row leads to a picture below ``directory``.
+            LabelerError: no row names a file that exists below ``directory``.
         """
         names = self._names(directory)
         reasons = np.where([not name for name in names], f"not below {directory}", self._reasons)
@@ -98,8 +105,8 @@ class Table:
         )
 
     def _names(self, directory: Path) -> list[str]:
-        """Return each row's file relative to ``directory``, empty for one that is not below it."""
-        record = reader.read_record(self.path)
+        """Return each row's file relative to ``directory``; an empty name when it does not lie below it."""
+        record = run_record.read(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
         for base in (os.path.dirname(os.path.abspath(self.path)), *([record.root] if record else []), folder):
             paths = (os.path.normpath(os.path.join(base, file)) for file in self._files)
@@ -107,24 +114,24 @@ class Table:
             if any(name and os.path.isfile(folder + name) for name in names):
                 return names
         example = f"; it names files like {self._files[0]}" if self._files else ""
-        raise LabelerError(f"no row of {self.path} names a picture below {directory}{example}")
+        raise LabelerError(f"no row of {self.path} names a photo below {directory}{example}")
 
 
 def opened(table: Path | None, classes: str) -> Table | None:
-    """Return the table that labels pictures, or None where the folders do. For ``classes`` see `parse_classes`.
+    """Return the table of labels, or None when class folders decide. For ``classes`` see `parse_classes`.
 
     Raises:
-        LabelerError: the table cannot be used, or there are ``classes`` and no table to choose them from.
+        LabelerError: the table cannot be used, or ``classes`` are given without a table.
     """
     if table:
         return Table(table, parse_classes(classes))
     if classes:
-        raise LabelerError("--classes chooses from a table: name it with --labels, or leave --classes away")
+        raise LabelerError("--classes selects from a table: name the table with --labels, or omit --classes")
     return None
 
 
 def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
-    """Return what a table says that the pictures below a directory show: of votes, the class that got most.
+    """Return the ground truth that a table gives for a directory: the label, or the class with the most votes.
 
     Raises:
         LabelerError: see `opened` and `Table.below`.
@@ -152,20 +159,15 @@ def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
 
 
 def against(table: Path, *, soft: bool) -> str:
-    """Name what a table makes true."""
+    """Describe the truth of a table for a person: its labels, or the most votes."""
     return f"the {'most votes' if soft else 'labels'} in {table.name}"
 
 
-def tied(votes: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Say of each row (n, classes) whether several classes have the most votes."""
-    return np.asarray((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1)
-
-
 def parse_classes(classes: str) -> dict[str, str]:
-    """Return what ``anger=angry,sad`` asks for: each column or label with the name of its class, its own if none.
+    """Parse ``anger=angry,sad``: map each column or label to the name of its class, to its own name without ``=``.
 
     Raises:
-        LabelerError: a name is missing or stands there twice.
+        LabelerError: a name is empty or repeated.
     """
     pairs = [part.partition("=") for part in classes.split(",")] if classes else []
     chosen = {name.strip(): (new if equals else name).strip() for name, equals, new in pairs}
@@ -175,10 +177,10 @@ def parse_classes(classes: str) -> dict[str, str]:
 
 
 def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
-    """Check that one can train on these classes.
+    """Check that a network can be trained on these classes.
 
     Raises:
-        LabelerError: there are fewer than two, or the name of one is reserved.
+        LabelerError: there are fewer than two, or a name is reserved or cannot be that of a folder.
     """
     if len(class_names) < 2:
         only = f"a single class, {class_names[0]}" if class_names else "no class"
@@ -191,68 +193,8 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
         )
     unusable = unusable_class_names(class_names)
     if unusable:
-        raise LabelerError(f"{holder}: no folder of sorted pictures can be called {unusable[0]!r:.120}; rename it")
-
-
-def one_hot(labels: Sequence[str], class_names: Sequence[str]) -> Votes:
-    """Return a row for each label, with a 1 in the place of its class; no 1 where it is no class."""
-    places = {name: place for place, name in enumerate(class_names)}
-    rows = np.eye(len(class_names) + 1, len(class_names), dtype=np.float32)
-    return rows[[places.get(label, len(class_names)) for label in labels]]
+        raise LabelerError(f"{holder}: {unusable[0]!r:.120} cannot be the name of a folder of sorted photos; rename it")
 
 
 def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
-def _not_labelled(content: pyarrow.Table) -> Unusable:
-    """Find rows that give no label: of files that failed, and of all faces but the largest, which is the one seen."""
-    found: Unusable = []
-    if "status" in content.column_names:
-        cells = np.array(content["status"].to_pylist(), object)
-        found += [(cells == status, status.value) for status in Status if status is not Status.OK]
-    if "face" in arrow.numeric(content):
-        found.append((arrow.numbers(content, "face") > 0, "not the largest face of its file"))
-    return found
-
-
-def _count_labels(
-    path: Path, labels: Sequence[str], wanted: Mapping[str, str] | None
-) -> tuple[tuple[str, ...], Votes, Unusable]:
-    known = wanted or {label: label for label in sorted(set(labels) - {"", UNCERTAIN})}
-    missing = known.keys() - set(labels)
-    if missing:
-        raise LabelerError(f"{path} has no label {', '.join(missing)}; its labels are {', '.join(sorted(set(labels)))}")
-    class_names = tuple(dict.fromkeys(known.values()))
-    cells = np.array(labels, object)
-    others: Unusable = [
-        (cells == "", "without a label"),
-        (cells == UNCERTAIN, UNCERTAIN),
-        (np.array([label not in known for label in labels]), "another label"),
-    ]
-    return class_names, one_hot([known.get(label, "") for label in labels], class_names), others
-
-
-def _count_votes(
-    path: Path, content: pyarrow.Table, wanted: Mapping[str, str] | None
-) -> tuple[tuple[str, ...], Votes, Unusable]:
-    numeric = [name for name in arrow.numeric(content) if name not in _NO_VOTES]
-    known = wanted or {name: name for name in numeric}
-    missing = [name for name in known if name not in numeric]
-    if missing:
-        raise LabelerError(
-            f"{path} has no column of numbers {', '.join(missing)}; it has {', '.join(numeric) or 'none'}"
-        )
-    class_names = tuple(dict.fromkeys(known.values()))
-    votes = np.zeros((len(content), len(class_names)), np.float32)
-    for name, class_name in known.items():
-        votes[:, class_names.index(class_name)] += arrow.numbers(content, name)
-    if not ((votes >= 0) & np.isfinite(votes)).all():
-        raise LabelerError(f"{path}: votes and probabilities are finite and not negative")
-    others = [name for name in numeric if name not in known]
-    most = votes.max(axis=1, initial=0)
-    outvoted = np.any([arrow.numbers(content, name) >= most for name in others], axis=0)
-    useless: Unusable = [(most == 0, "no vote for any class")]
-    if others:
-        useless.append((outvoted, f"{', '.join(others)}: one of these has at least as many votes as any class"))
-    return class_names, votes, useless

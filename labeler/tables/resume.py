@@ -1,14 +1,14 @@
-"""What is left to label: files of the table that are labelled again, in its order, then those that are not in it."""
+"""What is left to label: the files that were found and are not in the table, and those of the table to redo."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
-from labeler.records import EXAMPLES, Redo, Row, RunRecord, Settings, Tally, by_file
-from labeler.storage import atomic
+from labeler import storage
+from labeler.records import EXAMPLES, Redo, Row, Settings, Tally, by_file
 from labeler.storage.crops import Crops
+from labeler.tables.order import keyed, outer_join
 
 _TOLD_EVERY = 1000
 """Files; they are counted in a hundredth of a second."""
@@ -26,62 +26,63 @@ class Agenda:
 
     def __init__(
         self,
-        names: Iterable[str],
         settings: Settings,
-        record: RunRecord,
+        redo: Collection[str],
         tally: Tally,
         told: Callable[[], None] = lambda: None,
-        selects: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.vanished = 0
         self.vanished_files: list[str] = []
-        self._names = iter(names)
         self._settings = settings
+        self._store = storage.at(settings.root)
         self._crops = Crops(settings)
-        self._redo: Collection[str] = record.redo or ()
+        self._redo = redo
         self._tally = tally
         self._told = told
-        self._selects = selects
         self._again: dict[str, list[Row]] = {}
         """What stands in the table of the files that were given out to be labelled again, until they were."""
 
-    def names(self, done: Iterable[Row], earlier: Iterable[Row]) -> Iterator[str]:
-        """Yield names, given the rows to leave as they are, then those of which some are to be made again.
+    def to_label(self, names: Iterable[str], settled: Iterable[tuple[list[Row], bool]]) -> Iterator[str]:
+        """Yield those of the names to label, given what stands in the table; both come in the order of `key`.
 
-        The table and the names come in the same order, so they are compared in step and nothing is remembered, until
-        the first difference: pictures have come or gone since, and only then the rest of the table's names is kept.
+        Raises:
+            LabelerError: one of the two does not.
         """
-        rest: dict[str, bool] = {}
-        in_step = True
-        for rows, final in chain(
-            ((rows, True) for rows in by_file(done)), ((rows, False) for rows in by_file(earlier))
-        ):
-            file = rows[0].file
-            if in_step:
-                name = next(self._names, None)
-                in_step = name == file
-                if name is not None and not in_step:
-                    self._names = chain([name], self._names)
-            if not in_step:
-                rest[file] = False
-            if final or not self._is_to_redo(rows):
-                self._keep(rows)
-            else:
-                self._again[file] = rows
-                yield file
-        yield from self._new(rest)
+        found = keyed(names, str)
+        standing = keyed(settled, lambda group: group[0][0].file)
+        for name, stands in outer_join(found, standing):
+            if stands is None:
+                assert name is not None
+                yield name
+                continue
+            rows, final = stands
+            if name is not None and not final and self._is_to_redo(rows):
+                self._again[name] = rows
+                yield name
+                continue
+            self._keep(rows)
+            if name is None and self._store.version(rows[0].file) is None:
+                self._note_vanished(rows[0].file)
 
-    def settled(self, rows: Sequence[Row]) -> list[Row]:
-        """Return what to write for rows that were made; of a file that has gone meanwhile, what stands in the table."""
-        return list(chain.from_iterable(map(self._settled, by_file(rows)))) if self._again else list(rows)
+    def to_write(self, rows: Sequence[Row]) -> list[Row]:
+        """Count rows that were made; return those that the table is to get.
 
-    def _settled(self, made: list[Row]) -> list[Row]:
+        Of a file that has gone since it was given out to be labelled again it gets none: what it holds stays.
+        """
+        if self._again:
+            rows = list(chain.from_iterable(map(self._to_write, by_file(rows))))
+        for row in rows:
+            self._tally.add(row)
+        return list(rows)
+
+    def _to_write(self, made: list[Row]) -> list[Row]:
         before = self._again.pop(made[0].file, None)
         if before is None:
             return made
-        if made[0].failed and atomic.gone(self._path(made[0].file)):
+        if made[0].failed and self._store.version(made[0].file) is None:
             self._note_vanished(made[0].file)
-            return before
+            self._keep(before)
+            return []
         if self._settings.save_crops:
             self._remove_crops(before, sum(row.face is not None for row in made))
         return made
@@ -92,24 +93,12 @@ class Agenda:
             if row.face is not None:
                 self._crops.remove(row.file, row.face)
 
-    def _new(self, rest: dict[str, bool]) -> Iterator[str]:
-        """Yield the names that are not in the rest of the table, then note whom of the rest there was no name for."""
-        for name in self._names:
-            if name in rest:
-                rest[name] = True
-            else:
-                yield name
-        for name, found in rest.items():
-            if not found and atomic.gone(self._path(name)):
-                self._note_vanished(name)
-
     def _is_to_redo(self, rows: Sequence[Row]) -> bool:
-        if not self._redo or not self._selects(rows[0].file):
-            return False
-        path = self._path(rows[0].file)
         if Redo.FAILED in self._redo and rows[0].failed:
-            return not atomic.gone(path)
-        return Redo.CHANGED in self._redo and atomic.version(path) not in (rows[0].version, None)
+            return True
+        if Redo.CHANGED not in self._redo:
+            return False
+        return self._store.version(rows[0].file) not in (rows[0].version, None)
 
     def _keep(self, rows: Iterable[Row]) -> None:
         self._tally.resumed += 1
@@ -122,6 +111,3 @@ class Agenda:
         self.vanished += 1
         if len(self.vanished_files) < EXAMPLES:
             self.vanished_files.append(file)
-
-    def _path(self, file: str) -> str:
-        return os.path.join(self._settings.root, file)

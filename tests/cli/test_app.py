@@ -19,7 +19,7 @@ from typer.testing import Result
 import labeler
 from labeler.records import Row
 from labeler.tables import reader
-from labeler.tables.text import Csv
+from labeler.tables.comma_separated import Csv
 
 Run = Callable[..., Result]
 
@@ -88,7 +88,9 @@ def test_without_a_terminal_no_progress_bar_is_drawn(photos: Folder, model: Path
         pytest.param(["classify", "photos", "--out", "mine.csv"], 2, "not a table made by labeler", id="not ours"),
         pytest.param(["classify", "void", "--out", "t.csv"], 3, "no pictures in", id="no pictures"),
         pytest.param(["classify", "photos", "--out", "t.csv", "--model", "nowhere"], 4, "no model", id="missing model"),
-        pytest.param(["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "its classes", id="no names"),
+        pytest.param(
+            ["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "has no class names", id="no names"
+        ),
         pytest.param(["models", "show", "mine.csv"], 4, "is not an ONNX model", id="no model to show"),
     ],
 )
@@ -352,14 +354,14 @@ def test_evaluate_suggests_a_threshold_and_tries_variations(run: Run, trained: P
 def test_classes_without_a_table_are_refused(run: Run, trained: Path) -> None:
     result = run("evaluate", trained.parent / "faces", "--model", trained, "--classes", "a=b")
 
-    assert (result.exit_code, "--classes chooses from a table" in result.stderr) == (2, True)
+    assert (result.exit_code, "--classes selects from a table" in result.stderr) == (2, True)
 
 
 def test_evaluate_leaves_copies_out(run: Run, trained: Path) -> None:
     faces = trained.parent / "faces"
     result = run("evaluate", faces, "--model", trained, "--without-copies-of", faces)
 
-    assert (result.exit_code, "no labelled picture left" in result.stderr) == (3, True)
+    assert (result.exit_code, "no labelled photo left" in result.stderr) == (3, True)
 
 
 def test_evaluate_refuses_folders_the_model_does_not_know(run: Run, trained: Path, folder: Folder) -> None:

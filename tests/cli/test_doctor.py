@@ -58,7 +58,7 @@ def test_a_damaged_and_a_missing_model_are_named_without_their_folder(checkout: 
 
     assert (exit_code, found["model default"]) == (4, None)
     damaged, missing = found["problems"]  # type: ignore[misc]
-    assert "model.onnx is damaged: it is not the model default that was shipped" in damaged
+    assert "model.onnx is damaged: its SHA-256 is not that of the shipped default" in damaged
     assert "documented is missing" in missing
     assert "of a user" not in printed
 

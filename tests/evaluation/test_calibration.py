@@ -30,7 +30,9 @@ def test_scores_as_often_right_as_they_say_have_no_error() -> None:
 
 
 def test_a_score_of_one_is_in_the_last_bin() -> None:
-    assert calibration.of(np.array([[1.0, 0.0]]), np.array([0])).reliability[-1] == calibration.Bin(1, 1.0, 1)
+    assert calibration.of(np.array([[1.0, 0.0]]), np.array([0])).reliability[-1] == calibration.Bin(
+        n=1, score=1.0, right=1
+    )
 
 
 def test_the_log_loss_is_that_of_the_true_class() -> None:

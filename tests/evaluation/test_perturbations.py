@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from labeler.evaluation import perturbations
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 
 GRAY = np.repeat(np.random.default_rng(3).integers(0, 256, (50, 40, 1), dtype=np.uint8), 3, axis=2)
 
@@ -26,16 +26,16 @@ def spot(pixels: Pixels) -> tuple[int, int]:
     return int(row), int(column)
 
 
-@pytest.mark.parametrize("vary", perturbations.VARIATIONS.values(), ids=perturbations.VARIATIONS)
-def test_the_size_stays_and_the_pixels_do_not(vary: perturbations.Variation) -> None:
+@pytest.mark.parametrize("vary", perturbations.PERTURBATIONS.values(), ids=perturbations.PERTURBATIONS)
+def test_the_size_stays_and_the_pixels_do_not(vary: perturbations.Perturbation) -> None:
     varied = vary(GRAY)
 
     assert (varied.shape, varied.dtype) == (GRAY.shape, np.uint8)
     assert not np.array_equal(varied, GRAY)
 
 
-@pytest.mark.parametrize("vary", perturbations.VARIATIONS.values(), ids=perturbations.VARIATIONS)
-def test_a_picture_is_always_varied_alike(vary: perturbations.Variation) -> None:
+@pytest.mark.parametrize("vary", perturbations.PERTURBATIONS.values(), ids=perturbations.PERTURBATIONS)
+def test_a_picture_is_always_varied_alike(vary: perturbations.Perturbation) -> None:
     assert np.array_equal(vary(GRAY.copy()), vary(GRAY))
 
 

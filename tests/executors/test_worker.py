@@ -18,7 +18,6 @@ from conftest import ROOT, Folder
 from PIL import Image
 
 import labeler
-from labeler import labeling
 from labeler.records import Settings
 from labeler.tables import reader
 
@@ -39,7 +38,6 @@ def own_state() -> list[object]:
 
 
 def as_a_guest(folder: Path, model: Path, answers: Connection) -> None:
-    labeling.LONGEST_S = 0.1  # type: ignore[misc]
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, 500)  # A profiler's.
     before = own_state()
@@ -68,10 +66,10 @@ def photos(folder: Folder) -> Folder:
     return folder
 
 
-def classify(photos: Folder, model: Path, *before: str, **environment: str) -> tuple[int, str, int]:
+def classify(photos: Folder, model: Path, *before: str, workers: int = 2, **environment: str) -> tuple[int, str, int]:
     """Run the command, perhaps by another; return its exit code, what it said, and how many rows there are."""
     out = photos.path.parent / "t.csv"
-    given = ["-m", "labeler", "classify", photos.path, "-o", out, "--model", model, "--workers", "2"]
+    given = ["-m", "labeler", "classify", photos.path, "-o", out, "--model", model, "--workers", workers]
     command = [*before, sys.executable, *map(str, given), "--batch-size", "2", "--quiet"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}, timeout=120
@@ -97,6 +95,7 @@ def without_shared_memory(how: str) -> list[str]:
     return started
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -105,10 +104,28 @@ def without_shared_memory(how: str) -> list[str]:
     ],
     ids=["read-only", "missing"],
 )
-def test_without_semaphores_the_work_runs_in_this_process(photos: Folder, model: Path, how: str, why: str) -> None:
+def test_without_semaphores_the_work_runs_in_this_process(
+    photos: Folder, model: Path, how: str, why: str, workers: int
+) -> None:
     expected = f"labeler: no worker processes, everything runs in this one: {why}\n"
 
-    assert classify(photos, model, *without_shared_memory(how)) == (0, expected, 8)
+    assert classify(photos, model, *without_shared_memory(how), workers=workers) == (0, expected, 8)
+
+
+def hooked(photos: Folder, hook: str) -> str:
+    """Return the PYTHONPATH with which every process of a command runs some code before anything else."""
+    hooks = photos.path.parent / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(hook)
+    return f"{hooks}{os.pathsep}{ROOT}"
+
+
+def test_where_python_has_no_semaphores_the_work_runs_in_this_process(photos: Folder, model: Path) -> None:
+    path = hooked(photos, "import _multiprocessing; del _multiprocessing.SemLock")
+    code, said, rows = classify(photos, model, workers=1, PYTHONPATH=path)
+
+    assert (code, rows, said.count("\n")) == (0, 8, 1)
+    assert said.startswith("labeler: no worker processes, everything runs in this one: ")
 
 
 DIES = """
@@ -123,11 +140,9 @@ sys.meta_path.insert(0, Die())
 """
 
 
-def test_when_workers_die_while_they_start_one_line_says_so(photos: Folder, model: Path) -> None:
-    hooks = photos.path.parent / "hooks"
-    hooks.mkdir()
-    (hooks / "sitecustomize.py").write_text(DIES)
-    code, said, rows = classify(photos, model, PYTHONPATH=f"{hooks}{os.pathsep}{ROOT}")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_when_workers_die_while_they_start_one_line_says_so(photos: Folder, model: Path, workers: int) -> None:
+    code, said, rows = classify(photos, model, workers=workers, PYTHONPATH=hooked(photos, DIES))
 
     assert (code, rows, said.count("\n")) == (5, 0, 1)
     assert said.startswith("labeler: worker processes die while they start. Perhaps memory is short")

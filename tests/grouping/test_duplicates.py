@@ -12,7 +12,7 @@ from PIL import Image
 
 from labeler import labeling
 from labeler.grouping import duplicates
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.records import Settings
 
 PHOTOS = ROOT / "examples" / "photos"

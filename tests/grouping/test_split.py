@@ -1,130 +1,59 @@
-"""The split cannot fool anyone: one of each picture, and nothing of a kind on both sides."""
+"""A split leaks nothing: groups stay whole, by likeness or by name, and every class stays on both sides."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from labeler.errors import LabelerError
 from labeler.grouping import split
-from training.data.decode import Read
 
 
-def pictures(votes: Sequence[Sequence[float]], prints: str = "", files: Sequence[str] = (), seed: int = 0) -> Read:
-    """Make pictures with these votes; those with one letter in ``prints`` are identical, all others unlike."""
-    count = len(votes)
-    fingerprints = tuple(letter.encode() for letter in prints) or tuple(f"{seed} {n}".encode() for n in range(count))
-    unlike = {one: np.random.default_rng([seed, n]).bytes(32) for n, one in enumerate(dict.fromkeys(fingerprints))}
-    return Read(
-        tuple(files) or tuple(f"{number}.png" for number in range(count)),
-        np.arange(count),
-        np.array(votes, np.float32),
-        fingerprints,
-        np.frombuffer(b"".join(unlike[one] for one in fingerprints), np.uint8).reshape(-1, 32),
-    )
-
-
-def near(read: Read, *pairs: tuple[int, int]) -> Read:
-    """Make the second of each pair nearly the first: 40 bits differ, in each pair others."""
-    hashes = read.hashes.copy()
-    for number, (first, second) in enumerate(pairs):
-        hashes[second] = hashes[first]
-        hashes[second, 5 * (number % 6) :][:5] ^= 0xFF
-    return Read(read.files, read.places, read.votes, read.fingerprints, hashes)
-
-
-A, B = (1, 0), (0, 1)
-
-
-def test_identical_pictures_become_one() -> None:
-    found, counts = split.unified(pictures([A, B, A, B], "xyxz"), soft=False)
-
-    assert (found.places.tolist(), found.votes.tolist()) == ([0, 1, 3], [[1, 0], [0, 1], [0, 1]])
-    assert counts == {"identical": 1}
-
-
-def test_the_most_frequent_of_several_labels_wins() -> None:
-    found, counts = split.unified(pictures([A, B, B, A], "xxxy"), soft=False)
-
-    assert (found.places.tolist(), found.votes.tolist()) == ([0, 3], [[0, 1], [1, 0]])
-    assert counts == {"identical": 2}
-
-
-def test_pictures_whose_labels_tie_are_left_out() -> None:
-    found, counts = split.unified(pictures([A, B, A], "xxy"), soft=False)
-
-    assert found.places.tolist() == [2]
-    assert counts == {"identical": 1, "disputed": 1}
-
-
-def test_votes_of_identical_pictures_are_added_up() -> None:
-    found, counts = split.unified(pictures([(3, 1), (1, 5), (1, 1)], "xxy"), soft=True)
-
-    assert found.votes.tolist() == pytest.approx(np.array([[0.4, 0.6], [0.5, 0.5]]))
-    assert counts == {"identical": 1}
-
-
-def test_near_copies_are_held_back_together() -> None:
-    pairs = [(2 * n, 2 * n + 1) for n in range(20)]
+def test_groups_are_held_back_whole_and_each_class_has_its_share() -> None:
+    labels, groups = np.arange(60) % 3, np.arange(60) // 6
     for seed in range(10):
-        learnt, judged, _ = split.split(near(pictures([A, B] * 20), *pairs), 0.3, seed, "")
-        assert {place // 2 for place in learnt.places} & {place // 2 for place in judged.places} == set()
-        assert len(judged) == 12
+        chosen = split.held_back(labels, groups, 0.3, seed)
+        assert np.isin(np.bincount(groups[chosen], minlength=10), (0, 6)).all()
+        assert np.bincount(labels[chosen]).tolist() == [6, 6, 6]
 
 
-def test_files_of_one_name_are_held_back_together() -> None:
-    files = [f"{'ab'[n % 2]}/person{n // 10}_{n}.jpg" for n in range(100)]
-    learnt, judged, _ = split.split(pictures([A, B] * 50, files=files), 0.2, 0, r"(person\d+)_")
+def test_the_seed_decides_which_groups_are_held_back() -> None:
+    labels, groups = np.arange(60) % 3, np.arange(60) // 3
+    first, again, other = (split.held_back(labels, groups, 0.3, seed) for seed in (1, 1, 2))
 
-    assert {place // 10 for place in learnt.places} & {place // 10 for place in judged.places} == set()
-    assert len(judged) == 20
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_class_of_one_group_is_never_held_back() -> None:
+    for seed in range(10):
+        chosen = split.held_back(np.array([0, 0, 1, 1, 1, 1]), np.array([0, 0, 1, 2, 3, 4]), 0.5, seed)
+        assert not chosen[:2].any()
+        assert 0 < chosen[2:].sum() < 4
+
+
+def test_a_group_with_a_member_among_the_first_leaks() -> None:
+    assert split.leaking(np.array([7, 8, 8, 9, 7]), 2).tolist() == [True, False, True]
+
+
+def test_files_with_one_key_join_their_groups() -> None:
+    groups = split.by_name(np.arange(5), ["anna_1", "bob_1", "anna_2", "x", "y"], "[a-z]+_")
+
+    assert groups[0] == groups[2]
+    assert len(set(groups.tolist())) == 4
+
+
+def test_near_copies_of_files_with_one_key_are_in_their_group() -> None:
+    groups = split.by_name(np.array([0, 1, 2, 1]), ["anna_1", "anna_2", "bob", "copy"], "[a-z]+_")
+
+    assert groups[0] == groups[1] == groups[3] != groups[2]
 
 
 def test_without_a_group_in_the_expression_all_that_it_matches_counts() -> None:
     assert split.keys(["a/anna_1.jpg", "b/anna_2.jpg", "b/3.jpg"], "[a-z]+_") == ["anna_", "anna_", ""]
 
 
-def test_files_that_the_expression_does_not_match_go_alone() -> None:
-    files = [f"{n}.jpg" for n in range(19)] + ["anna.jpg"]
-    _, judged, _ = split.split(pictures([A, B] * 10, files=files), 0.3, 0, "anna")
-
-    assert np.bincount(judged.votes.argmax(axis=1)).tolist() == [3, 3]
-
-
-@pytest.mark.parametrize(("wrong", "told"), [("(", "is not a regular expression"), ("zoe", "finds nothing in any")])
+@pytest.mark.parametrize(("wrong", "told"), [("(", "is not a regular expression"), ("zoe", "matches no file name")])
 def test_an_expression_that_cannot_group_is_an_error(wrong: str, told: str) -> None:
     with pytest.raises(LabelerError, match=told):
         split.keys(["anna.jpg"], wrong)
-
-
-def test_no_class_is_held_back_whole_with_its_group() -> None:
-    read = near(pictures([A, A, B, B, B, B]), (0, 1))
-    for seed in range(10):
-        learnt, _, _ = split.split(read, 0.5, seed, "")
-        assert set(learnt.votes.argmax(axis=1)) == {0, 1}
-
-
-def test_what_ties_does_not_validate() -> None:
-    learnt, judged, counts = split.split(pictures([(2, 1), (1, 2), (1, 1), (1, 1)] * 10), 0.5, 0, "")
-
-    assert (judged.votes[:, 0] != judged.votes[:, 1]).all()
-    assert counts == {"tie": 40 - len(learnt) - len(judged)}
-
-
-def test_kin_of_training_pictures_does_not_validate() -> None:
-    files = ["p1.jpg", "p2.jpg", "p3.jpg", "p1.jpg", "p4.jpg", "p5.jpg", "p6.jpg", "p7.jpg"]
-    both = near(pictures([A, B, A, A, A, (0.5, 0.5), B, A], "abcdaefg", files), (1, 6))
-    learnt, judged = both.at(np.arange(3)), both.at(np.arange(3, 8))
-    kept, counts = split.without_kin(judged, learnt, r"p\d")
-
-    assert kept.files == ("p7.jpg",)
-    assert counts == {"same_group": 1, "copy": 1, "tie": 1, "near_copy": 1}
-
-
-def test_a_near_copy_of_a_near_copy_does_not_validate() -> None:
-    both = near(pictures([A, A, A, B]), (0, 1), (1, 2))
-    kept, counts = split.without_kin(both.at(np.arange(1, 4)), both.at(np.arange(1)), "")
-
-    assert (kept.places.tolist(), counts) == ([3], {"near_copy": 2})

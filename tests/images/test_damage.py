@@ -13,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, ROOT, SHARED, Folder
+from conftest import CLASS_NAMES, ROOT, SHARED, Folder, read_image
 from PIL import Image
 from typer.testing import Result
 
 import labeler
 from labeler import native_output, pipeline
-from labeler.evaluation import metrics
+from labeler.evaluation import truth
 from labeler.images import damage
-from labeler.images.decode import ImageError, read
+from labeler.images.picture import ImageError
 from labeler.records import Faces, Row, Settings, Status
 from labeler.tables import reader
+from labeler.tables.comma_separated import Csv
 from labeler.tables.labels import Table
-from labeler.tables.text import Csv
 from training.data import dataset
 
 PHOTOS = ROOT / "examples" / "photos"
@@ -73,7 +73,7 @@ def test_each_damaged_picture_is_labelled_and_says_so(folder: Folder, model: Pat
 
 def seen(path: Path, longer: int = 64) -> str:
     with native_output.decoders():
-        return read(str(path), 64, longer, 10**8).damage
+        return read_image(str(path), 64, longer, 10**8).damage
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_every_kind_of_jpeg_tells(folder: Folder, options: dict[str, object]) ->
 def test_a_photo_that_is_decoded_at_a_smaller_scale_tells(folder: Folder) -> None:
     path = folder.damaged("a.jpg", side=1600)
     with native_output.decoders():
-        picture = read(str(path), 64, 64, 10**8)
+        picture = read_image(str(path), 64, 64, 10**8)
 
     assert (picture.pixels.shape, picture.damage) == ((200, 200, 3), LOST)
 
@@ -104,11 +104,11 @@ def test_a_picture_that_is_refused_says_nothing_of_the_next(folder: Folder) -> N
     cut = folder.file("cut.jpg", folder.damaged("a.jpg").read_bytes()[:-2])
     with native_output.decoders():
         with pytest.raises(ImageError):
-            read(str(cut), 64, 64, 10**8)
+            read_image(str(cut), 64, 64, 10**8)
         os.write(2, f"{LOST}\n".encode())  # As a decoder that gives up after it.
         with pytest.raises(ImageError):
-            read(str(folder.file("b.jpg", b"")), 64, 64, 10**8)
-        found = read(str(good), 64, 64, 10**8).damage
+            read_image(str(folder.file("b.jpg", b"")), 64, 64, 10**8)
+        found = read_image(str(good), 64, 64, 10**8).damage
 
     assert found == ""
 
@@ -243,7 +243,7 @@ def test_a_damaged_photo_with_several_faces_is_left_out_once() -> None:
     sound = Row("happy/1.jpg", 0).labelled((0.1, 0.8, 0.1), CLASS_NAMES, 0)
     rows = [sound, *(sound._replace(file="sad/2.jpg", face=face).damaged(LOST) for face in range(3))]
 
-    assert metrics.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
+    assert truth.of_folders(rows, CLASS_NAMES).left_out == {"damaged": 1, "further_face": 2}
 
 
 def jpeg(**options: object) -> bytes:
@@ -270,8 +270,8 @@ def test_oddities_that_lose_no_pixel_are_no_damage(folder: Folder, harm: str) ->
     first, second = folder.file("a.jpg", content), folder.file("b.jpg", odd)
 
     assert odd != content
-    assert (seen(second), read(str(second), 64, 64, 10**8).pixels.tobytes()) == (
-        "", read(str(first), 64, 64, 10**8).pixels.tobytes(),
+    assert (seen(second), read_image(str(second), 64, 64, 10**8).pixels.tobytes()) == (
+        "", read_image(str(first), 64, 64, 10**8).pixels.tobytes(),
     )  # fmt: skip
 
 

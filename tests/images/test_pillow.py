@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, read_image
 from PIL import Image, ImageOps, ImageSequence, PngImagePlugin
 
 from labeler import sources
-from labeler.images import decode as images
 from labeler.images import pillow
+from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.records import Status
 
 LIMIT = 1_000_000
@@ -121,9 +121,9 @@ def reference(name: str, content: bytes) -> np.ndarray:
     return np.asarray(first.convert("RGB"), int)
 
 
-def read(path: Path, content: bytes, max_pixels: int = LIMIT) -> images.Picture:
+def read(path: Path, content: bytes, max_pixels: int = LIMIT) -> Picture:
     path.write_bytes(content)
-    return images.read(str(path), 64, 1280, max_pixels)
+    return read_image(str(path), 64, 1280, max_pixels)
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -136,10 +136,10 @@ def test_every_format_gives_the_pixels_that_pillow_gives(tmp_path: Path, name: s
     assert abs(picture.pixels - reference(name, content)).max() <= tolerance
 
 
-def status_and_pixels(path: Path, content: bytes) -> tuple[Status, images.Pixels | None]:
+def status_and_pixels(path: Path, content: bytes) -> tuple[Status, Pixels | None]:
     try:
         return Status.OK, read(path, content).pixels
-    except images.ImageError as exc:
+    except ImageError as exc:
         return exc.status, None
 
 
@@ -193,7 +193,7 @@ def test_a_12_bit_tiff_is_as_bright_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
 def test_pixels_that_do_not_say_what_is_white_are_refused(tmp_path: Path, kind: type) -> None:
     content = saved(Image.fromarray(np.ones((60, 90), kind)), "TIFF")
-    with pytest.raises(images.ImageError, match="what is white") as caught:
+    with pytest.raises(ImageError, match="which value is white") as caught:
         read(tmp_path / "x", content)
 
     assert caught.value.status is Status.UNSUPPORTED
@@ -202,7 +202,7 @@ def test_pixels_that_do_not_say_what_is_white_are_refused(tmp_path: Path, kind: 
 @pytest.mark.parametrize("form", ["DDS", "EPS", "PDF", "XBM", "IM", "SPIDER", "MSP"])
 def test_other_formats_of_pillow_are_not_even_tried(tmp_path: Path, form: str) -> None:
     image = {"XBM": "1", "MSP": "1", "SPIDER": "F"}.get(form, "RGB")
-    with pytest.raises(images.ImageError, match="not a picture in a known format"):
+    with pytest.raises(ImageError, match="not an image in a known format"):
         read(tmp_path / "x", saved(scene().convert(image), form))
 
 
@@ -266,7 +266,7 @@ def peak_kib(*, anew: bool = False) -> int:
 def test_a_bomb_is_too_large_before_it_is_decoded(tmp_path: Path, name: str) -> None:
     content = claims(name)
     before = peak_kib(anew=True)
-    with pytest.raises(images.ImageError) as caught:
+    with pytest.raises(ImageError) as caught:
         read(tmp_path / "x", content, max_pixels=100_000_000)
 
     assert (caught.value.status, "--max-pixels" in caught.value.reason) == (Status.TOO_LARGE, True)
@@ -275,7 +275,7 @@ def test_a_bomb_is_too_large_before_it_is_decoded(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("name", ["heic", "avif"])
 def test_a_box_that_lies_about_the_size_of_a_phones_picture_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(images.ImageError) as caught:
+    with pytest.raises(ImageError) as caught:
         read(tmp_path / "x", claims(name), max_pixels=100_000_000)
 
     assert caught.value.status in {Status.TOO_LARGE, Status.UNREADABLE}
@@ -287,7 +287,7 @@ def test_the_limit_counts_what_decoding_costs(tmp_path: Path, form: str, weight:
     enough = WIDTH * HEIGHT * weight
 
     assert read(tmp_path / "x", content, max_pixels=enough).width == WIDTH
-    with pytest.raises(images.ImageError, match="--max-pixels"):
+    with pytest.raises(ImageError, match="--max-pixels"):
         read(tmp_path / "x", content, max_pixels=enough - 1)
 
 
@@ -295,7 +295,7 @@ def test_a_large_picture_is_reduced_to_what_is_needed_and_says_its_full_size(tmp
     large = scene().resize((WIDTH * 20, HEIGHT * 20))
     path = tmp_path / "x.bmp"
     large.save(path)
-    picture = images.read(str(path), 64, 400, 10_000_000)
+    picture = read_image(str(path), 64, 400, 10_000_000)
 
     assert (picture.width, picture.height, picture.pixels.shape) == (1800, 1200, (300, 450, 3))
     assert abs(picture.pixels - np.asarray(large.reduce(4), int)).max() == 0
@@ -305,19 +305,22 @@ def test_a_large_cmyk_jpeg_is_reduced_once(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     scene().resize((1800, 1200)).convert("CMYK").save(path)
 
-    assert images.read(str(path), 64, 400, 10_000_000).pixels.shape == (300, 450, 3)
+    assert read_image(str(path), 64, 400, 10_000_000).pixels.shape == (300, 450, 3)
 
 
 STARVED = """
 import resource, sys
-from labeler.images import decode as images
-images.read(sys.argv[2], 64, 64, 10**8)
+from labeler import storage
+from labeler.images.picture import ImageError
+from labeler.images.read import read
+from labeler.images.picture import ImageError, Picture, Pixels
+read(storage.at(''), sys.argv[2], 64, 64, 10**8)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000,) * 2)
 for path in sys.argv[1:3]:
     try:
-        print(images.read(path, 64, 64, 10**8).width)
-    except images.ImageError as exc:
+        print(read(storage.at(''), path, 64, 64, 10**8)[0].width)
+    except ImageError as exc:
         print(exc.status, exc.reason)
 """
 

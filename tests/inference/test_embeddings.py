@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnx
 import pytest
-from conftest import make_bundle
+from conftest import ROOT, make_bundle
 from onnx import TensorProto, helper
 
 from labeler.errors import ModelError
 from labeler.inference import embeddings
-from labeler.inference.embeddings import Features
+from labeler.inference.embeddings import Embeddings
 from training.bundle import export
 from training.networks import mixed_precision
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 64, 64, 3), dtype=np.uint8)
 
 
-def seen(path: Path, workers: int = 1) -> Features:
-    return embeddings.seen(path, PIXELS, workers, lambda *_: None)
+def seen(path: Path, workers: int = 1) -> Embeddings:
+    return embeddings.embed(path, PIXELS, workers, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +65,22 @@ def test_a_bundle_gives_the_same_as_the_keras_file(network: keras.Model, keras_f
     assert np.abs(seen(bundle) - seen(keras_file)).max() < 1e-3
 
 
-def test_a_file_of_an_unfinished_fast_training_can_be_used(
-    network: keras.Model, keras_file: Path, tmp_path: Path
+@pytest.mark.parametrize("precision", [mixed_precision.FLOAT32, mixed_precision.BFLOAT16])
+def test_a_file_of_an_unfinished_fast_training_needs_no_training_package(
+    network: keras.Model, keras_file: Path, tmp_path: Path, precision: str
 ) -> None:
-    fast = tmp_path / "best_model.keras"
-    mixed_precision.fast(network, mixed_precision.FLOAT32).save(fast)
+    fast, pixels, features = tmp_path / "best_model.keras", tmp_path / "pixels.npy", tmp_path / "features.npy"
+    mixed_precision.fast(network, precision).save(fast)
+    np.save(pixels, PIXELS)
+    script = (
+        "import sys; from pathlib import Path; import numpy as np; from labeler.inference import embeddings\n"
+        f"seen = embeddings.embed(Path({str(fast)!r}), np.load({str(pixels)!r}), 1, lambda *_: None)\n"
+        f"np.save({str(features)!r}, seen)\n"
+        "assert 'training' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True)
 
-    assert np.array_equal(seen(fast), seen(keras_file))
+    assert np.array_equal(np.load(features), seen(keras_file))
 
 
 def test_features_do_not_depend_on_the_workers(model: Path) -> None:
@@ -92,7 +103,7 @@ def test_a_bundle_without_a_dense_layer_is_refused(tmp_path: Path) -> None:
         ]
     )
     onnx.save(pooled, path)
-    with pytest.raises(ModelError, match="does not end in a dense layer"):
+    with pytest.raises(ModelError, match="has no dense layer at its end"):
         seen(path)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from labeler import pipeline
 from labeler.errors import LabelerError, ModelError
 from labeler.inference import bundle, yunet
-from labeler.labeling import Labeler, Looker
+from labeler.labeling import BatchLabeler, Looker
 from labeler.records import Face, Faces, Row, Settings, Status
 from labeler.tables import reader
 
@@ -86,7 +86,7 @@ def test_a_face_is_found_where_it_is(path: Path, box: Face) -> None:
 
 @pytest.mark.parametrize("name", ["cat.jpg", "coffee.jpg"])
 def test_a_picture_without_a_face_gives_one_row_and_no_label(model: Path, name: str) -> None:
-    (row,) = Labeler(Settings(str(model), root=str(PHOTOS / "no_face")))([name])
+    (row,) = BatchLabeler(Settings(str(model), root=str(PHOTOS / "no_face")))([name])
 
     assert row[1:12] == Row(name, status=Status.NO_FACE, reason="no face was found")[1:12]
     assert row.image_width
@@ -169,7 +169,7 @@ def test_a_missing_detector_is_refused() -> None:
 
 def test_a_model_that_is_no_detector_is_refused(model: Path) -> None:
     with pytest.raises(ModelError, match="not a face detector in YuNet's format"):
-        yunet.Finder(model)
+        yunet.YuNet(model)
 
 
 def test_another_detector_is_another_table(folder: Folder, model: Path, tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from disks import snapshot
 from typer.testing import Result
 
 from labeler.errors import LabelerError
-from labeler.records import SCHEMA_VERSION, Row, RunRecord
+from labeler.records import SCHEMA_VERSION, Row
 from labeler.sorting import holding, journal
 from labeler.sorting.sort import Mode, Outcome, apply, held, plan, undo
-from labeler.tables import reader
-from labeler.tables.text import Csv
+from labeler.tables import run_record
+from labeler.tables.comma_separated import Csv
+from labeler.tables.run_record import RunRecord
 
 COUNT = 2000
 BUSY = "another sort or undo is at work in"
@@ -39,9 +40,7 @@ def album(path: Path, count: int = COUNT) -> Path:
     table = path / "t.csv"
     table.write_bytes(Csv().header(CLASS_NAMES) + Csv().encode(rows, CLASS_NAMES))
     root = str(photos.path)
-    reader.write_record(
-        table, RunRecord("0", SCHEMA_VERSION, "m", "", CLASS_NAMES, root, (root,), {}, finished=True), ""
-    )
+    run_record.write(table, RunRecord("0", SCHEMA_VERSION, "m", "", CLASS_NAMES, root, (root,), {}, finished=True), "")
     return table
 
 

@@ -29,7 +29,8 @@ from labeler.sorting import holding, journal
 from labeler.sorting import sort as sorting
 from labeler.sorting.sort import Mode, Move, Outcome
 from labeler.storage import transfer
-from labeler.tables.text import Csv, cells
+from labeler.tables.cells import cells
+from labeler.tables.comma_separated import Csv
 
 NAMES = (
     *("1.jpg", "a/1.jpg", "b/1.jpg", "a/b/1.jpg", "1-2.jpg", "a/1-2.jpg", "1-3.jpg", "1-2.jpg.d/1-2.jpg"),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import ROOT, Folder
 
 RECORDER = """
-import os, sys
-log = open(sys.argv.pop(1), "w")
+import os
+log = open(os.environ["STEPS"], "a")
 fsync, replace = os.fsync, os.replace
 
 def noted_fsync(descriptor):
@@ -25,16 +26,17 @@ def noted_replace(source, target, **options):
     print("placed", os.path.basename(source), size, os.path.basename(target), file=log, flush=True)
 
 os.fsync, os.replace = noted_fsync, noted_replace
-from labeler.cli import app
-app.main()
 """
-"""Runs a command; each call into the system that orders what is on the disk is made, and then noted."""
+"""Loaded by each process of a command: a call into the system that orders what is on the disk is made, and noted."""
 
 
 def steps(tmp_path: Path, *arguments: object) -> list[list[str]]:
-    log = tmp_path / "log"
-    command = [sys.executable, "-c", RECORDER, log, *arguments]
-    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    log, hooks = tmp_path / "log", tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(RECORDER)
+    environment = {**os.environ, "STEPS": str(log), "PYTHONPATH": f"{hooks}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "labeler", *arguments]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, env=environment)
     return [line.split() for line in log.read_text().splitlines()]
 
 

@@ -97,8 +97,8 @@ def test_a_disk_that_goes_stops_the_run_and_the_same_command_continues_when_it_i
     mounted(below)
     finished = subprocess.run(run, capture_output=True, text=True, check=False)
 
-    said = f"labeler: the folder {place} went away while its pictures were read; what is done is kept: "
-    said += "bring it back, then run the same command to continue\n"
+    said = f"labeler: the folder {place} went away while its photos were read. What is done is kept: "
+    said += "bring the folder back, then run the same command again to continue\n"
     assert (stopped.returncode, stopped.stderr) == (6, said)
     assert kept < COUNT
     assert (finished.returncode, finished.stderr) == (1, "")
@@ -263,9 +263,9 @@ def test_a_linked_folder_on_a_disk_that_goes_is_missed(walked: Folder, tmp_path:
     names = list(source)
     unmount(tmp_path / "disk")
 
-    source.confirm(["a.jpg", "e/4.jpg"])
+    source.store.confirm(["a.jpg", "e/4.jpg"])
     with pytest.raises(InputGoneError, match="link went away"):
-        source.confirm([names[-1]])
+        source.store.confirm([names[-1]])
 
 
 def test_single_files_that_were_named_go_with_their_disk(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_single_files_that_were_named_go_with_their_disk(tmp_path: Path) -> None
     unmount(tmp_path / "disk")
 
     with pytest.raises(InputGoneError, match="disk went away"):
-        source.confirm(names)
+        source.store.confirm(names)
 
 
 def test_rows_that_a_script_asks_for_end_with_an_error_too(originals: Path, model: Path, tmp_path: Path) -> None:

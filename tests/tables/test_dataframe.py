@@ -8,36 +8,39 @@ from pathlib import Path
 
 import pandas
 import pytest
+from odd_rows import record_of
 
 import labeler
 from labeler.errors import LabelerError
-from labeler.records import Face, Row, RunRecord, Status, columns
-from labeler.tables import reader
-from labeler.tables.writer import Draft
+from labeler.records import Face, Row, Status, columns
+from labeler.tables import formats, reader
+from labeler.tables.run_record import RunRecord
+from labeler.tables.writer import TableWriter
 
 NAMES = ("angry", "happy")
-FILES = ["plain.jpg", "NA", "007", "nan", "two\nlines.jpg", os.fsdecode(b"not utf-8 \xff.jpg")]
+FILES = ["007", "NA", "nan", os.fsdecode(b"not utf-8 \xff.jpg"), "plain.jpg", "two\nlines.jpg"]
+"""In the order of a table."""
 
 
 def rows() -> list[Row]:
     labelled = [
         Row(name).located(0, Face(1.5, 2, 30, 40, 0.987654)).labelled((0.25, 0.75), NAMES, 0.0) for name in FILES
     ]
-    return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, "NA")]
+    return [*labelled, Row("wrong.jpg").without_label(Status.UNREADABLE, "NA")]
 
 
 @pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
     record = RunRecord("1", 2, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with Draft.begin(out, record) as begun:
+    with TableWriter.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})
     return out
 
 
 def test_file_names_are_those_on_the_disk(table: Path) -> None:
-    assert labeler.read(table)["file"].tolist() == [*FILES, "bad.jpg"]
+    assert labeler.read(table)["file"].tolist() == [*FILES, "wrong.jpg"]
 
 
 def test_what_is_absent_is_missing_and_what_is_text_stays_text(table: Path) -> None:
@@ -54,6 +57,20 @@ def test_numbers_are_numbers(table: Path) -> None:
     assert frame["x"].max() == 1.5
     assert frame["face_score"].iloc[0] == 0.987654
     assert str(frame["face"].dtype) == "Int64"
+
+
+def test_each_format_gives_the_same_frame(tmp_path: Path) -> None:
+    frames = []
+    for suffix in formats.SUFFIXES:
+        out = tmp_path / f"t{suffix}"
+        with TableWriter.begin(out, record_of(NAMES)) as begun:
+            begun.write(rows())
+            begun.finish({})
+        frames.append(labeler.read(out))
+
+    for frame in frames[1:]:
+        pandas.testing.assert_frame_equal(frame, frames[0])
+    assert [str(frames[0][name].dtype) for name in ("label", "status", "reason")] == ["str"] * 3
 
 
 def test_columns_come_in_the_tables_order(table: Path) -> None:

@@ -16,7 +16,7 @@ from conftest import Folder
 from labeler import pipeline
 from labeler.errors import LabelerError
 from labeler.records import Settings
-from labeler.tables import labels
+from labeler.tables import labels, votes
 from labeler.tables.labels import Table
 
 VOTES: dict[str, Sequence[object]] = {
@@ -191,9 +191,9 @@ def test_a_file_is_known_by_its_name_even_if_it_looks_like_a_number(photos: Fold
         ({"name": ["1.png"], "label": ["sad"]}, {}, "needs one column `file`; its columns are name, label"),
         ({"file": ["1.png"], "label": ["sad"]}, {}, "holds a single class, sad"),
         ({"file": ["1.png"], "note": ["sad"]}, {}, "holds no class"),
-        (VOTES, {"anger": "angry", "fear": "fear"}, "has no column of numbers fear; it has anger, joy, unknown"),
+        (VOTES, {"anger": "angry", "fear": "fear"}, "has no numeric column fear; it has anger, joy, unknown"),
         ({"file": ["1.png"] * 2, "label": ["sad", "joy"]}, {"joy": "happy", "fear": "fear"}, "has no label fear"),
-        ({"file": ["1.png"], "a": [-1], "b": [2]}, {}, "finite and not negative"),
+        ({"file": ["1.png"], "a": [-1], "b": [2]}, {}, "must be finite and not negative"),
         (VOTES, {"anger": "label", "joy": "happy"}, "no class may be called label"),
     ],
 )
@@ -216,7 +216,7 @@ def test_something_else_is_no_table(tmp_path: Path, suffix: str) -> None:
 def test_a_table_of_other_pictures_is_an_error(photos: Folder) -> None:
     path = table(photos.path / "t.csv", {"file": ["x/8.png", "x/9.png"], "label": ["sad", "happy"]})
 
-    with pytest.raises(LabelerError, match=r"names a picture below .*photos; it names files like x/8\.png"):
+    with pytest.raises(LabelerError, match=r"names a photo below .*photos; it names files like x/8\.png"):
         Table(path).below(photos.path)
 
 
@@ -253,12 +253,12 @@ def test_a_choice_of_classes_with_a_gap_or_a_repetition_is_an_error(wrong: str) 
 
 
 def test_a_label_that_is_no_class_has_no_one() -> None:
-    assert np.array_equal(labels.one_hot(["b", "x", "a"], ["a", "b"]), [[0, 1], [0, 0], [1, 0]])
+    assert np.array_equal(votes.one_hot(["b", "x", "a"], ["a", "b"]), [[0, 1], [0, 0], [1, 0]])
 
 
 def test_a_quote_without_end_swallows_no_rows_unseen(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,label\na.jpg,joy\nb.jpg,"sad\n' + "c.jpg,joy\n" * 1000)
-    with pytest.raises(LabelerError, match="no folder of sorted pictures can be called"):
+    with pytest.raises(LabelerError, match="cannot be the name of a folder of sorted photos"):
         Table(tmp_path / "t.csv")
 
 

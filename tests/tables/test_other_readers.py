@@ -11,8 +11,9 @@ import pandas
 import polars
 import pytest
 
-from labeler.records import SCHEMA_VERSION, Face, Row, RunRecord, Status
+from labeler.records import SCHEMA_VERSION, Face, Row, Status
 from labeler.tables import writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 CROPS, PHOTOS = 25_000, 50
@@ -30,14 +31,14 @@ def rows() -> list[Row]:
     photos = [Row(f"photos/{at}.jpg", image_width=4000, image_height=3000, version=f"{at}-2") for at in range(PHOTOS)]
     placed = [row.located(0, face) for some, face in ((crops, whole), (photos, found)) for row in some]
     labelled = [row.labelled((0.25, 0.75), NAMES, 0.0) for row in placed]
-    return [*labelled, Row("z.jpg").without_label(Status.UNREADABLE, "it is broken")]
+    return [*labelled, Row("z/1.jpg").without_label(Status.UNREADABLE, "it is broken")]
 
 
 @pytest.fixture(scope="module", params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     out = tmp_path_factory.mktemp("tables") / f"t{request.param}"
     record = RunRecord("1", SCHEMA_VERSION, "m", "a", NAMES, "/photos", ("/photos",), {})
-    with writer.Draft.begin(out, record) as draft:
+    with writer.TableWriter.begin(out, record) as draft:
         draft.write(rows())
         draft.finish({})
     return out

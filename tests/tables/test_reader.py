@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from labeler.errors import LabelerError, ModelError, OutputError
-from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, RunRecord, columns
-from labeler.tables import reader, writer
+from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, columns
+from labeler.tables import reader, run_record, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 FORMATS = [".csv", ".jsonl", ".parquet"]
@@ -39,7 +40,7 @@ def rows(file: str, faces: int = 1) -> list[Row]:
 
 
 def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         for batch in batches:
             table.write(batch)
         if finish:
@@ -73,8 +74,8 @@ def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffi
 def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3), finish=False)
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("a")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("a"), True)]
         table.write(rows("b", 3))
         table.finish({})
 
@@ -91,9 +92,9 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
     for length in range(0, len(whole), 7):
         part.write_bytes(whole[:length])
         out.unlink(missing_ok=True)
-        reader.write_record(out, record(), "", reader.PART_RECORD)
-        with writer.Draft.begin(out, record()) as table:
-            done = [row.file for row in table.done() if not row.face]
+        run_record.write(out, record(), "", run_record.PART_RECORD)
+        with writer.TableWriter.begin(out, record()) as table:
+            done = list(table.settled())
             for batch in everything[len(done) :]:
                 table.write(batch)
             table.finish({})
@@ -114,7 +115,7 @@ def test_a_complete_table_is_not_touched_when_nothing_is_written(tmp_path: Path)
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.stat()
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         complete = table.complete
         table.finish({})
 
@@ -135,13 +136,13 @@ def test_another_model_or_other_settings_are_refused_and_named(
     out = tmp_path / "t.csv"
     write(out, rows("a"), finish=False)
     with pytest.raises(LabelerError, match=message):
-        writer.Draft.begin(out, record(**changes))
+        writer.TableWriter.begin(out, record(**changes))
 
 
 def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
         table.write(rows("new"))
 
         assert list(reader.read(out)) == rows("old")
@@ -152,10 +153,10 @@ def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(tmp_path:
 def test_an_overwriting_run_that_was_killed_is_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("old"))
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
         table.write(rows("new") + rows("newer"))
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("new")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("new"), True)]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -163,7 +164,7 @@ def test_a_file_that_is_not_a_table_is_never_replaced(tmp_path: Path, overwrite:
     out = tmp_path / "accounts.csv"
     out.write_text("date,amount\n2026-01-01,5\n")
     with pytest.raises(LabelerError, match="not a table made by labeler"):
-        writer.Draft.begin(out, record(), overwrite=overwrite)
+        writer.TableWriter.begin(out, record(), overwrite=overwrite)
 
     assert out.read_text() == "date,amount\n2026-01-01,5\n"
 
@@ -173,9 +174,9 @@ def test_a_table_without_its_record_is_only_replaced_when_asked(tmp_path: Path) 
     write(out, rows("a"))
     (tmp_path / "t.csv.run.json").unlink()
     with pytest.raises(LabelerError, match="no run record"):
-        writer.Draft.begin(out, record())
-    with writer.Draft.begin(out, record(), overwrite=True) as table:
-        assert list(table.done()) == []
+        writer.TableWriter.begin(out, record())
+    with writer.TableWriter.begin(out, record(), overwrite=True) as table:
+        assert list(table.settled()) == []
 
 
 @pytest.mark.parametrize(
@@ -191,22 +192,22 @@ def test_a_place_where_no_table_can_be_written_is_refused(tmp_path: Path, name: 
 def test_a_kill_between_placing_and_recording_is_recognised_as_complete(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    reader.beside(out, reader.RECORD).rename(reader.beside(out, reader.PART_RECORD))
-    found = reader.read_record(out)
-    with writer.Draft.begin(out, record()) as table:
+    run_record.beside(out, run_record.RECORD).rename(run_record.beside(out, run_record.PART_RECORD))
+    found = run_record.read(out)
+    with writer.TableWriter.begin(out, record()) as table:
         assert (bool(found and found.finished), table.complete) == (True, True)
 
 
 def first_version(out: Path, *, finished: bool, **changes: object) -> None:
     """Write the record that version 1 of the schema had, of a table and of its part alike."""
     found = asdict(record(schema_version=1, finished=finished, **changes)) | {"began": 1.5, "redo_began": None}
-    reader.beside(out, reader.RECORD).write_text(json.dumps(found))
+    run_record.beside(out, run_record.RECORD).write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     first_version(out, finished=True)
@@ -219,67 +220,67 @@ def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a") + rows("b"))
-    reader.beside(out, reader.PART_RECORD).unlink()
+    run_record.beside(out, run_record.PART_RECORD).unlink()
     first_version(out, finished=False)
-    with writer.Draft.begin(out, record()) as table:
-        done = list(table.done())
+    with writer.TableWriter.begin(out, record()) as table:
+        done = list(table.settled())
         table.write(rows("b"))
         table.finish({})
 
-    assert (done, list(reader.read(out))) == (rows("a"), rows("a") + rows("b"))
+    assert (done, list(reader.read(out))) == ([(rows("a"), True)], rows("a") + rows("b"))
     assert reader.columns(out) == columns(NAMES, schema=1)
 
 
 def test_a_part_of_the_first_schema_that_takes_nothing_over_says_nothing_of_the_table(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     write(out, rows("a"))
-    reader.beside(out, reader.PART).touch()
+    run_record.beside(out, run_record.PART).touch()
     first_version(out, finished=False, root="/elsewhere")
-    begun = reader.unfinished(out)
+    begun = run_record.unfinished(out)
 
-    assert (reader.read_record(out), begun and begun.root) == (None, "/elsewhere")
+    assert (run_record.read(out), begun and begun.root) == (None, "/elsewhere")
 
 
 def test_a_table_of_the_first_schema_is_not_refreshed_for_it_holds_no_versions(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with writer.Draft.begin(out, record(schema_version=1)) as table:
+    with writer.TableWriter.begin(out, record(schema_version=1)) as table:
         table.write(rows("a"))
         table.finish({})
     with pytest.raises(LabelerError, match=r"does not tell which version of each file it holds; use --overwrite"):
-        writer.Draft.begin(out, record(), [Redo.CHANGED])
+        writer.TableWriter.begin(out, record(), [Redo.CHANGED])
 
 
 def test_a_record_of_a_later_schema_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", rows("a"))
-    reader.write_record(tmp_path / "t.csv", record(schema_version=99), "")
+    run_record.write(tmp_path / "t.csv", record(schema_version=99), "")
     with pytest.raises(LabelerError, match="has the schema 99, this version knows up to"):
-        reader.read_record(tmp_path / "t.csv")
+        run_record.read(tmp_path / "t.csv")
 
 
 def test_a_second_run_on_the_same_table_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
-    with writer.Draft.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
-        writer.Draft.begin(out, record())
+    with writer.TableWriter.begin(out, record()), pytest.raises(LabelerError, match="another run is writing"):
+        writer.TableWriter.begin(out, record())
 
 
 def test_a_run_that_died_leaves_no_lock(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import test_reader as t; from pathlib import Path\n"
-        "table = t.writer.Draft.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
+        "table = t.writer.TableWriter.begin(Path(sys.argv[2]), t.record()); table.write(t.rows('a') + t.rows('b'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     died = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(out)], check=False)
-    with writer.Draft.begin(out, record()) as table:
-        assert (died.returncode, list(table.done())) == (-9, rows("a"))
+    with writer.TableWriter.begin(out, record()) as table:
+        assert (died.returncode, list(table.settled())) == (-9, [(rows("a"), True)])
 
 
 def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with writer.Draft.begin(out, record()) as table:
+    with writer.TableWriter.begin(out, record()) as table:
         table.write(rows("a") + rows("b"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
         try:
@@ -287,8 +288,8 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_table_can_be_continued(tmp
                 table.write(rows("c", 500))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    with writer.Draft.begin(out, record()) as table:
-        assert list(table.done()) == rows("a") + rows("b")
+    with writer.TableWriter.begin(out, record()) as table:
+        assert list(table.settled()) == [(rows("a"), True), (rows("b"), True)]
 
 
 def test_an_unfinished_table_is_not_read_as_if_it_were_complete(tmp_path: Path) -> None:
@@ -321,7 +322,7 @@ def test_the_classes_of_a_table_come_in_the_models_order(tmp_path: Path) -> None
 
 
 def test_a_run_that_fails_before_its_first_row_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ModelError), writer.Draft.begin(tmp_path / "t.csv", record()):
+    with pytest.raises(ModelError), writer.TableWriter.begin(tmp_path / "t.csv", record()):
         raise ModelError("the network cannot be loaded")
 
     assert list(tmp_path.iterdir()) == []
@@ -331,7 +332,7 @@ def test_a_run_that_fails_leaves_the_complete_table_as_it_was(tmp_path: Path) ->
     out = tmp_path / "t.csv"
     write(out, rows("a"))
     before = out.read_bytes()
-    with pytest.raises(ModelError), writer.Draft.begin(out, record(), overwrite=True):
+    with pytest.raises(ModelError), writer.TableWriter.begin(out, record(), overwrite=True):
         raise ModelError("the network cannot be loaded")
 
     assert out.read_bytes() == before
@@ -342,7 +343,7 @@ def test_a_table_that_is_damaged_in_its_first_row_is_not_read_as_empty(tmp_path:
     path = tmp_path / f"t{suffix}"
     write(path, rows("a"), rows("b"))
     path.write_bytes(path.read_bytes().replace(b"ok", b"no", 1))
-    with pytest.raises(LabelerError, match="is damaged after byte"):
+    with pytest.raises(LabelerError, match=r"is damaged \(after byte"):
         list(reader.read(path))
 
 
@@ -350,7 +351,7 @@ def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     write(path, rows("a"), rows("b"))
     content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(len(content) // 4) + content[4 + len(content) // 4 :])
+    path.write_bytes(content[:4] + bytes(40) + content[44:])  # Of the first column; the schema at the end is whole.
     with pytest.raises(LabelerError, match="is damaged"):
         list(reader.read(path))
 
@@ -390,11 +391,11 @@ def test_a_run_record_with_values_of_other_kinds_is_refused(tmp_path: Path, chan
     beside = tmp_path / "t.csv.run.json"
     beside.write_text(json.dumps(json.loads(beside.read_text()) | changed))
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        reader.read_record(path)
+        run_record.read(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "null", "[" * 100_000, '{"a": ' * 100_000, "\0", '{"root": "/"}'])
 def test_something_else_is_no_run_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "t.csv.run.json").write_text(content)
     with pytest.raises(LabelerError, match="is not a run record of this version"):
-        reader.read_record(tmp_path / "t.csv")
+        run_record.read(tmp_path / "t.csv")

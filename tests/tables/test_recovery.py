@@ -6,12 +6,17 @@ worker; that the same holds for the command line with several, `test_pipeline` s
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -22,9 +27,10 @@ from kills import forked, killed_before
 
 from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
-from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
-from labeler.tables import reader, writer
-from labeler.tables.resume import Agenda
+from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally, columns
+from labeler.storage.store import key
+from labeler.tables import formats, reader, run_record, writer
+from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
 SUFFIXES = [".csv", ".jsonl", ".parquet"]
@@ -39,28 +45,36 @@ def made(file: str, *, mended: bool) -> list[Row]:
         return [Row(file).without_label(Status.UNREADABLE, 'a "reason",\nof two lines')]
     share = len(file) / 16
     faces = 1 + len(file) % 3
-    return [Row(file).located(i, Face(i, 0, 9, 9)).labelled((share, 1 - share), NAMES, 0.0) for i in range(faces)]
+    return [
+        Row(file).located(i, Face(float(i), 0.0, 9.0, 9.0)).labelled((share, 1 - share), NAMES, 0.0)
+        for i in range(faces)
+    ]
+
+
+class Stopped(Exception):  # noqa: N818 - as Ctrl-C, no error
+    """All files are labelled, and the table is not finished."""
+
+
+def record_of(out: Path) -> RunRecord:
+    root = str(out.parent / "photos")
+    return RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
 
 
 def run(
     out: Path, names: Sequence[str], redo: frozenset[Redo] = frozenset(), *, mended: bool = False, finish: bool = True
 ) -> None:
-    """Do what `pipeline.classify` does, for files that nobody has to read, in batches of two."""
-    root = str(out.parent / "photos")
-    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
-    tally = Tally()
-    with writer.Draft.begin(out, record, redo) as draft:
-        agenda = Agenda(names, Settings(root=root), draft.record, tally)
-        batch: list[Row] = []
-        for count, name in enumerate(agenda.names(draft.done(), draft.earlier()), 1):
-            batch += made(name, mended=mended)
-            if count % 2 == 0:
-                draft.write(agenda.settled(batch))
-                batch = []
-        if batch:
-            draft.write(agenda.settled(batch))
-        if finish:
-            draft.finish(tally.counts())
+    """Let the pipeline label files that nobody has to read, in batches of two."""
+
+    def label(names: Iterator[str]) -> Iterator[list[Row]]:
+        while batch := list(islice(names, 2)):
+            yield [row for name in batch for row in made(name, mended=mended)]
+        if not finish:
+            raise Stopped
+
+    record = record_of(out)
+    job = pipeline.Job((record.root,), out, Settings(root=record.root), redo=redo)
+    with suppress(Stopped):
+        pipeline.fill(job, record, sorted(names, key=key), label, Tally())
 
 
 def first(out: Path, **options: bool) -> None:
@@ -75,9 +89,28 @@ def retrying(out: Path, **options: bool) -> None:
     run(out, [*ADDED, *FIRST], frozenset({Redo.FAILED}), mended=True, **options)
 
 
+def reorder(out: Path) -> None:
+    """Turn the rows of a finished table around, as a user can in a spreadsheet."""
+    formats.of(out).write(out, list(reader.read(out))[::-1], record_of(out))
+
+
+def turned_around(out: Path) -> None:
+    first(out)
+    reorder(out)
+
+
+def adding_to_what_is_turned_around(out: Path, **options: bool) -> None:
+    adding(out, **options)
+
+
 Action = Callable[..., None]
 
-BEFORE: dict[Action, Action | None] = {first: None, adding: first, retrying: first}
+BEFORE: dict[Action, Action | None] = {
+    first: None,
+    adding: first,
+    retrying: first,
+    adding_to_what_is_turned_around: turned_around,
+}
 """What is interrupted, and what had been done before."""
 
 
@@ -154,11 +187,11 @@ def test_a_killed_retry_is_completed_without_its_option_too(fresh: Iterator[Path
         out = folder / "t.csv"
         first(out)
         ended = killed_before(step, partial(retrying, out))
-        begun = reader.unfinished(out) is not None
+        begun = run_record.unfinished(out) is not None
         run(out, [*ADDED, *FIRST], mended=True)
         if begun:
             assert content(out) == wanted, f"killed before step {step}"
-        assert list(dict.fromkeys(row.file for row in reader.read(out))) == [*FIRST, *ADDED]
+        assert list(dict.fromkeys(row.file for row in reader.read(out))) == sorted(FIRST + ADDED, key=key)
         if ended != -signal.SIGKILL:
             break
 
@@ -183,6 +216,108 @@ def test_a_part_torn_at_any_byte_of_its_last_rows_is_repaired(
         action(out)
 
         assert content(out) == wanted, f"torn after {length} bytes"
+
+
+def by_hand(rows: Sequence[Row], suffix: str, schema: int) -> bytes:
+    """Return what earlier versions of this program wrote of some rows: CSV, or JSON Lines."""
+    records = []
+    for row in rows:
+        shares = row.probabilities or ("", "")
+        values = [*row[:9], *shares, *(("", "", row.version) if schema == 2 else ()), str(row.status), row.reason]
+        if suffix == ".csv":
+            cells = [
+                f"{cell:.6f}" if at in (6, 8, 9, 10) and cell not in ("", None) else cell
+                for at, cell in enumerate(values)
+            ]
+            text = io.StringIO()
+            csv.writer(text).writerow(cells)
+            records.append(text.getvalue())
+        else:
+            absent = {"face", "x", "y", "width", "height", "face_score", "score", *NAMES, "image_width", "image_height"}
+            pairs = zip(columns(NAMES, schema), values, strict=True)
+            found = {name: None if name in absent and value == "" else value for name, value in pairs}
+            records.append(json.dumps(found, ensure_ascii=False) + "\n")
+    header = ",".join(columns(NAMES, schema)) + "\r\n" if suffix == ".csv" else ""
+    return (header + "".join(records)).encode()
+
+
+BEGUN_BEFORE = ["a", "c", "b/x,y", "b/a", 'b/"q"\n']
+"""The files of a table that an earlier version has made: the last three were added one after another."""
+
+
+def begun_before(out: Path, schema: int) -> bytes:
+    """Leave what an earlier version left that was killed while it retried; return the part.
+
+    It wrote the rows of the finished table into the part, up to the last file that was labelled again.
+    """
+    rows = [row for file in BEGUN_BEFORE for row in made(file, mended=False)]
+    part = [*made("a", mended=False), *made("c", mended=True), *made("b/x,y", mended=False)]
+    in_part = ".csv" if out.suffix == ".csv" else ".jsonl"
+    record = asdict(replace(record_of(out), schema_version=schema))
+    if out.suffix == ".parquet":
+        formats.of(out).write(out, rows, replace(record_of(out), schema_version=schema))
+    else:
+        out.write_bytes(by_hand(rows, out.suffix, schema))
+    whole = by_hand([*part, *made("b/a", mended=True)], in_part, schema)
+    run_record.beside(out, run_record.PART).write_bytes(whole)
+    finished, begun = {"finished": True, "counts": {"files": 5}}, {"redo": ["failed"]}
+    if schema == 1:  # One record for both.
+        outdated = {"began": 1.5, "redo_began": 2.5}
+        run_record.beside(out, run_record.RECORD).write_text(json.dumps({**record, **begun, **outdated}))
+    else:
+        run_record.beside(out, run_record.RECORD).write_text(json.dumps({**record, **finished}))
+        run_record.beside(out, run_record.PART_RECORD).write_text(json.dumps({**record, **begun}))
+    return whole
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_part_that_an_earlier_version_has_begun_is_continued(fresh: Iterator[Path], suffix: str, schema: int) -> None:
+    wanted = [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
+    for step, folder in enumerate(fresh):
+        out = folder / f"t{suffix}"
+        begun_before(out, schema)
+        ended = killed_before(step, partial(retrying, out))
+        retrying(out)
+
+        assert list(reader.read(out)) == wanted, f"killed before step {step}"
+        assert reader.columns(out) == columns(NAMES, schema)
+        assert sorted(os.listdir(folder)) == ["photos", out.name, f"{out.name}.run.json"]
+        if ended != -signal.SIGKILL:
+            break
+    assert (ended, step > 15) == (0, True)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_part_of_an_earlier_version_that_is_torn_at_any_byte_is_repaired(
+    fresh: Iterator[Path], suffix: str, schema: int
+) -> None:
+    wanted = [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
+    out = next(fresh) / f"t{suffix}"
+    whole = begun_before(out, schema)
+    for length in range(len(whole) // 2, len(whole) + 1, 3):
+        begun_before(out, schema)
+        os.truncate(run_record.beside(out, run_record.PART), length)
+        retrying(out)
+
+        assert list(reader.read(out)) == wanted, f"torn after {length} bytes"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_that_an_earlier_version_had_only_to_put_in_its_place_is_complete(
+    fresh: Iterator[Path], suffix: str
+) -> None:
+    """It wrote the record of a whole part without `redo`: nothing of the table that stands there is missing in it."""
+    out = next(fresh) / f"t{suffix}"
+    begun_before(out, 2)
+    rows = [row for file in BEGUN_BEFORE for row in made(file, mended=True)]
+    in_part = ".csv" if suffix == ".csv" else ".jsonl"
+    run_record.beside(out, run_record.PART).write_bytes(by_hand(rows, in_part, 2))
+    run_record.write(out, replace(record_of(out), finished=True), "", run_record.PART_RECORD)
+    retrying(out)
+
+    assert list(reader.read(out)) == [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -251,23 +386,51 @@ def test_of_runs_that_start_at_the_same_moment_one_writes_the_table(
 def test_a_run_that_began_before_another_finished_adds_nothing_twice(fresh: Iterator[Path]) -> None:
     out = next(fresh) / "t.csv"
     first(out)
-    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, str(out.parent / "photos"), (), {})
-    with writer.Draft.begin(out, record), pytest.raises(LabelerError, match="another run is writing"):
+    with writer.TableWriter.begin(out, record_of(out)), pytest.raises(LabelerError, match="another run is writing"):
         adding(out)
     adding(out)
     adding(out)
 
     files = [row.file for row in reader.read(out) if not row.face]
-    assert files == [*FIRST, *ADDED]
+    assert files == sorted(FIRST + ADDED, key=key)
 
 
 def test_a_table_that_was_exchanged_under_an_unfinished_run_is_refused(fresh: Iterator[Path]) -> None:
     out = next(fresh) / "t.csv"
     first(out)
     adding(out, finish=False)
-    out.write_bytes(out.read_bytes().replace(b"a,0,", b"exchanged,0,", 1))
-    with pytest.raises(LabelerError, match=r"is not the table that .* was begun from"):
+    kept = out.read_bytes()
+    out.write_bytes(kept.replace(b"angry", b"bored"))
+    with pytest.raises(LabelerError, match=r"has other classes than the model"):
         adding(out)
+
+    out.write_bytes(kept)
+    adding(out)
+    assert {row.file for row in reader.read(out)} == {*FIRST, *ADDED}
+
+
+def test_the_record_of_a_table_that_was_exchanged_under_an_unfinished_run_is_refused(fresh: Iterator[Path]) -> None:
+    out = next(fresh) / "t.csv"
+    first(out)
+    adding(out, finish=False)
+    run_record.write(out, replace(record_of(out), model="other", finished=True), "")
+    with pytest.raises(LabelerError, match=r"the model was other"):
+        adding(out)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("action", [adding, retrying])
+def test_a_table_that_was_put_into_another_order_under_an_unfinished_run_is_continued(
+    fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
+) -> None:
+    wanted = expected(tmp_path, suffix, action)
+    out = next(fresh) / f"t{suffix}"
+    first(out)
+    action(out, finish=False)
+    reorder(out)
+    action(out)
+
+    assert content(out) == wanted
 
 
 @pytest.fixture

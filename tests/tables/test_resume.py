@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from conftest import Folder
 from typer.testing import Result
 
 from labeler import pipeline
-from labeler.records import Face, Redo, Row, RunRecord, Settings, Status, Tally
-from labeler.tables import reader, writer
+from labeler.records import Face, Redo, Row, Settings, Status, Tally
+from labeler.tables import reader, run_record, writer
 from labeler.tables.resume import Agenda
+from labeler.tables.run_record import RunRecord
 
 Run = Callable[..., Result]
 
@@ -128,11 +129,11 @@ def test_a_file_that_could_not_be_read_is_as_its_row_says_until_it_changes(mende
     assert pipeline.classify(replace(mended, redo=CHANGED)).tally.resumed == 5
 
 
-def test_new_pictures_come_after_those_that_are_redone(mended: pipeline.Job) -> None:
+def test_new_pictures_come_in_their_place_among_those_that_are_redone(mended: pipeline.Job) -> None:
     Folder(Path(mended.inputs[0])).noise("0.jpg", seed=50)
     pipeline.classify(replace(mended, redo=FAILED))
 
-    assert files(mended.out) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "0.jpg"]
+    assert files(mended.out) == ["0.jpg", "a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]
     assert {row.file for row in reader.read(mended.out) if row.failed} == {"b.jpg"}
 
 
@@ -169,12 +170,12 @@ def test_of_many_files_that_have_gone_the_first_few_are_named(run: Run, mended: 
 
 def test_an_unfinished_table_is_completed_before_its_failures_are_retried(mended: pipeline.Job) -> None:
     expected = list(pipeline.label(mended.inputs, mended.settings))
-    record = reader.read_record(mended.out)
+    record = run_record.read(mended.out)
     assert record
     mended.out.rename(mended.out.with_name("t.csv.part"))
     part = mended.out.with_name("t.csv.part")
     part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:4]))
-    reader.write_record(mended.out, replace(record, finished=False), "", reader.PART_RECORD)
+    run_record.write(mended.out, replace(record, finished=False), "", run_record.PART_RECORD)
     pipeline.classify(replace(mended, redo=FAILED))
 
     assert list(reader.read(mended.out)) == expected
@@ -187,7 +188,7 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
     record = RunRecord("1", 2, "m", "a" * 64, NAMES, str(root), (str(root),), {})
-    with writer.Draft.begin(out, record) as draft:
+    with writer.TableWriter.begin(out, record) as draft:
         draft.write(rows)
         draft.finish({})
     return replace(record, redo=(Redo.FAILED, Redo.CHANGED))
@@ -197,27 +198,30 @@ def test_a_file_that_goes_while_it_is_redone_keeps_its_rows(tmp_path: Path) -> N
     before = labelled("a", 2)
     (tmp_path / "a").touch()
     record = table(tmp_path / "t.csv", tmp_path, *before)
-    agenda = Agenda(["a"], Settings(root=str(tmp_path)), record, Tally())
-    given_out = list(agenda.names([], before))
+    tally = Tally()
+    agenda = Agenda(Settings(root=str(tmp_path)), record.redo or (), tally)
+    given_out = list(agenda.to_label(["a"], [(before, False)]))
     (tmp_path / "a").unlink()
-    settled = agenda.settled([Row("a").without_label(Status.UNREADABLE, "No such file")])
+    to_write = agenda.to_write([Row("a").without_label(Status.UNREADABLE, "No such file")])
 
-    assert (given_out, settled, agenda.vanished_files) == (["a"], before, ["a"])
+    assert (given_out, to_write, agenda.vanished_files) == (["a"], [], ["a"])
+    assert (tally.files, tally.faces, tally.failed) == (1, 2, 0)
 
 
 def test_names_are_given_out_without_reading_ahead(tmp_path: Path) -> None:
-    (tmp_path / "a").touch()
     taken: list[str] = []
 
-    def earlier() -> list[Row]:
+    def names() -> Iterator[str]:
         for number in range(1000):
-            taken.append(str(number))
-            yield from labelled("a" if number == 5 else str(number))  # type: ignore[misc]
+            taken.append(f"{number:03}")
+            yield taken[-1]
 
-    record = table(tmp_path / "t.csv", tmp_path, *labelled("a"))
-    agenda = Agenda([], Settings(root=str(tmp_path)), record, Tally())
+    def settled() -> Iterator[tuple[list[Row], bool]]:
+        yield from ((labelled(f"{number:03}"), False) for number in range(0, 1000, 2))
 
-    assert (next(agenda.names([], earlier())), len(taken)) == ("a", 7)
+    agenda = Agenda(Settings(root=str(tmp_path)), (), Tally())
+
+    assert (next(agenda.to_label(names(), settled())), taken) == ("001", ["000", "001"])
 
 
 @pytest.mark.parametrize("now", [0, 1])
@@ -230,9 +234,9 @@ def test_crops_of_faces_that_are_no_more_are_removed_with_their_rows(tmp_path: P
         (crops / name).touch()
     before = labelled("a", 2)
     record = table(tmp_path / "t.csv", root, *before)
-    agenda = Agenda(["a"], Settings(root=str(root), save_crops=str(crops)), record, Tally())
-    list(agenda.names([], before))
-    agenda.settled(labelled("a", now) or [Row("a").without_label(Status.NO_FACE, "no face was found")])
+    agenda = Agenda(Settings(root=str(root), save_crops=str(crops)), record.redo or (), Tally())
+    list(agenda.to_label(["a"], [(before, False)]))
+    agenda.to_write(labelled("a", now) or [Row("a").without_label(Status.NO_FACE, "no face was found")])
 
     kept = {"a.face0.png"} if now else set()
     assert set(os.listdir(crops)) == {*kept, "a.face2.png", "b.face0.png", "mine.png"}

@@ -15,12 +15,12 @@ import pytest
 from conftest import Folder, make_bundle
 from kills import killed_before
 
-from labeler import drawing
+from labeler import drawing, pipeline
 from labeler.errors import LabelerError
-from labeler.records import SCHEMA_VERSION, Face, Redo, Row, RunRecord, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally
 from labeler.sorting.sort import plan
-from labeler.tables import labels, reader, writer
-from labeler.tables.resume import Agenda
+from labeler.tables import labels, reader, run_record
+from labeler.tables.run_record import RunRecord
 
 CLASSES = tuple(f"{made_of}:{kind}" for made_of in ("a:m1", "a:m2", "b:m1") for kind in "xy")
 """The label of a row says which folder and which model it was made of."""
@@ -42,14 +42,16 @@ class Place:
     def run(
         self, root: str, model: str = "m1", redo: frozenset[Redo] = frozenset(), *, overwrite: bool = False
     ) -> None:
-        """Do what `pipeline.classify` does; the first file cannot be read, unless it is tried again."""
+        """Let the pipeline label files that nobody has to read, of which the first fails, unless it is tried again."""
         folder = str(self.roots[root])
         record = RunRecord("1", SCHEMA_VERSION, model, model * 32, CLASSES, folder, (folder,), {})
-        with writer.Draft.begin(self.out, record, redo, overwrite=overwrite) as draft:
-            agenda = Agenda(FILES, Settings(root=folder), draft.record, Tally())
-            for name in agenda.names(draft.done(), draft.earlier()):
-                draft.write(agenda.settled([_row(name, f"{root}:{model}", mended=bool(redo))]))
-            draft.finish({})
+        job = pipeline.Job((folder,), self.out, Settings(root=folder), redo=redo, overwrite=overwrite)
+
+        def label(names: Iterator[str]) -> Iterator[list[Row]]:
+            for name in names:
+                yield [_row(name, f"{root}:{model}", mended=bool(redo))]
+
+        pipeline.fill(job, record, FILES, label, Tally())
 
     def truth(self) -> tuple[str, str]:
         """Return the root and the model that the rows of the finished table were made of."""
@@ -96,7 +98,7 @@ def test_killed_before_any_step_the_record_is_true_of_the_table(
 ) -> None:
     for step, place in enumerate(places(suffix)):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        record = reader.read_record(place.out)
+        record = run_record.read(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"
@@ -113,13 +115,13 @@ def test_what_a_kill_leaves_is_continued_replaced_or_refused_and_the_record_stay
 ) -> None:
     for step, place in enumerate(places(".csv")):
         ended = killed_before(step, partial(DEEDS[deed], place))
-        begun = reader.unfinished(place.out)
+        begun = run_record.unfinished(place.out)
         try:
             DEEDS[then](place)
             refused = False
         except LabelerError:
             refused = True
-        record = reader.read_record(place.out)
+        record = run_record.read(place.out)
 
         assert record is not None
         assert (record.root, record.model) == place.truth(), f"killed before step {step}"

@@ -22,7 +22,8 @@ from PIL import Image
 
 from labeler import pipeline
 from labeler.errors import Interrupted, LabelerError
-from labeler.evaluation.metrics import compare, of_folders
+from labeler.evaluation.metrics import compare
+from labeler.evaluation.truth import of_folders
 from labeler.inference.classifier import Classifier
 from labeler.records import Progress, Settings
 from training import fit, recipes
@@ -63,15 +64,19 @@ def small_network() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Trained:
     """A run that nothing disturbed."""
-    return fit.train(TrainSettings(faces, tmp_path_factory.mktemp("runs") / "first", **TRAINED))
+    return fit.train(TrainSettings(data=faces, out=tmp_path_factory.mktemp("runs") / "first", **TRAINED))
 
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after training, where a test is not about it."""
     figures = compare(CLASSES, CLASSES, CLASSES)
-    monkeypatch.setattr(fit.conclusion, "conclude", lambda _, settings, history, __: fit.Trained(
-        settings.out, figures, len(history.epochs), history.best.number, ()
+    monkeypatch.setattr(fit.finish, "conclude", lambda _, settings, history, __: fit.Trained(
+        out=settings.out,
+        figures=figures,
+        epochs=len(history.epochs),
+        best_epoch=history.best.number,
+        skipped=(),
     ))  # fmt: skip
 
 
@@ -110,7 +115,7 @@ def test_the_network_learns(trained: fit.Trained) -> None:
 
 @pytest.mark.usefixtures("unhurried")
 def test_the_documented_network_is_trained_unless_told_otherwise(faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", epochs=1))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", epochs=1))
     network = keras.saving.load_model(tmp_path / "run" / "best_model.keras", safe_mode=True)
 
     assert [type(layer).__name__ for layer in network.layers] == ["Flatten", "Dense", "Dense"]
@@ -119,7 +124,7 @@ def test_the_documented_network_is_trained_unless_told_otherwise(faces: Path, tm
 
 
 def test_the_documented_settings_are_the_defaults(faces: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(faces, tmp_path)
+    settings = TrainSettings(data=faces, out=tmp_path)
     recipe = recipe_of(settings)
 
     assert (recipe, recipe.epochs, recipe.patience) == (recipes.RECIPES["documented"], 500, 10)
@@ -138,14 +143,14 @@ def test_the_bundle_is_calibrated_and_the_checkpoint_is_not(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(temperature, "_FEWEST", 1)
-    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", **TRAINED))
     pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
     bundle, best = (Classifier(tmp_path / "run" / name) for name in ("model.onnx", "best_model.keras"))
     told = metrics(tmp_path / "run")["calibration"]
 
     assert (bundle.card.temperature, best.card.temperature) == (told["temperature"], 1)
     assert told["temperature"] != 1
-    expected = temperature.tempered(best.predict(pixels), told["temperature"])
+    expected = temperature.with_temperature(best.predict(pixels), told["temperature"])
     assert np.abs(bundle.predict(pixels) - expected).max() <= 1e-5
 
 
@@ -163,7 +168,7 @@ def test_the_metrics_are_those_that_evaluate_gives(faces: Path, tmp_path: Path) 
     for label, name in enumerate(CLASSES):
         for index in range(5):
             judged.noise(f"{name}/{index}.png", seed=1000 + 10 * label + index)
-    trained = fit.train(TrainSettings(faces, tmp_path / "run", judged.path, arch="small", epochs=1))
+    trained = fit.train(TrainSettings(data=faces, out=tmp_path / "run", val=judged.path, arch="small", epochs=1))
     rows = pipeline.label([judged.path], Settings(model=str(tmp_path / "run")))
 
     assert of_folders(rows, CLASSES) == replace(trained.figures, left_out={})
@@ -173,7 +178,7 @@ def test_a_table_may_say_what_the_pictures_show(faces: Path, tmp_path: Path) -> 
     rows = [f"{name}/{index}.png,{name.upper()}" for name in CLASSES for index in range(12)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows, "calm/gone.png,CALM"]))
     table = {"labels": tmp_path / "labels.csv", "classes": "CROSS=cross,CALM=calm"}
-    trained = fit.train(TrainSettings(faces, tmp_path / "run", arch="small", epochs=1, **table))
+    trained = fit.train(TrainSettings(data=faces, out=tmp_path / "run", arch="small", epochs=1, **table))
 
     assert (trained.figures.class_names, trained.figures.n) == (("cross", "calm"), 4)
     assert metrics(tmp_path / "run")["data"] == f"20% of {faces.parent.name}/faces with labels.csv, seed 0"
@@ -182,7 +187,7 @@ def test_a_table_may_say_what_the_pictures_show(faces: Path, tmp_path: Path) -> 
 def test_the_metrics_list_what_was_skipped(trained: fit.Trained) -> None:
     [skipped] = metrics(trained.out)["skipped"]
 
-    assert skipped.endswith("calm/broken.jpg: not a picture in a known format")
+    assert skipped.endswith("calm/broken.jpg: not an image in a known format")
 
 
 def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> None:
@@ -196,14 +201,14 @@ def test_the_metrics_hold_the_figures_and_the_settings(trained: fit.Trained) -> 
 
 @pytest.mark.usefixtures("unhurried")
 def test_the_same_seed_gives_the_same_training(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "again", **TRAINED))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "again", **TRAINED))
 
     assert np.allclose(losses(tmp_path / "again"), losses(trained.out), rtol=1e-4)
 
 
 @pytest.mark.usefixtures("unhurried")
 def test_training_stops_when_patience_is_over(faces: Path, tmp_path: Path) -> None:
-    diverging = TrainSettings(faces, tmp_path / "run", epochs=50, patience=2, learning_rate=10.0, arch="small")
+    diverging = TrainSettings(data=faces, out=tmp_path / "run", epochs=50, patience=2, learning_rate=10.0, arch="small")
     trained = fit.train(diverging)
 
     assert trained.epochs == trained.best_epoch + 2
@@ -224,7 +229,7 @@ def test_augmentation_is_for_the_training_subset_only(
     kinds: dict[tuple[str, bool], np.ndarray[Any, Any]] = {}
     for augment in (False, True):
         with pytest.raises(Interrupted):
-            fit.train(TrainSettings(faces, tmp_path / f"{augment}", arch="small", augment=augment))
+            fit.train(TrainSettings(data=faces, out=tmp_path / f"{augment}", arch="small", augment=augment))
         kinds |= {(subset, augment): pixels for subset, pixels in seen.items()}
 
     assert not np.allclose(kinds["training", False], kinds["training", True], atol=0.01)
@@ -241,7 +246,7 @@ def kill(faces: Path, out: Path, trained: dict[str, Any]) -> list[dict[str, str]
 def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "first"
     before = kill(faces, out, TRAINED)
-    resumed = fit.train(TrainSettings(faces, out, resume=True, **TRAINED))
+    resumed = fit.train(TrainSettings(data=faces, out=out, resume=True, **TRAINED))
 
     assert len(before) == 2
     assert history(out)[:2] == before
@@ -251,9 +256,9 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained,
 
 
 def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "whole", **SCHEDULED))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "whole", **SCHEDULED))
     before = kill(faces, tmp_path / "killed", SCHEDULED)
-    fit.train(TrainSettings(faces, tmp_path / "killed", resume=True, **SCHEDULED))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "killed", resume=True, **SCHEDULED))
 
     assert history(tmp_path / "killed")[:2] == before
     assert np.allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-3)
@@ -261,20 +266,22 @@ def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path
 
 
 def test_a_schedule_runs_to_its_end_whatever_the_validation_loss(faces: Path, tmp_path: Path) -> None:
-    trained = fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 12, "learning_rate": 30.0}))
+    trained = fit.train(
+        TrainSettings(data=faces, out=tmp_path / "run", **{**SCHEDULED, "epochs": 12, "learning_rate": 30.0})
+    )
 
     assert (trained.epochs, trained.best_epoch < 12) == (12, True)
 
 
 @pytest.mark.usefixtures("unhurried")
 def test_a_scheduled_run_cannot_be_made_longer(faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
     with pytest.raises(LabelerError, match="is another one: epochs was 1, is 2"):
-        fit.train(TrainSettings(faces, tmp_path / "run", resume=True, **{**SCHEDULED, "epochs": 2}))
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", resume=True, **{**SCHEDULED, "epochs": 2}))
 
 
 def test_what_was_trained_fast_is_kept_as_any_keras_can_load_it(faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", **{**SCHEDULED, "epochs": 1}))
     network = keras.saving.load_model(tmp_path / "run" / "best_model.keras", safe_mode=True)
 
     assert {layer.compute_dtype for layer in network.layers} == {"float32"}
@@ -283,7 +290,7 @@ def test_what_was_trained_fast_is_kept_as_any_keras_can_load_it(faces: Path, tmp
 
 @pytest.mark.usefixtures("unhurried")
 def test_early_stopping_goes_on_counting_after_a_resume(faces: Path, tmp_path: Path) -> None:
-    diverging = TrainSettings(faces, tmp_path / "run", epochs=3, patience=5, learning_rate=10.0, arch="small")
+    diverging = TrainSettings(data=faces, out=tmp_path / "run", epochs=3, patience=5, learning_rate=10.0, arch="small")
     best = fit.train(diverging).best_epoch
     resumed = fit.train(replace(diverging, resume=True, epochs=50))
 
@@ -293,28 +300,34 @@ def test_early_stopping_goes_on_counting_after_a_resume(faces: Path, tmp_path: P
 
 def test_a_finished_run_resumed_trains_no_more(trained: fit.Trained, faces: Path) -> None:
     before = history(trained.out)
-    again = fit.train(TrainSettings(faces, trained.out, resume=True, **TRAINED))
+    again = fit.train(TrainSettings(data=faces, out=trained.out, resume=True, **TRAINED))
 
     assert history(trained.out) == before
     assert again == trained
 
 
 def test_training_goes_on_from_a_trained_network(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **{**AGAIN, "learning_rate": 1e-9}))
+    fit.train(
+        TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **{**AGAIN, "learning_rate": 1e-9})
+    )
 
     assert losses(tmp_path / "run")[0][1] == pytest.approx(min(loss for _, loss in losses(trained.out)), abs=1e-5)
 
 
 def test_a_network_with_a_schedule_can_be_gone_on_from(faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "first", **SCHEDULED))
-    fit.train(TrainSettings(faces, tmp_path / "run", start=str(tmp_path / "first"), **{**AGAIN, "learning_rate": 1e-9}))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "first", **SCHEDULED))
+    fit.train(
+        TrainSettings(
+            data=faces, out=tmp_path / "run", start=str(tmp_path / "first"), **{**AGAIN, "learning_rate": 1e-9}
+        )
+    )
     first = min(loss for _, loss in losses(tmp_path / "first"))
 
     assert losses(tmp_path / "run")[0][1] == pytest.approx(first, abs=0.01)  # In bfloat16, perhaps.
 
 
 def test_both_models_are_judged_by_the_same_pictures(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    adapted = fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+    adapted = fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **AGAIN))
 
     assert adapted.before == trained.figures
     assert metrics(tmp_path / "run")["before"]["accuracy"] == trained.figures.accuracy
@@ -324,7 +337,7 @@ def test_a_model_is_judged_by_the_classes_it_knows(trained: fit.Trained, faces: 
     rows = [f"{name}/{index}.png,{name}" for name in CLASSES for index in range(12)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))
     table = {"labels": tmp_path / "labels.csv", "classes": "cross=wild,calm=calm"}
-    adapted = fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **table, **AGAIN))
+    adapted = fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **table, **AGAIN))
 
     assert adapted.figures.class_names == ("wild", "calm")
     assert adapted.before
@@ -333,15 +346,15 @@ def test_a_model_is_judged_by_the_classes_it_knows(trained: fit.Trained, faces: 
 
 
 def test_the_bundle_says_what_it_went_on_from(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **AGAIN))
     before, after = (Classifier(out / "model.onnx").card.training_data for out in (trained.out, tmp_path / "run"))
 
     assert after == f"{before}, then {before}"
 
 
 def test_another_network_than_the_model_has_is_refused(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabelerError, match="is small, not quick; leave --arch away"):
-        fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), arch="quick"))
+    with pytest.raises(LabelerError, match="is small, not quick; omit --arch"):
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), arch="quick"))
 
     assert not (tmp_path / "run").exists()
 
@@ -349,7 +362,7 @@ def test_another_network_than_the_model_has_is_refused(trained: fit.Trained, fac
 def test_an_adapted_run_is_continued(
     trained: fit.Trained, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = TrainSettings(faces, tmp_path / "run", start=str(trained.out), **{**AGAIN, "epochs": 3})
+    settings = TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **{**AGAIN, "epochs": 3})
     whole = fit.train(replace(settings, out=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         interrupt_at(2, patch)
@@ -362,9 +375,9 @@ def test_an_adapted_run_is_continued(
 
 
 def test_a_run_is_not_continued_from_another_model(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", start=str(trained.out), **AGAIN))
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **AGAIN))
     with pytest.raises(LabelerError, match="is another one: from was"):
-        fit.train(TrainSettings(faces, tmp_path / "run", start=str(tmp_path / "run"), resume=True, **AGAIN))
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(tmp_path / "run"), resume=True, **AGAIN))
 
 
 def test_ctrl_c_keeps_the_best_network_and_says_how_to_continue(
@@ -372,7 +385,7 @@ def test_ctrl_c_keeps_the_best_network_and_says_how_to_continue(
 ) -> None:
     interrupt_at(2, monkeypatch)
     with pytest.raises(Interrupted, match=r"stopped after epoch 2; .*--resume continues") as raised:
-        fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", **TRAINED))
 
     assert raised.value.exit_code == 130
     assert (metrics(tmp_path / "run")["epochs"], len(history(tmp_path / "run"))) == (2, 2)
@@ -386,16 +399,16 @@ def test_ctrl_c_before_the_first_epoch_is_over_can_be_continued(
     with monkeypatch.context() as patch:
         interrupt_at(0, patch)
         with pytest.raises(Interrupted, match="before the first epoch was over"):
-            fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+            fit.train(TrainSettings(data=faces, out=tmp_path / "run", **TRAINED))
 
-    assert fit.train(TrainSettings(faces, tmp_path / "run", resume=True, **TRAINED)).epochs == 4
+    assert fit.train(TrainSettings(data=faces, out=tmp_path / "run", resume=True, **TRAINED)).epochs == 4
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 8}, {"learning_rate": 0.1}, {"seed": 4}, {"augment": True}])
 def test_resume_refuses_other_settings(trained: fit.Trained, faces: Path, change: dict[str, Any]) -> None:
     [name] = change
     with pytest.raises(LabelerError, match=f"is another one: {name} was"):
-        fit.train(replace(TrainSettings(faces, trained.out, resume=True, **TRAINED), **change))
+        fit.train(replace(TrainSettings(data=faces, out=trained.out, resume=True, **TRAINED), **change))
 
 
 def test_resume_refuses_other_pictures(trained: fit.Trained, tmp_path: Path) -> None:
@@ -404,23 +417,23 @@ def test_resume_refuses_other_pictures(trained: fit.Trained, tmp_path: Path) -> 
         for name in CLASSES:
             other.noise(f"{name}/{index}.png", seed=2000 + len(name) * index)
     with pytest.raises(LabelerError, match="is another one: pixels was"):
-        fit.train(TrainSettings(other.path, trained.out, resume=True, **TRAINED))
+        fit.train(TrainSettings(data=other.path, out=trained.out, resume=True, **TRAINED))
 
 
 def test_resume_needs_a_run(faces: Path, tmp_path: Path) -> None:
     with pytest.raises(LabelerError, match="there is no run to resume in"):
-        fit.train(TrainSettings(faces, tmp_path, resume=True))
+        fit.train(TrainSettings(data=faces, out=tmp_path, resume=True))
 
 
 def test_a_run_directory_in_use_is_refused(trained: fit.Trained, faces: Path) -> None:
     with pytest.raises(LabelerError, match="is not empty; give a new --out, or --resume"):
-        fit.train(TrainSettings(faces, trained.out, **TRAINED))
+        fit.train(TrainSettings(data=faces, out=trained.out, **TRAINED))
 
 
 def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(LabelerError, match="is not empty"):
-        fit.train(TrainSettings(faces, tmp_path))
+        fit.train(TrainSettings(data=faces, out=tmp_path))
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -428,19 +441,19 @@ def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"arch": "secret"}, "--arch is one of documented"),
-        ({"val_split": 1.0}, "--val-split lies between 0 and 1"),
-        ({"epochs": 0}, "--epochs is at least 1"),
-        ({"patience": -1}, "--patience is not negative"),
-        ({"batch_size": 0}, "--batch-size is at least 1"),
-        ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
-        ({"seed": -1}, "--seed lies between"),
-        ({"balance": 2.0}, "--balance lies between 0 and 1"),
+        ({"arch": "secret"}, "--arch must be one of documented"),
+        ({"val_split": 1.0}, "--val-split must lie between 0 and 1"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"patience": -1}, "--patience must not be negative"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
+        ({"seed": -1}, "--seed must lie between"),
+        ({"balance": 2.0}, "--balance must lie between 0 and 1"),
     ],
 )
 def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(LabelerError, match=told):
-        fit.train(TrainSettings(faces, tmp_path / "run", **wrong))
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", **wrong))
 
     assert not (tmp_path / "run").exists()
 
@@ -448,7 +461,7 @@ def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dic
 def test_bad_data_leaves_no_run_directory_behind(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(LabelerError, match="holds no class folders"):
-        fit.train(TrainSettings(tmp_path / "empty", tmp_path / "run"))
+        fit.train(TrainSettings(data=tmp_path / "empty", out=tmp_path / "run"))
 
     assert not (tmp_path / "run").exists()
 
@@ -456,7 +469,7 @@ def test_bad_data_leaves_no_run_directory_behind(tmp_path: Path) -> None:
 def test_a_bundle_that_differs_fails_the_training(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(LabelerError, match="differs from the Keras network"):
-        fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED))
+        fit.train(TrainSettings(data=faces, out=tmp_path / "run", **TRAINED))
 
     assert not (tmp_path / "run" / "model.onnx").exists()
 
@@ -465,13 +478,13 @@ def test_a_bundle_that_differs_fails_the_training(faces: Path, tmp_path: Path, m
 def test_the_terminal_gets_one_plain_line_for_each_epoch(
     faces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fit.train(TrainSettings(faces, tmp_path / "run", **TRAINED), Progress.NONE)
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", **TRAINED), Progress.NONE)
     out, err = capfd.readouterr()
     lines = err.splitlines()
 
     assert out == ""
     assert lines[0] == "2 classes: calm, cross"
-    assert lines[1] == "18 pictures to learn from, 6 to validate with (always calm: 50.0%)"
+    assert lines[1] == "18 training photos, 6 validation photos (always calm: 50.0%)"
     assert lines[2].startswith("skipped ")
     assert [line[:9] for line in lines[3:]] == ["epoch 1/4", "epoch 2/4", "epoch 3/4", "epoch 4/4"]
 
@@ -530,7 +543,7 @@ def die(recorder, epoch, logs=None):
 
 callbacks.Recorder.on_epoch_begin = die
 recipes.RECIPES.update(small=SMALL, quick=QUICK)
-fit.train(fit.TrainSettings(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3])))
+fit.train(fit.TrainSettings(data=Path(sys.argv[1]), out=Path(sys.argv[2]), **json.loads(sys.argv[3])))
 """
 """A training that is killed when its third epoch begins."""
 

@@ -35,7 +35,7 @@ def test_the_documented_recipe() -> None:
 @pytest.mark.parametrize("arch", ["documented", "default"])
 def test_a_trained_network_is_adapted_gently(arch: str) -> None:
     usual = recipes.RECIPES[arch]
-    adapted = recipe_of(TrainSettings(Path("data"), Path("run"), arch=arch, start="mine"))
+    adapted = recipe_of(TrainSettings(data=Path("data"), out=Path("run"), arch=arch, start="mine"))
 
     assert (adapted.epochs, adapted.patience, adapted.batch_size) == (20, 10, 32)
     assert adapted.learning_rate == usual.learning_rate / 10
@@ -43,19 +43,19 @@ def test_a_trained_network_is_adapted_gently(arch: str) -> None:
 
 
 def test_the_learning_rate_rises_and_falls_to_0() -> None:
-    rate = recipes.falling(0.1, 200)
+    rate = recipes.cosine_decay(0.1, 200)
 
     assert [float(rate(step)) for step in (0, 5, 10, 105, 200)] == pytest.approx([0, 0.05, 0.1, 0.05, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 19])
 def test_a_training_of_few_steps_has_a_learning_rate(steps: int) -> None:
-    assert np.isfinite([float(recipes.falling(0.1, steps)(step)) for step in range(steps + 1)]).all()
+    assert np.isfinite([float(recipes.cosine_decay(0.1, steps)(step)) for step in range(steps + 1)]).all()
 
 
 @pytest.mark.parametrize(("steps", "over"), [(1, 1), (200, 10), (1_000_000, 1000)])
 def test_the_average_fits_the_length_of_the_training(steps: int, over: int) -> None:
-    assert 1 / (1 - recipes.averaged(steps)) == pytest.approx(over)
+    assert 1 / (1 - recipes.ema_momentum(steps)) == pytest.approx(over)
 
 
 def test_only_kernels_decay(ready: keras.Model) -> None:

@@ -42,7 +42,7 @@ def bundle(network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def given(bundle: Path) -> warm_start.Given:
+def given(bundle: Path) -> warm_start.Pretrained:
     return warm_start.load(str(bundle))
 
 
@@ -50,11 +50,11 @@ def answers(network: keras.Model) -> np.ndarray[tuple[int, ...], np.dtype[np.flo
     return np.asarray(network.predict_on_batch(SAMPLES / np.float32(255)))
 
 
-def test_the_network_made_of_a_bundle_computes_the_same(given: warm_start.Given, network: keras.Model) -> None:
+def test_the_network_made_of_a_bundle_computes_the_same(given: warm_start.Pretrained, network: keras.Model) -> None:
     assert np.abs(answers(given.network) - answers(network)).max() <= 1e-5
 
 
-def test_the_architecture_is_recognised(given: warm_start.Given) -> None:
+def test_the_architecture_is_recognised(given: warm_start.Pretrained) -> None:
     assert (given.arch, warm_start.load("documented").arch) == ("default", "documented")
 
 
@@ -78,33 +78,35 @@ def test_a_keras_file_brings_its_normalisations_and_they_go_on_learning(network:
     assert learnt == {"kernel", "bias", "gamma", "beta"}
 
 
-def test_classes_in_another_order_keep_their_answers(given: warm_start.Given) -> None:
+def test_classes_in_another_order_keep_their_answers(given: warm_start.Pretrained) -> None:
     other = warm_start.with_classes(given, ("sad", "angry", "happy"))
 
     assert np.allclose(answers(other), answers(given.network)[:, [2, 0, 1]], atol=1e-6)
 
 
-def test_some_of_the_classes_keep_their_proportions(given: warm_start.Given) -> None:
+def test_some_of_the_classes_keep_their_proportions(given: warm_start.Pretrained) -> None:
     kept = answers(given.network)[:, [2, 0]]
     found = answers(warm_start.with_classes(given, ("sad", "angry")))
 
     assert np.allclose(found, kept / kept.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_new_class_leaves_the_others_in_proportion(given: warm_start.Given) -> None:
+def test_a_new_class_leaves_the_others_in_proportion(given: warm_start.Pretrained) -> None:
     before = answers(given.network)
     found = answers(warm_start.with_classes(given, ("bored", *NAMES)))
 
     assert np.allclose(found[:, 1] / found[:, 3], before[:, 0] / before[:, 2], rtol=1e-4)
 
 
-def test_normalisations_made_of_a_bundle_are_not_learnt(given: warm_start.Given) -> None:
+def test_normalisations_made_of_a_bundle_are_not_learnt(given: warm_start.Pretrained) -> None:
     learnt = {one.path.split("/")[-1] for one in warm_start.with_classes(given, NAMES).trainable_variables}
 
     assert learnt == {"kernel", "bias"}
 
 
-def test_a_bundle_with_a_temperature_can_be_gone_on_from(bundle: Path, given: warm_start.Given, tmp_path: Path) -> None:
+def test_a_bundle_with_a_temperature_can_be_gone_on_from(
+    bundle: Path, given: warm_start.Pretrained, tmp_path: Path
+) -> None:
     softened = tmp_path / "model.onnx"
     soften(bundle, softened, 2.0)
 
@@ -121,11 +123,11 @@ def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_pat
     model = onnx.load(bundle)
     next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "Tanh"
     onnx.save(model, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match="cannot be trained further: its network, made anew, differs"):
+    with pytest.raises(ModelError, match="cannot be trained further: the rebuilt network differs"):
         warm_start.load(str(tmp_path))
 
 
-def test_what_is_made_of_a_model_says_so(given: warm_start.Given) -> None:
+def test_what_is_made_of_a_model_says_so(given: warm_start.Pretrained) -> None:
     assert warm_start.origin(given, "photos") == {"training_data": "faces, then photos", "licence": "mine"}
 
 

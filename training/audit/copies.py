@@ -1,10 +1,10 @@
-"""Copies among labelled pictures: which ones repeat another, and which ones contradict it."""
+"""Find copies among labelled images: duplicates of another image, and conflicts with its label."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,21 @@ from labeler.grouping.duplicates import Groups
 
 
 class Issue(StrEnum):
-    """What is wrong with a picture of a data set."""
+    """A problem of an image in a data set."""
 
     LABEL = "label"
     """Another label is more probable."""
     CONFLICT = "conflict"
     """A copy or near copy of it has another label."""
     DUPLICATE = "duplicate"
-    """An earlier picture is identical."""
+    """An earlier image is identical."""
     NEAR_DUPLICATE = "near_duplicate"
-    """An earlier picture is nearly the same."""
+    """An earlier image is a near copy."""
 
 
-class Kin(NamedTuple):
-    """What a picture is to its copies: the number of their group, one of them, and what is wrong, if anything."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """The relation of an image to its copies: the number of their group, one of them, and the issue, if any."""
 
     group: int | None = None
     other: int | None = None
@@ -34,10 +35,10 @@ class Kin(NamedTuple):
 
 
 def kin(fingerprints: Sequence[bytes], labels: NDArray[np.int64], groups: Groups) -> list[Kin]:
-    """Return what each picture is to its copies; groups are numbered from 1 as they first appear.
+    """Return the relation of each image to its copies; groups are numbered from 1 in order of appearance.
 
-    In a group with several labels all are in conflict, `other` being the first with another label. Else the first is
-    kept, and `other` is what each of the rest repeats.
+    In a group with several labels all images are in conflict, and `other` is the first one with another label.
+    Otherwise the first image is kept, and `other` is the image that each of the others repeats.
     """
     members: dict[int, list[int]] = {}
     for row, group in enumerate(groups.tolist()):
@@ -49,11 +50,11 @@ def kin(fingerprints: Sequence[bytes], labels: NDArray[np.int64], groups: Groups
         for row in rows:
             if len(first_of) > 1:
                 other = min(first for label, first in first_of.items() if label != labels[row])
-                found[row] = Kin(number, other, Issue.CONFLICT)
+                found[row] = Kin(group=number, other=other, issue=Issue.CONFLICT)
             elif row == rows[0]:
-                found[row] = Kin(number, rows[1])
+                found[row] = Kin(group=number, other=rows[1])
             elif (same := first_same[fingerprints[row]]) != row:
-                found[row] = Kin(number, same, Issue.DUPLICATE)
+                found[row] = Kin(group=number, other=same, issue=Issue.DUPLICATE)
             else:
-                found[row] = Kin(number, rows[0], Issue.NEAR_DUPLICATE)
+                found[row] = Kin(group=number, other=rows[0], issue=Issue.NEAR_DUPLICATE)
     return found

@@ -1,43 +1,38 @@
-"""How a training went, drawn: loss and accuracy, training and validation, the best epoch marked."""
+"""The learning curves of a run: loss and accuracy in training and validation, with the best epoch marked."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from labeler.evaluation.charts import INK, PALE_INK, blank, save
+from labeler.evaluation.charts import INK, PALE_INK, blank
 from training.loop.history import Epoch, History
 
 _TRAINING, _VALIDATION = "#9aa7b5", "#1f6fb4"
 
 
-def draw(history: History, path: Path) -> None:
-    """Draw the curves of a training.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def draw(history: History) -> Figure:
+    """Draw the learning curves of a run: loss on the left, accuracy on the right."""
     figure = blank(11, 4.5)
     left, right = figure.subplots(1, 2)
     best = history.best
     _panel(left, history, "loss", f"validation loss {best.val_loss:.3f} in epoch {best.number}, the best")
     _panel(right, history, "accuracy", f"validation accuracy {best.val_accuracy:.1%} in epoch {best.number}")
     right.yaxis.set_major_formatter(PercentFormatter(1))
-    save(figure, path)
+    return figure
 
 
 def _panel(axes: Axes, history: History, name: str, title: str) -> None:
     numbers = [epoch.number for epoch in history.epochs]
-    learnt = [getattr(epoch, name) for epoch in history.epochs]
-    judged = [getattr(epoch, f"val_{name}") for epoch in history.epochs]
+    training = [getattr(epoch, name) for epoch in history.epochs]
+    validation = [getattr(epoch, f"val_{name}") for epoch in history.epochs]
     marker = "o" if len(numbers) == 1 else None
     for values, others, label, color in (
-        (learnt, judged, "training", _TRAINING),
-        (judged, learnt, "validation", _VALIDATION),
+        (training, validation, "training", _TRAINING),
+        (validation, training, "validation", _VALIDATION),
     ):
-        above = values[-1] > others[-1] or (values[-1] == others[-1] and values is learnt)
+        above = values[-1] > others[-1] or (values[-1] == others[-1] and values is training)
         axes.plot(numbers, values, color=color, linewidth=2, marker=marker)
         axes.annotate(
             label,
@@ -45,7 +40,7 @@ def _panel(axes: Axes, history: History, name: str, title: str) -> None:
             (7, 0),
             textcoords="offset points",
             color=color,
-            va="bottom" if above else "top",  # So that the two never overlap.
+            va="bottom" if above else "top",  # So that the two labels never overlap.
         )
     _mark(axes, history.best, f"val_{name}")
     axes.set_title(title, loc="left", color=INK, weight="bold", fontsize=12, pad=12)

@@ -1,4 +1,4 @@
-"""A Keras network to a model bundle: one ONNX file that says what it is, compared with what it came from."""
+"""Export a Keras network as a model bundle: an ONNX file with metadata, compared with the network."""
 
 from __future__ import annotations
 
@@ -12,36 +12,34 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-import tf2onnx  # noqa: F401 - Keras loads it only when it exports; that it is missing must show before training
+import tf2onnx  # noqa: F401 - Keras imports it only for an export; a missing package must show before training
 
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError
-from labeler.images.decode import Pixels
-from labeler.inference import bundle
-from labeler.inference.classifier import Classifier, load_keras
-from labeler.inference.keras_file import MEMBER
+from labeler.images.picture import Pixels
+from labeler.inference import bundle, keras_file, keras_network
+from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from labeler.storage import atomic
-from training import notes
 from training.networks.fast_steps import SCALE
 
 TOLERANCE = 1e-5
-"""How far a probability of the bundle may lie from that of the Keras network."""
+"""Upper limit on the difference between a probability of the bundle and one of the Keras network."""
 
 
 def export(
     network: keras.Model, class_names: Sequence[str], path: Path, *, samples: Pixels, card: Mapping[str, Any]
 ) -> None:
-    """Write ``network``, which takes pictures scaled to 0..1, as a bundle that takes uint8 pictures.
+    """Write ``network``, which takes images in 0..1, as a bundle that takes uint8 images.
 
-    ``samples`` (n, 64, 64, 3) uint8 are labelled by both; ``card`` is what else the bundle says about itself: see
+    The two are compared on ``samples`` (n, 64, 64, 3) uint8. ``card`` holds further metadata of the bundle: see
     `labeler.inference.bundle.Card`.
 
     Raises:
-        LabelerError: the bundle gives other probabilities than the network; no file is left then.
+        LabelerError: the bundle gives other probabilities than the network; then no file is left.
         OutputError: the file cannot be written.
     """
-    path.unlink(missing_ok=True)  # Whatever goes wrong, no older bundle passes for this one.
+    path.unlink(missing_ok=True)  # If the export fails, an older bundle must not pass for this one.
     with atomic.replacing(path) as beside:
         _write_onnx(network, beside)
         about = {"name": path.resolve().parent.name, "temperature": 1.0, **card}
@@ -50,7 +48,7 @@ def export(
 
 
 def describe(path: Path, card: Mapping[str, Any]) -> None:
-    """Add to what a bundle says about itself, or change it.
+    """Add or change metadata of a bundle.
 
     Raises:
         OutputError: the file cannot be written.
@@ -59,27 +57,27 @@ def describe(path: Path, card: Mapping[str, Any]) -> None:
         _describe(path, beside, card)
 
 
-def name_classes(keras_file: Path, class_names: Sequence[str]) -> None:
-    """Leave the class names in a ``.keras`` file, so that it can be used by itself.
+def name_classes(path: Path, class_names: Sequence[str]) -> None:
+    """Store the class names in a ``.keras`` file, so that it can be used without a bundle.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    if notes.read(keras_file, MEMBER) is not None:
+    if keras_file.read(path, keras_file.MEMBER) is not None:
         return
-    with atomic.replacing(keras_file) as beside:
-        shutil.copyfile(keras_file, beside)
-        notes.add(beside, MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
+    with atomic.replacing(path) as beside:
+        shutil.copyfile(path, beside)
+        keras_file.add(beside, keras_file.MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
 
 
-def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> None:
-    """Make a bundle of a ``.keras`` file whose network takes pictures scaled to 0..1.
+def convert(source: Path, class_names: Sequence[str] | None, out: Path) -> None:
+    """Convert a ``.keras`` file, whose network takes images in 0..1, to a bundle.
 
-    Without ``class_names`` the file must carry them, as those of `labeler train` do.
+    Without ``class_names`` the file must hold them, as files of `labeler train` do.
 
     Raises:
-        ModelError: it is no such network, or its classes are not known.
-        LabelerError: ``out`` cannot be or is there already, or the bundle differs from the network.
+        ModelError: the network has another input or output, or its class names are not known.
+        LabelerError: ``out`` is no possible name or exists already, or the bundle differs from the network.
         OutputError: the bundle cannot be written.
     """
     if out.suffix != ".onnx":
@@ -88,20 +86,20 @@ def convert(keras_file: Path, class_names: Sequence[str] | None, out: Path) -> N
         raise LabelerError(f"there is no folder {out.parent}; create it first")
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --out")
-    network = load_keras(keras_file)
-    names = list(class_names or bundle.card(keras_file).class_names)
-    bundle.check_class_names(keras_file, names)
+    network = keras_network.load(source)
+    names = list(class_names or bundle.card(source).class_names)
+    bundle.check_class_names(source, names)
     samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
-    _check_network(keras_file, network, names, samples)
+    _check_network(source, network, names, samples)
     export(network, names, out, samples=samples, card={"name": out.stem if out.stem != "model" else out.parent.name})
 
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", name="pixels")
     whole = keras.Sequential([pixels, keras.layers.Rescaling(SCALE), network], name="labeler")
-    whole(np.zeros((1, INPUT_SIDE, INPUT_SIDE, 3), np.uint8))  # Keras exports only what was called.
+    whole(np.zeros((1, INPUT_SIDE, INPUT_SIDE, 3), np.uint8))  # Keras can export a network only after a call.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names that are gone.
+        warnings.simplefilter("ignore", FutureWarning)  # Keras uses names that NumPy deprecated.
         whole.export(path, format="onnx", verbose=False)
 
 
@@ -121,7 +119,7 @@ def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
 
 
 def _block(graph: onnx.GraphProto) -> int:
-    """Return how many pictures a processor is best shown at once: a convolution has work enough in one."""
+    """Return the best number of images per run on a processor: for a convolutional network, one is enough work."""
     return 1 if any(node.op_type == "Conv" for node in graph.node) else bundle.BLOCK
 
 

@@ -1,4 +1,4 @@
-"""Scores that are as often right as they say: one temperature for all (Guo et al., 2017), put into the network."""
+"""Temperature scaling (Guo et al., 2017): fit one temperature on the validation images, build it into the network."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from labeler.evaluation.calibration import Places, Probabilities
 from labeler.records import INPUT_SIDE
 
 _BOUNDS = (0.2, 5.0)
-"""Beyond these it is no longer calibration that is missing."""
+"""Limits of the temperature: a network that needs one beyond them has other faults than calibration."""
 
 _FEWEST = 50
-"""Pictures, at least, that a temperature is fitted on: a few that are all right would make every score a 1."""
+"""Lower limit on the images for a fit: from a few that are all right, every score would become 1."""
 
 _SMALLEST = 1e-30
-"""What a probability of 0 counts as, so that its logarithm is finite."""
+"""Lower limit on a probability, so that its logarithm is finite."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The temperature, and the calibration error (see `labeler.evaluation.calibration`) before and after.
+    """The temperature, and the expected calibration error (see `labeler.evaluation.calibration`) before and after.
 
-    Both are measured on the very pictures that it was fitted on, so what comes after is slightly optimistic.
+    Both errors are measured on the images of the fit, so the one after is slightly optimistic.
     """
 
     temperature: float
@@ -38,24 +38,24 @@ class Calibration:
     n: int
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Describe it in one line for a person."""
         if self.temperature == 1:
-            return f"not calibrated: calibration error {self.ece_before:.3f} on {self.n:,} pictures"
+            return f"not calibrated: calibration error {self.ece_before:.3f} on {self.n:,} photos"
         return (
             f"calibrated with temperature {self.temperature:.3f}: calibration error {self.ece_before:.3f} before, "
-            f"{self.ece:.3f} after, on the {self.n:,} pictures that it was fitted on (so slightly optimistic)"
+            f"{self.ece:.3f} after, on the {self.n:,} photos that it was fitted on (so slightly optimistic)"
         )
 
 
-def fitted(probabilities: Probabilities, truth: Places) -> Calibration:
-    """Find the temperature by which the true classes are likeliest; 1 where there are fewer than 50 pictures.
+def fit(probabilities: Probabilities, truth: Places) -> Calibration:
+    """Find the temperature with the lowest log loss; it is 1 when there are fewer than 50 images.
 
-    The truth is the class that answers are judged by, also where the network learnt from votes: a score is the chance
-    that the answer is right, and not the share of the votes that it would get, which is lower.
+    ``truth`` holds the true class of each image, also when the network was trained on votes: a score is the probability
+    that the prediction is right, not the share of votes for it, which is lower.
     """
     before = calibration.calibration_error(probabilities, truth)
     if len(truth) < _FEWEST:
-        return Calibration(1.0, before, before, len(truth))
+        return Calibration(temperature=1.0, ece_before=before, ece=before, n=len(truth))
     logarithms = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
     of_truth = logarithms[np.arange(len(truth)), truth]
 
@@ -65,18 +65,18 @@ def fitted(probabilities: Probabilities, truth: Places) -> Calibration:
 
     found = minimize_scalar(loss, bounds=tuple(map(math.log, _BOUNDS)), method="bounded")
     temperature = round(math.exp(found.x), 4)
-    after = calibration.calibration_error(tempered(probabilities, temperature), truth)
-    return Calibration(temperature, before, after, len(truth))
+    after = calibration.calibration_error(with_temperature(probabilities, temperature), truth)
+    return Calibration(temperature=temperature, ece_before=before, ece=after, n=len(truth))
 
 
-def tempered(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:
-    """Return softmax(log p / temperature), which is what dividing the logits would give."""
+def with_temperature(probabilities: Probabilities, temperature: float) -> NDArray[np.float64]:
+    """Return softmax(log p / temperature), which equals dividing the logits by the temperature."""
     raised = probabilities.astype(np.float64) ** (1 / temperature)
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def calibrated(network: keras.Model, temperature: float) -> keras.Model:
-    """Return a network that gives what ``network`` gives, `tempered`; its weights are the same."""
+    """Return ``network`` with the temperature built in; both share their weights."""
     if temperature == 1:
         return network
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3))

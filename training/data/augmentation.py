@@ -1,6 +1,6 @@
-"""Training pictures varied, whole batches at once, in a way that their numbers decide.
+"""Augment whole batches of training images with random numbers that the seed and the number of the batch decide.
 
-So a training that is resumed continues with the very pictures it would have seen.
+So a resumed run continues with exactly the images that it would have seen.
 """
 
 from __future__ import annotations
@@ -17,39 +17,69 @@ from labeler.records import INPUT_SIDE
 from training.networks.architectures import LUMA
 
 _DRAWS_PER_BATCH: Final = 8
-"""More than any layer of `Mild` draws for one batch, so that no two batches share a random number."""
+"""Upper limit on the draws of a layer of `Mild` for one batch, so that no two batches share a random number."""
 
 _TURN: Final = math.radians(20)
+"""Upper limit on the angle of a rotation, either way."""
+
 _SCALE: Final = (0.85, 1.2)
+"""Limits of the zoom factor."""
+
 _STRETCH: Final = 1.08
+"""Upper limit on the factor that stretches one axis and shrinks the other."""
+
 _SHIFT_PX: Final = 0.12 * INPUT_SIDE
+"""Upper limit on a shift, in each direction."""
+
 _GAMMA: Final = 1.7
+"""Upper limit on the gamma of the tone curve; its inverse is the lower limit."""
+
 _SHADE: Final = 0.35
+"""Upper limit on the slope of a brightness gradient: the relative change from the middle to an edge."""
+
 _CONTRAST: Final = (0.7, 1.5)
+"""Limits of the contrast factor."""
+
 _COARSE: Final = 0.2
+"""Share of images that are downscaled and upscaled again."""
+
 _COARSE_SIDE: Final = (26, 48)
+"""Limits of the side of the downscaled image, in pixels."""
+
 _FOCUS: Final = (-0.8, 0.8)
+"""Limits of unsharp masking: negative amounts blur."""
+
 _NOISE: Final = 0.25
+"""Upper limit on the standard deviation of noise, as a share of the contrast."""
+
 _JPEG: Final = 0.25
+"""Share of images that are compressed as JPEG."""
+
 _JPEG_QUALITY: Final = (15, 80)
+"""Limits of the quality."""
+
 _CUTOUT: Final = 0.5
+"""Share of images with an erased rectangle."""
+
 _CUTOUT_SIDE: Final = (0.15, 0.45)
+"""Limits of the sides of the erased rectangle, as shares of the image's side."""
 
 _KERNEL: Final = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(np.float32)[..., None, None] / 256
+"""Binomial blur kernel of 5 x 5 pixels."""
 
 _SPAN: Final = (np.arange(INPUT_SIDE, dtype=np.float32) + 0.5) / INPUT_SIDE - 0.5
-"""Where a pixel's middle lies, -0.5 to 0.5 from edge to edge."""
+"""Centres of the pixels along a side, from -0.5 at one edge to 0.5 at the other."""
 
 
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""Takes pictures (n, 64, 64, 3) in 0..1 and the number of their batch, returns such pictures."""
+"""Takes images (n, 64, 64, 3) in 0..1 and the number of their batch; returns augmented images of the same shape."""
 
 Maker = Callable[[int], Augmentation]
-"""Takes a seed."""
+"""Makes an augmentation from a seed."""
 
 
 class Mild:
-    """Flip, turn, shift, zoom and change the contrast."""
+    """Random flip, rotation, translation, zoom and contrast."""
 
     def __init__(self, seed: int) -> None:
         self._layers = (
@@ -61,7 +91,7 @@ class Mild:
         )
 
     def __call__(self, pixels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        """Vary a batch."""
+        """Augment a batch."""
         for layer in self._layers:
             state = layer.generator.state
             drawn = tf.cast(number * _DRAWS_PER_BATCH, state.dtype)
@@ -71,45 +101,45 @@ class Mild:
 
 
 class Strong:
-    """Flip, warp, relight, coarsen, blur or sharpen, disturb, compress and cover; what comes out is gray.
+    """Random flip, affine warp, lighting, resolution, blur or sharpening, noise, JPEG compression and erasing; in gray.
 
-    For networks that see gray pictures of one brightness and contrast: changes of these alone would be undone. The
-    amounts were set by eye, so that most expressions stay readable.
+    For networks that normalize brightness and contrast of gray images, which would undo changes of these alone. The
+    amounts were set by eye, so that most expressions stay recognisable.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def __call__(self, pixels: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        """Vary a batch."""
-        chance = _Chance(self._seed, number, tf.shape(pixels)[0])
+        """Augment a batch."""
+        random = _Random(self._seed, number, tf.shape(pixels)[0])
         gray = tf.tensordot(pixels, tf.constant(LUMA), 1)[..., None]
         for change in (_warped, _relit, _coarsened, _focused, _disturbed, _compressed, _covered):
-            gray = tf.clip_by_value(change(gray, chance), 0, 1)
+            gray = tf.clip_by_value(change(gray, random), 0, 1)
         return tf.repeat(gray, 3, axis=-1)
 
 
-class _Chance:
-    """Random numbers for the pictures of one batch; the same calls give the same numbers."""
+class _Random:
+    """Random numbers for the images of a batch; the same sequence of calls gives the same numbers."""
 
     def __init__(self, seed: int, number: tf.Tensor, size: tf.Tensor) -> None:
         self.size = size
         self._key = tf.stack([tf.constant(seed, tf.int64), tf.cast(number, tf.int64)])
 
     def between(self, low: float, high: float) -> tf.Tensor:
-        """Return a number for each picture (n, 1, 1, 1)."""
+        """Return a uniform number for each image (n, 1, 1, 1)."""
         return tf.random.stateless_uniform((self.size, 1, 1, 1), self._next(), low, high)
 
     def whole(self, low: int, high: int) -> tf.Tensor:
-        """Return one whole number, at least ``low`` and below ``high``."""
+        """Return one uniform integer, at least ``low`` and below ``high``."""
         return tf.random.stateless_uniform((), self._next(), low, high, tf.int32)
 
     def happens(self, share: float) -> tf.Tensor:
-        """Return for each picture (n, 1, 1, 1) whether it is one of about ``share`` of all."""
+        """Return for each image (n, 1, 1, 1) true with probability ``share``."""
         return self.between(0, 1) < share
 
     def normal(self, shape: tf.Tensor) -> tf.Tensor:
-        """Return normal numbers."""
+        """Return standard normal numbers."""
         return tf.random.stateless_normal(shape, self._next())
 
     def _next(self) -> tf.Tensor:
@@ -117,13 +147,13 @@ class _Chance:
         return self._key
 
 
-def _warped(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Flip, turn, zoom, stretch and shift, in one look-up."""
-    angle = chance.between(-_TURN, _TURN)
-    zoom = tf.exp(chance.between(*map(math.log, _SCALE)))
-    stretch = tf.exp(chance.between(-math.log(_STRETCH), math.log(_STRETCH)))
-    flip = tf.where(chance.happens(0.5), -1.0, 1.0)
-    right, down = (chance.between(-_SHIFT_PX, _SHIFT_PX) for _ in range(2))
+def _warped(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Flip, rotate, zoom, stretch and shift in one affine transform; the edge is filled by reflection."""
+    angle = random.between(-_TURN, _TURN)
+    zoom = tf.exp(random.between(*map(math.log, _SCALE)))
+    stretch = tf.exp(random.between(-math.log(_STRETCH), math.log(_STRETCH)))
+    flip = tf.where(random.happens(0.5), -1.0, 1.0)
+    right, down = (random.between(-_SHIFT_PX, _SHIFT_PX) for _ in range(2))
     cos, sin = tf.cos(angle) / zoom, tf.sin(angle) / zoom
     a, b, d, e = flip * cos * stretch, -flip * sin * stretch, sin / stretch, cos / stretch
     middle = (INPUT_SIDE - 1) / 2
@@ -140,40 +170,40 @@ def _warped(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
     )
 
 
-def _relit(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Bend the tones, light one side more than the other, and let bright or dark parts burn out."""
-    bent = tf.pow(gray, tf.exp(chance.between(-math.log(_GAMMA), math.log(_GAMMA))))
-    across, along = (chance.between(-_SHADE, _SHADE) for _ in range(2))
+def _relit(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Apply a tone curve, a brightness gradient, and a contrast that may clip bright or dark parts."""
+    bent = tf.pow(gray, tf.exp(random.between(-math.log(_GAMMA), math.log(_GAMMA))))
+    across, along = (random.between(-_SHADE, _SHADE) for _ in range(2))
     shaded = bent * (1 + 2 * (across * _SPAN[None, None, :, None] + along * _SPAN[None, :, None, None]))
     mean = tf.reduce_mean(shaded, axis=(1, 2, 3), keepdims=True)
-    return (shaded - mean) * chance.between(*_CONTRAST) + mean
+    return (shaded - mean) * random.between(*_CONTRAST) + mean
 
 
-def _coarsened(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Take some pictures through a smaller size, one for the whole batch."""
-    side = chance.whole(*_COARSE_SIDE)
+def _coarsened(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Downscale some images and upscale them again, all of a batch by the same factor."""
+    side = random.whole(*_COARSE_SIDE)
     coarse = tf.image.resize(tf.image.resize(gray, (side, side), antialias=True), (INPUT_SIDE, INPUT_SIDE))
-    return tf.where(chance.happens(_COARSE), coarse, gray)
+    return tf.where(random.happens(_COARSE), coarse, gray)
 
 
-def _focused(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Blur or sharpen."""
+def _focused(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Blur or sharpen (unsharp masking)."""
     padded = tf.pad(gray, ((0, 0), (2, 2), (2, 2), (0, 0)), "REFLECT")
     detail = gray - tf.nn.conv2d(padded, _KERNEL, 1, "VALID")
-    return gray + detail * chance.between(*_FOCUS)
+    return gray + detail * random.between(*_FOCUS)
 
 
-def _disturbed(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Add noise to half of the pictures, in proportion to their contrast."""
+def _disturbed(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Add Gaussian noise to half of the images, in proportion to their contrast."""
     contrast = tf.math.reduce_std(gray, axis=(1, 2, 3), keepdims=True)
-    strength = tf.maximum(chance.between(-_NOISE, _NOISE), 0)
-    return gray + contrast * strength * chance.normal(tf.shape(gray))
+    strength = tf.maximum(random.between(-_NOISE, _NOISE), 0)
+    return gray + contrast * strength * random.normal(tf.shape(gray))
 
 
-def _compressed(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Compress a share of the pictures as JPEG: the first ones, for their order is chance already."""
-    count = tf.cast(tf.cast(chance.size, tf.float32) * _JPEG, tf.int32)
-    quality = tf.cast(chance.between(*_JPEG_QUALITY)[:count, 0, 0, 0], tf.int32)
+def _compressed(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Compress a share of the images as JPEG: the first ones, for the batch is shuffled already."""
+    count = tf.cast(tf.cast(random.size, tf.float32) * _JPEG, tf.int32)
+    quality = tf.cast(random.between(*_JPEG_QUALITY)[:count, 0, 0, 0], tf.int32)
     compressed = tf.map_fn(
         lambda one: tf.image.adjust_jpeg_quality(one[0], one[1]),
         (gray[:count], quality),
@@ -182,10 +212,10 @@ def _compressed(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
     return tf.concat([compressed, gray[count:]], axis=0)
 
 
-def _covered(gray: tf.Tensor, chance: _Chance) -> tf.Tensor:
-    """Cover a rectangle of some pictures with one gray (random erasing; Zhong et al., 2017)."""
-    left, top = (chance.between(-0.5, 0.5) for _ in range(2))
-    half_width, half_height = (chance.between(*_CUTOUT_SIDE) / 2 for _ in range(2))
+def _covered(gray: tf.Tensor, random: _Random) -> tf.Tensor:
+    """Random erasing (Zhong et al., 2017): cover a rectangle of some images with one gray."""
+    left, top = (random.between(-0.5, 0.5) for _ in range(2))
+    half_width, half_height = (random.between(*_CUTOUT_SIDE) / 2 for _ in range(2))
     across = tf.abs(_SPAN[None, None, :, None] - left) < half_width
     along = tf.abs(_SPAN[None, :, None, None] - top) < half_height
-    return tf.where(across & along & chance.happens(_CUTOUT), chance.between(0, 1), gray)
+    return tf.where(across & along & random.happens(_CUTOUT), random.between(0, 1), gray)

@@ -1,4 +1,4 @@
-"""Pixels to the batches a network learns from: gathered, shuffled, scaled, varied."""
+"""Turn pixels into the batches of training and validation: shuffled, scaled, augmented."""
 
 from __future__ import annotations
 
@@ -10,89 +10,91 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.records import INPUT_SIDE
-from labeler.tables.labels import Votes
+from labeler.tables.votes import Votes
 from training.data.augmentation import Augmentation
-from training.data.dataset import Dataset, Pictures
+from training.data.dataset import Dataset, Subset
 from training.networks.fast_steps import AT_ONCE, scaled
 
 _SHOWN = 16
-"""So many batches of 128 pictures say what an activation is like to about 2%."""
+"""Batches for the statistics of batch normalization: 16 of 128 images estimate an activation to about 2%."""
 
 Shown = tuple[Pixels, Votes, NDArray[np.float32], int]
+"""Pixels, targets and sample weights of a batch, and its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """How training pictures are shown."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """How training batches are made."""
 
     batch_size: int
     seed: int
     vary: Augmentation | None = None
     smoothing: float = 0.0
-    """What a label leaves to be shared by all classes; votes are left as they are."""
+    """Label smoothing: the probability that a one-hot target gives to all classes equally. Votes stay as they are."""
     balance: float = 0.0
-    """0 for every picture counting the same, 1 for every class, and what lies between."""
+    """Class weighting: 0 gives every image the same weight, 1 every class; values between interpolate."""
 
     @property
     def at_once(self) -> int:
-        """How many batches come stacked; varied ones come one by one, for varying them takes far longer than a call."""
+        """Batches per call of the network; one with augmentation, which takes far longer than a call's overhead."""
         return 1 if self.vary else AT_ONCE
 
 
-def steps(pictures: Pictures, batch_size: int) -> int:
-    """Return how many batches one epoch has."""
-    return -(-len(pictures) // batch_size)
+def steps(images: Subset, batch_size: int) -> int:
+    """Return the number of batches in an epoch."""
+    return -(-len(images) // batch_size)
 
 
-def calls(pictures: Pictures, lessons: Lessons) -> int:
-    """Return how many elements of `training` one epoch is; a last batch that is not full is one by itself."""
-    full, rest = divmod(len(pictures), lessons.batch_size)
-    return -(-full // lessons.at_once) + bool(rest)
+def calls(images: Subset, settings: BatchSettings) -> int:
+    """Return the number of elements of `training` in an epoch; a last batch that is not full is one of them."""
+    full, rest = divmod(len(images), settings.batch_size)
+    return -(-full // settings.at_once) + bool(rest)
 
 
 def order(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the order of an epoch's pictures; it depends on nothing but the arguments."""
+    """Return the order of the images in an epoch; only the arguments decide it."""
     return np.random.default_rng([seed, epoch]).permutation(size)
 
 
-def training(dataset: Dataset, lessons: Lessons, first_epoch: int = 0) -> tf.data.Dataset:
+def training(dataset: Dataset, settings: BatchSettings, first_epoch: int = 0) -> tf.data.Dataset:
     """Return the training batches of all epochs from ``first_epoch`` on, without end.
 
-    An element is pixels (batch, 64, 64, 3) in 0..1, targets (batch, classes) and, if classes are balanced, weights
-    (batch,); or where `Lessons.at_once` is more than one, a stack of up to so many, its pixels still uint8.
+    An element is pixels (batch, 64, 64, 3) in 0..1, targets (batch, classes) and, with class weighting, sample weights
+    (batch,). When `BatchSettings.at_once` exceeds one, an element is a stack of up to that many batches, and its pixels
+    are still uint8.
     """
     places = dataset.training.places
-    per_epoch = steps(dataset.training, lessons.batch_size)
-    targets, weights = _targets(dataset, lessons.smoothing), _weights(dataset, lessons.balance)
+    per_epoch = steps(dataset.training, settings.batch_size)
+    targets, weights = _targets(dataset, settings.smoothing), _weights(dataset, settings.balance)
 
     def elements() -> Iterator[Shown]:
         for epoch in count(first_epoch):
-            shuffled = order(len(places), lessons.seed, epoch)
-            for number, chosen in enumerate(_chosen(shuffled, lessons), epoch * per_epoch):
+            shuffled = order(len(places), settings.seed, epoch)
+            for number, chosen in enumerate(_chosen(shuffled, settings), epoch * per_epoch):
                 yield dataset.pixels[places[chosen]], targets[chosen], weights[chosen], number
 
     def ready(pixels: tf.Tensor, answers: tf.Tensor, weighed: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        varied = lessons.vary(scaled(pixels), number) if lessons.vary else pixels
-        return (varied, answers, weighed) if lessons.balance else (varied, answers)
+        varied = settings.vary(scaled(pixels), number) if settings.vary else pixels
+        return (varied, answers, weighed) if settings.balance else (varied, answers)
 
-    stack = (None,) if lessons.at_once > 1 else ()
+    stack = (None,) if settings.at_once > 1 else ()
     specs = (*_signature(dataset), tf.TensorSpec((None,), tf.float32))
     signature = tuple(tf.TensorSpec((*stack, *spec.shape), spec.dtype) for spec in specs)
     generated = tf.data.Dataset.from_generator(elements, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
     return generated.map(ready).prefetch(4)
 
 
-def shown(dataset: Dataset, lessons: Lessons) -> tf.data.Dataset:
-    """Return some batches of pictures as the first epoch shows them, without answers: the same whenever asked."""
-    elements = training(dataset, lessons)
-    single = elements.unbatch() if lessons.at_once > 1 else elements
+def shown(dataset: Dataset, settings: BatchSettings) -> tf.data.Dataset:
+    """Return the first batches of the first epoch without targets; every call returns the same ones."""
+    elements = training(dataset, settings)
+    single = elements.unbatch() if settings.at_once > 1 else elements
     return single.take(_SHOWN).map(lambda pixels, *_: scaled(pixels))
 
 
 def validation(dataset: Dataset, batch_size: int) -> tf.data.Dataset:
-    """Return the validation batches of one epoch, in order and never augmented."""
+    """Return the validation batches of an epoch, in order and without augmentation."""
     places, targets = dataset.validation.places, dataset.targets(dataset.validation)
 
     def batches() -> Iterator[tuple[Pixels, Votes]]:
@@ -112,22 +114,22 @@ def _targets(dataset: Dataset, smoothing: float) -> Votes:
 
 
 def _weights(dataset: Dataset, balance: float) -> NDArray[np.float32]:
-    """Return what each training picture counts for, 1 on average: the rarer its classes, the more."""
+    """Return the sample weight of each training image, 1 on average: the rarer its classes, the higher."""
     targets = dataset.targets(dataset.training)
     weights: NDArray[np.float32] = targets @ np.maximum(targets.sum(axis=0), 1) ** np.float32(-balance)
     weights /= weights.mean()
     return weights
 
 
-def _chosen(places: NDArray[np.int64], lessons: Lessons) -> Iterator[NDArray[np.int64]]:
-    """Yield the places of each batch, or of each stack of batches (stack, batch)."""
-    size = lessons.batch_size
+def _chosen(places: NDArray[np.int64], settings: BatchSettings) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of each batch, or of each stack of batches (stack, batch)."""
+    size = settings.batch_size
     full = len(places) - len(places) % size
-    for at in range(0, full, size * lessons.at_once):
-        stack = places[at : min(at + size * lessons.at_once, full)].reshape(-1, size)
-        yield stack if lessons.at_once > 1 else stack[0]
+    for at in range(0, full, size * settings.at_once):
+        stack = places[at : min(at + size * settings.at_once, full)].reshape(-1, size)
+        yield stack if settings.at_once > 1 else stack[0]
     if full < len(places):
-        yield places[None, full:] if lessons.at_once > 1 else places[full:]
+        yield places[None, full:] if settings.at_once > 1 else places[full:]
 
 
 def _signature(dataset: Dataset) -> tuple[tf.TensorSpec, ...]:

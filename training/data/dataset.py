@@ -1,4 +1,4 @@
-"""Labelled pictures, found, decoded once, split, and kept in a file instead of in memory."""
+"""The data set of a run: labelled images found, decoded once, split, and kept in a file instead of in memory."""
 
 from __future__ import annotations
 
@@ -14,31 +14,34 @@ from numpy.typing import NDArray
 
 from labeler import sources
 from labeler.errors import LabelerError
-from labeler.evaluation import metrics
+from labeler.evaluation import truth
 from labeler.grouping import split
-from labeler.images.decode import Pixels
+from labeler.images.picture import Pixels
 from labeler.tables import labels
-from labeler.tables.labels import Labelled, Votes
+from labeler.tables.labels import Labelled
+from labeler.tables.votes import Votes, one_hot
+from training.data import subsets
 from training.data.decode import Progress, Read, Reader
 
 Places = NDArray[np.int64]
+"""Indices: of classes, or of rows of the cache of pixels."""
 
 _SPLITS = frozenset("train training val valid validation test testing".split())
-"""Folders that hold the parts of a data set, each with its own class folders."""
+"""Names of folders that hold the splits of a data set, and are no classes."""
 
 _WORDS = {
-    split.IDENTICAL: "identical to another",
-    split.DISPUTED: "identical under several labels, none the most frequent",
-    metrics.TIE: "to validate with whose votes are tied",
-    split.NEAR_COPY: "to validate with that are near copies of training pictures",
-    split.SAME_GROUP: "to validate with that share a name's group with training pictures",
-    metrics.COPY: "to validate with that are copies of training pictures",
+    subsets.IDENTICAL: "identical to another",
+    subsets.DISPUTED: "identical to another with other labels, none of which is the most frequent",
+    truth.TIE: "validation photos with tied votes",
+    subsets.NEAR_COPY: "validation photos that are near copies of training photos",
+    subsets.SAME_GROUP: "validation photos in a group with training photos by their names",
+    truth.COPY: "validation photos that are copies of training photos",
 }
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Decoded pictures: ``labels`` are places in the class names, ``places`` are rows of the cache."""
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Decoded images: ``labels`` are indices of classes, ``places`` are rows of the cache."""
 
     places: Places
     labels: Places
@@ -47,34 +50,29 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.places)
 
-    def at(self, chosen: Places) -> Pictures:
-        """Return some of the pictures, in the order of ``chosen``."""
-        prints = tuple(self.fingerprints[place] for place in chosen)
-        return Pictures(self.places[chosen], self.labels[chosen], prints)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """What a network learns from, and what it is judged by.
+    """The training and the validation subset.
 
-    ``pixels`` (n, 64, 64, 3) uint8 is mapped from a file; ``skipped`` says what could not be used, and why. Of what was
-    read, ``unified`` counts pictures that are identical to another, ``left_out`` those that would have been judged by
-    but are too much like what is learnt from, or tied; both by reason, see `splitting`.
+    ``pixels`` (n, 64, 64, 3) uint8 is a memory-mapped file. ``skipped`` says which files could not be used, and why.
+    Of the images read, ``unified`` counts those that are identical to another, and ``left_out`` those left out of
+    validation because they are too similar to training images, or tied; both by reason, see `subsets`.
     """
 
     class_names: tuple[str, ...]
     pixels: Pixels
-    training: Pictures
-    validation: Pictures
+    training: Subset
+    validation: Subset
     skipped: tuple[str, ...] = ()
     unified: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     shares: Votes | None = None
-    """A row for each row of ``pixels``: how the votes are shared by the classes; None where all are labels."""
+    """The shares of the votes for each row of ``pixels`` (n, classes); None when the images have labels."""
 
     @property
     def digest(self) -> str:
-        """Identify the classes, the pixels and the targets of both subsets, wherever the files lie."""
+        """Return a hash of the classes, pixels and targets of both subsets, wherever the files lie."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for subset in (self.training, self.validation):
             digest.update(self.targets(subset).tobytes())
@@ -82,52 +80,52 @@ class Dataset:
         return digest.hexdigest()
 
     def summary(self) -> str:
-        """Say in one line how many pictures there are, what was left out, and what guessing is worth."""
+        """Say in one line how many images there are, what was left out, and the accuracy of the majority baseline."""
         counts = np.bincount(self.validation.labels, minlength=len(self.class_names))
         frequent, share = self.class_names[counts.argmax()], counts.max() / counts.sum()
         left_out = [f"{count:,} {_WORDS[why]}" for why, count in {**self.unified, **self.left_out}.items()]
         return (
-            f"{len(self.training):,} pictures to learn from, {len(self.validation):,} to validate with "
+            f"{len(self.training):,} training photos, {len(self.validation):,} validation photos "
             f"(always {frequent}: {share:.1%})" + (f"; left out: {', '.join(left_out)}" if left_out else "")
         )
 
-    def targets(self, pictures: Pictures) -> Votes:
-        """Return what a network should answer (n, classes) float32: rows add up to 1, a single 1 for a label."""
+    def targets(self, images: Subset) -> Votes:
+        """Return the targets (n, classes) float32: one-hot for labels, shares that sum to 1 for votes."""
         if self.shares is not None:
-            return self.shares[pictures.places]
-        return np.eye(len(self.class_names), dtype=np.float32)[pictures.labels]
+            return self.shares[images.places]
+        return np.eye(len(self.class_names), dtype=np.float32)[images.labels]
 
 
 def find(data: Path, val: Path | None, table: Path | None, classes: str) -> tuple[Labelled, Labelled | None]:
-    """Return the pictures below ``data`` and ``val``, labelled by the folders they stand in or by one table for both.
+    """Return the files below ``data`` and ``val``, labelled by their class folders or by one table for both.
 
-    For ``classes`` see `labels.parse_classes`; empty for all that the table has.
+    For ``classes`` see `labels.parse_classes`; empty for all classes of the table.
 
     Raises:
-        LabelerError: see `scan` and `labels.opened`; a class has no picture below ``data``.
+        LabelerError: see `scan` and `labels.opened`; or a class has no file below ``data``.
     """
     opened_table = labels.opened(table, classes)
     if not opened_table:
         return scan(data), scan(val) if val else None
-    learnt = opened_table.below(data)
-    empty = [name for name, votes in zip(learnt.class_names, learnt.votes.T, strict=True) if not votes.any()]
+    training = opened_table.below(data)
+    empty = [name for name, votes in zip(training.class_names, training.votes.T, strict=True) if not votes.any()]
     if empty:
-        raise LabelerError(f"{table}: no picture below {data} is {', '.join(empty)}; choose others with --classes")
-    return learnt, opened_table.below(val) if val else None
+        raise LabelerError(f"{table}: no photo below {data} is {', '.join(empty)}; choose others with --classes")
+    return training, opened_table.below(val) if val else None
 
 
 def scan(directory: str | Path) -> Labelled:
-    """Find the pictures of a directory of class folders.
+    """Find the files in a directory of class folders.
 
     Raises:
-        LabelerError: the directory is missing or holds no class folders, only one, one without a picture, one
-            whose name is reserved, or the parts of a data set.
+        LabelerError: the directory is missing, has no class folders or a single one, one of them is empty or has a
+            reserved name, or they are the splits of a data set.
     """
-    class_names = metrics.class_folders(directory)
+    class_names = truth.class_folders(directory)
     labels.check_names(directory, class_names)
     if _SPLITS.issuperset(name.lower() for name in class_names):
         raise LabelerError(
-            f"{directory} holds {', '.join(class_names)}, which are no classes; "
+            f"{directory} holds {', '.join(class_names)}, which are splits, not classes; "
             "give one of them as DATA and another with --val"
         )
     source = sources.find(directory)
@@ -136,10 +134,16 @@ def scan(directory: str | Path) -> Labelled:
     folders = [file.partition("/")[0] for file in files]
     empty = set(class_names).difference(folders)
     if empty:
-        raise LabelerError(f"{directory}: no picture in {', '.join(sorted(empty))}; fill or remove the folder")
-    strays = [f"{file}: stands in no class folder" for file in found if "/" not in file]
+        raise LabelerError(f"{directory}: no photo in {', '.join(sorted(empty))}; fill or remove the folder")
+    strays = [f"{file}: is in no class folder" for file in found if "/" not in file]
     passed_over = tuple(f"{source.root}/{line}" for line in (*strays, *source.unreadable))
-    return Labelled(source.root, class_names, files, labels.one_hot(folders, class_names), passed_over=passed_over)
+    return Labelled(
+        root=source.root,
+        class_names=class_names,
+        files=files,
+        votes=one_hot(folders, class_names),
+        passed_over=passed_over,
+    )
 
 
 @contextmanager
@@ -154,15 +158,15 @@ def opened(
     workers: int,
     progress: Progress,
 ) -> Iterator[Dataset]:
-    """Decode all pictures once and split them; the pixels live in a nameless file in the folder ``cache``.
+    """Decode all images once and split them; the pixels are kept in an unnamed file in the folder ``cache``.
 
-    Without ``validation``, ``val_split`` of each class is held back, chosen by ``seed`` alone. Identical pictures are
-    one, and never are near copies, or pictures whose names hold the same of the expression ``group_by``, on both sides:
-    whole groups are held back, or left out of ``validation``. For ``workers`` see `Reader.read`.
+    Without ``validation``, a share ``val_split`` of each class is held back; ``seed`` alone decides which. Identical
+    images are merged. Near copies, and images with the same key by ``group_by``, never are on both sides: whole groups
+    are held back, or left out of ``validation``. For ``workers`` see `Reader.read`.
 
     Raises:
-        LabelerError: the validation classes are others, a class has no readable picture, nothing is left to
-            validate with, or the expression is none or finds nothing.
+        LabelerError: the validation classes differ, a class has no readable image, no validation image is left, or
+            ``group_by`` is no regular expression or matches no file name.
         OutputError: the disk is full.
     """
     everything = [training] if validation is None else [training, validation]
@@ -171,24 +175,24 @@ def opened(
         split.keys([file for labelled in everything for file in labelled.files], group_by)
     with tempfile.TemporaryFile(dir=cache) as file:
         reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress)
-        read = [split.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
-        learnt, unified = read[0]
+        read = [subsets.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
+        train, unified = read[0]
         if validation:
-            judged, left_out = split.without_kin(read[1][0], learnt, group_by)
+            val, left_out = subsets.without_kin(read[1][0], train, group_by)
             unified = unified + read[1][1]
         else:
-            learnt, judged, left_out = split.split(learnt, val_split, seed, group_by)
-        _check_something_is_left(judged, group_by)
+            train, val, left_out = subsets.hold_back(train, val_split, seed, group_by)
+        _check_something_is_left(val, group_by)
         pixels = reader.pixels()
         yield Dataset(
             class_names=training.class_names,
             pixels=pixels,
-            training=_pictures(learnt),
-            validation=_pictures(judged),
+            training=_subset(train),
+            validation=_subset(val),
             skipped=tuple(reader.skipped),
             unified=unified,
             left_out=left_out,
-            shares=_by_place(len(pixels), learnt, judged) if training.soft else None,
+            shares=_by_place(len(pixels), train, val) if training.soft else None,
         )
 
 
@@ -201,21 +205,21 @@ def _check_same_classes(everything: Sequence[Labelled]) -> None:
         )
 
 
-def _check_something_is_left(judged: Read, group_by: str) -> None:
-    if not len(judged):
-        named = f", or in a group that --group-by {group_by} makes too large" if group_by else ""
+def _check_something_is_left(val: Read, group_by: str) -> None:
+    if not len(val):
+        named = f", or in a group with one by --group-by {group_by}" if group_by else ""
         raise LabelerError(
-            "no picture is left to validate with: there are too few, or each is a copy or a near copy of one in the "
-            f"training subset{named}"
+            "no validation photo is left: there are too few, or each is a copy or a near copy of a training "
+            f"photo{named}"
         )
 
 
-def _pictures(read: Read) -> Pictures:
-    return Pictures(read.places, read.votes.argmax(axis=1), read.fingerprints)
+def _subset(read: Read) -> Subset:
+    return Subset(places=read.places, labels=read.votes.argmax(axis=1), fingerprints=read.fingerprints)
 
 
-def _by_place(size: int, *subsets: Read) -> Votes:
-    shares = np.zeros((size, subsets[0].votes.shape[1]), np.float32)
-    for subset in subsets:
+def _by_place(size: int, *read: Read) -> Votes:
+    shares = np.zeros((size, read[0].votes.shape[1]), np.float32)
+    for subset in read:
         shares[subset.places] = subset.votes
     return shares

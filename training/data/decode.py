@@ -1,8 +1,8 @@
-"""Labelled files to pixels in a file that only ever grows."""
+"""Decode labelled files, exactly as `labeler classify` does, into one file of pixels that only grows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -11,27 +11,32 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import native_output
+from labeler import labeling, native_output
 from labeler.errors import LabelerError, OutputError
-from labeler.executors.processes import cores, in_order
+from labeler.executors.cores import cores
+from labeler.executors.executor import Executor, InProcess
+from labeler.executors.processes import Processes
+from labeler.grouping import duplicates
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
-from labeler.images.decode import Pixels, fingerprint
-from labeler.labeling import given_up
-from labeler.records import INPUT_SIDE, Settings
-from labeler.tables.labels import Labelled, Votes
-from training.decoding import Decoded, Decoder
+from labeler.images.crop import fingerprint
+from labeler.images.picture import ImageError, Pixels
+from labeler.records import INPUT_SIDE, Settings, Status
+from labeler.tables.labels import Labelled
+from labeler.tables.votes import Votes
 
 Progress = Callable[[int, int], None]
-"""Is told how many pictures are read, and how many there are."""
+"""Called with the number of files read and the total."""
 
 _FILES_PER_BATCH = 64
+"""Files per task of a worker process."""
+
 _WORTH_PROCESSES = 2000
-"""From so many files on, starting worker processes pays."""
+"""Number of files from which starting worker processes pays off."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Read:
-    """Pictures that were read: ``places`` are rows of the cache, ``votes`` (n, classes), ``hashes`` (n, 32)."""
+    """Decoded images: ``places`` are rows of the cache; ``votes`` (n, classes); ``hashes`` (n, 32) are perceptual."""
 
     files: tuple[str, ...]
     places: NDArray[np.int64]
@@ -43,14 +48,53 @@ class Read:
         return len(self.places)
 
     def at(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Read:
-        """Return some of the pictures."""
+        """Return the images at these indices, or where the mask is true."""
         rows = np.arange(len(self))[chosen]
         files, prints = (tuple(every[row] for row in rows) for every in (self.files, self.fingerprints))
-        return Read(files, self.places[rows], self.votes[rows], prints, self.hashes[rows])
+        return Read(
+            files=files,
+            places=self.places[rows],
+            votes=self.votes[rows],
+            fingerprints=prints,
+            hashes=self.hashes[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """The crop (64, 64, 3) of the largest face of a file and its perceptual hash, or the reason why there is none."""
+
+    file: str
+    pixels: Pixels | None = None
+    reason: str = ""
+    perceptual_hash: bytes = b""
+
+
+class Decoder:
+    """Decode batches of files, named relative to ``settings.root``; runs in worker processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._look = labeling.Looker(settings)
+
+    def __call__(self, files: Iterable[str]) -> list[Decoded]:
+        """Decode ``files``; return one result for each, in the same order."""
+        return [self._decode(file) for file in files]
+
+    def _decode(self, file: str) -> Decoded:
+        try:
+            seen = self._look(file)
+        except ImageError as exc:
+            return Decoded(file=file, reason=exc.reason)
+        if seen.damage:
+            return Decoded(file=file, reason=f"{Status.DAMAGED}: {seen.damage}")
+        if not seen.faces:
+            return Decoded(file=file, reason="no face was found")
+        pixels = seen.faces[0][1]
+        return Decoded(file=file, pixels=pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
 
 
 class Reader:
-    """Decode pictures, each once."""
+    """Decode files, each once, and append the pixels to ``file``."""
 
     def __init__(self, file: IO[bytes], total: int, progress: Progress) -> None:
         self.skipped: list[str] = []
@@ -61,13 +105,13 @@ class Reader:
 
     @native_output.decoders()
     def read(self, labelled: Labelled, workers: int) -> Read:
-        """Decode pictures with so many processes, 0 for one per core; few are decoded in this one.
+        """Decode files in ``workers`` processes, 0 for one per core; a small number is decoded in this process.
 
-        Those that cannot be used are listed in `skipped`.
+        Files that cannot be used are listed in `skipped`.
 
         Raises:
-            LabelerError: no picture of some class can be read.
-            OutputError: the file cannot grow.
+            LabelerError: no file of some class can be read.
+            OutputError: the pixels cannot be written.
         """
         first = self._kept
         kept: list[int] = []
@@ -75,9 +119,8 @@ class Reader:
         hashes: list[bytes] = []
         self.skipped += labelled.passed_over
         decoder = partial(Decoder, Settings(root=labelled.root))
-        processes = (workers or cores()) if len(labelled.files) >= _WORTH_PROCESSES else 1
         rows = count()
-        for batch in in_order(decoder, _batches(labelled.files), processes, _lost):
+        for batch in _executor(workers, len(labelled.files)).map(decoder, _batches(labelled.files)):
             for decoded, row in zip(batch, rows, strict=False):
                 if decoded.pixels is None:
                     self.skipped.append(f"{labelled.root}/{decoded.file}: {decoded.reason}")
@@ -99,7 +142,7 @@ class Reader:
         )
 
     def pixels(self) -> Pixels:
-        """Return all pictures read (n, 64, 64, 3), mapped into memory."""
+        """Return the pixels of all decoded images (n, 64, 64, 3), memory-mapped."""
         self._file.flush()
         return np.memmap(self._file, np.uint8, "r", shape=(self._kept, INPUT_SIDE, INPUT_SIDE, 3))
 
@@ -107,7 +150,7 @@ class Reader:
         try:
             self._file.write(pixels.tobytes())
         except OSError as exc:
-            raise OutputError(f"cannot keep the decoded pictures beside the model: {exc.strerror}") from exc
+            raise OutputError(f"cannot write the decoded photos beside the model: {exc.strerror}") from exc
         self._kept += 1
 
 
@@ -115,12 +158,19 @@ def _check_none_lost(labelled: Labelled, votes: Votes) -> None:
     before, after = (set(np.flatnonzero(counted.sum(axis=0))) for counted in (labelled.votes, votes))
     if before != after:
         lost = ", ".join(labelled.class_names[place] for place in sorted(before - after))
-        raise LabelerError(f"{labelled.root}: no picture in {lost} can be read")
+        raise LabelerError(f"{labelled.root}: no photo in {lost} can be read")
 
 
 def _batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
     return (files[at : at + _FILES_PER_BATCH] for at in range(0, len(files), _FILES_PER_BATCH))
 
 
-def _lost(file: str, cause: str) -> list[Decoded]:
-    return [Decoded(file, None, given_up(cause))]
+def _executor(workers: int, files: int) -> Executor[list[Decoded]]:
+    processes = workers or cores()
+    if processes == 1 or files < _WORTH_PROCESSES:
+        return InProcess()
+    return Processes(processes, _lost, ("training.data.decode",))
+
+
+def _lost(file: str, reason: str) -> list[Decoded]:
+    return [Decoded(file=file, reason=reason)]

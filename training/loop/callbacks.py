@@ -1,4 +1,4 @@
-"""What happens between epochs: the documented callbacks, and those that let a run be stopped and continued."""
+"""Keras callbacks: the documented early stopping and checkpoint, and those that make a run resumable."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from training.loop.history import Epoch, History
 Logs = Mapping[str, float] | None
 
 _DRAWS_PER_EPOCH = 2**16
-"""About as many steps as an epoch may have before two share their chance."""
+"""Upper limit, about, on the steps of an epoch, so that no two steps share the random numbers of dropout."""
 
 
 def early_stopping(patience: int) -> keras.callbacks.EarlyStopping:
-    """Stop when the validation loss has not fallen for ``patience`` epochs; go back to the best weights."""
+    """Stop when the validation loss has not decreased for ``patience`` epochs; restore the best weights."""
     return keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience, restore_best_weights=True)
 
 
 def checkpoint(folder: Path) -> keras.callbacks.ModelCheckpoint:
-    """Keep the network with the lowest validation loss."""
+    """Save the network with the lowest validation loss."""
     path = folder / BEST_NETWORK
     return keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
 
 
 class Recorder(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Add every finished epoch to the history and keep the state of the run. Comes first of all callbacks."""
+    """Add each finished epoch to the history and save the state of the run. It must be the first callback."""
 
     def __init__(self, folder: Path, history: History) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class Recorder(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no t
         save(self._folder, self.model, self._history)
 
 
-class Chance(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Let what drops out in an epoch depend on the seed and the epoch alone: Keras does not save how far chance was."""
+class DropoutSeeds(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
+    """Seed dropout by the seed and the epoch alone, because Keras does not save the state of its generators."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class Chance(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no typ
                 layer.seed_generator.state.assign([(self._seed + place) % 2**32, epoch * _DRAWS_PER_EPOCH])
 
 
-class Memory(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Give the documented callbacks back what they knew when the run was stopped. Comes after them."""
+class RestoreState(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
+    """Restore the state of the documented callbacks when a run is resumed. It must come after them."""
 
     def __init__(
         self,
@@ -92,11 +92,11 @@ class Memory(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no typ
 
 
 class Stopped(Exception):  # noqa: N818 - a wish of the user, not an error
-    """The user pressed Ctrl-C; the epoch under way is dropped, for half an epoch could not be continued."""
+    """The user pressed Ctrl-C. The epoch in progress is dropped, because half an epoch cannot be resumed."""
 
 
 class StopOnInterrupt(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Turn Ctrl-C into the end of training at the next batch, where nothing is half written."""
+    """End training at the next batch after Ctrl-C, where no file is half written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,8 +104,8 @@ class StopOnInterrupt(keras.callbacks.Callback):  # type: ignore[misc] # Keras h
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take Ctrl-C over inside the block; a second one ends the program at once."""
-        if threading.current_thread() is not threading.main_thread():  # Only that one is told of signals.
+        """Handle Ctrl-C inside the block; a second one ends the program at once."""
+        if threading.current_thread() is not threading.main_thread():  # Only that one gets signals.
             yield
             return
         previous = signal.signal(signal.SIGINT, self._ask)

@@ -1,4 +1,4 @@
-"""What every epoch came to, and what follows from it: the best one, and how long ago it was."""
+"""The history of a run: the figures of each epoch, the best epoch, and the epochs since."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from labeler.storage import atomic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One pass over the training pictures; ``number`` counts from 1."""
+    """The figures of one epoch; ``number`` counts from 1."""
 
     number: int
     loss: float
@@ -41,7 +41,7 @@ class History:
 
     @property
     def waited(self) -> int:
-        """Return how many epochs have passed since the best one."""
+        """Return the number of epochs since the best one."""
         return self.epochs[-1].number - self.best.number if self.epochs else 0
 
     def as_json(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a person sees of a training: how far an epoch is, and a line for each that is over."""
+"""The progress of a run on the terminal: the steps of an epoch, and a line for each finished epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Logs = Mapping[str, float] | None
 
 
 class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Comes after the callback that writes the history."""
+    """Shows the progress. It must come after the callback that adds epochs to the history."""
 
     def __init__(
         self, console: Console, history: History, epochs: int, patience: int, form: Progress = Progress.AUTO
@@ -32,7 +32,7 @@ class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no ty
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show how far the epoch is inside the block."""
+        """Show the progress inside the block."""
         with progress.shown("preparing", self._console, self._form) as self._meter:
             yield
 

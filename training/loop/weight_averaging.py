@@ -1,4 +1,4 @@
-"""The average of a network's weights: what is judged and kept, while the weights themselves go on learning."""
+"""EMA of the weights: the average is validated and saved, while training goes on with the weights themselves."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 import keras
 import tensorflow as tf
 
-Settle = Callable[[keras.Model], None]
-"""Puts the average of its weights into a network."""
+ApplyAverage = Callable[[keras.Model], None]
+"""Replaces the weights of a network by their average."""
 
 Logs = Mapping[str, float] | None
 
 
-class Averages(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
-    """Let validation, and the callbacks after this one at the end of an epoch, see the average."""
+class ValidateAverage(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types.
+    """Use the averaged weights in validation and in later callbacks at the end of an epoch."""
 
-    def __init__(self, settle: Settle) -> None:
+    def __init__(self, apply_average: ApplyAverage) -> None:
         super().__init__()
-        self._settle = settle
+        self._apply_average = apply_average
 
     def on_test_begin(self, logs: Logs = None) -> None:  # noqa: ARG002
         self._own = self.model.get_weights()
-        self._settle(self.model)
+        self._apply_average(self.model)
         self._average = self.model.get_weights()
 
     def on_test_end(self, logs: Logs = None) -> None:  # noqa: ARG002
@@ -36,11 +36,11 @@ class Averages(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no t
             self.model.set_weights(self._own)
 
 
-def settle(network: keras.Model, shown: tf.data.Dataset) -> None:
-    """Put the average that its optimizer keeps, where it keeps one, into ``network``.
+def apply_average(network: keras.Model, shown: tf.data.Dataset) -> None:
+    """Replace the weights of ``network`` by the EMA that its optimizer keeps; do nothing when it keeps none.
 
-    Batch normalisation gets the statistics that the average has on ``shown``, batches of training pictures: those
-    gathered while learning are of other weights and spoil it (Izmailov et al., 2018).
+    The statistics of batch normalization are computed anew on ``shown``, batches of training images: those gathered in
+    training belong to other weights and would spoil the average (Izmailov et al., 2018).
     """
     if not network.optimizer.use_ema:
         return
@@ -49,7 +49,7 @@ def settle(network: keras.Model, shown: tf.data.Dataset) -> None:
     momenta = [layer.momentum for layer in layers]
     for seen, pixels in enumerate(shown):
         for layer in layers:
-            layer.momentum = seen / (seen + 1)  # So that every batch counts the same.
+            layer.momentum = seen / (seen + 1)  # So that all batches have the same weight.
         network(pixels, training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

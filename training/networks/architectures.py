@@ -1,4 +1,4 @@
-"""The networks that can be trained: every one takes 64x64 RGB scaled to 0..1 and gives probabilities."""
+"""The network architectures: each takes RGB images of 64x64 in 0..1 and ends in a softmax."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import keras
 from labeler.records import INPUT_SIDE
 
 LUMA = (0.299, 0.587, 0.114)
-"""What red, green and blue give to gray (ITU-R BT.601, 2011)."""
+"""Weights of red, green and blue in gray (ITU-R BT.601, 2011)."""
 
 _STAGES = ((32, 1), (64, 2), (128, 3), (256, 1))
-"""Channels and residual blocks at 32x32, 16x16, 8x8 and 4x4: about what 400 pictures a second on one core leave."""
+"""Channels and residual blocks at 32x32, 16x16, 8x8 and 4x4: about the largest network at 400 images/s on a core."""
 
 _FLATTEST = 0.01
-"""The contrast, as a standard deviation of 0..1, about below which a picture counts as blank and is not stretched."""
+"""Standard deviation of an image in 0..1 below which it counts as blank, about, and its contrast is not amplified."""
 
 _SQUEEZED = 8
-"""How many channels share one unit of a gate (Hu et al., 2018, halved for narrow layers)."""
+"""Reduction ratio of squeeze-and-excitation: half of the 16 of Hu et al. (2018), because the layers are narrow."""
 
 _DROPPED = 0.2
+"""Dropout rate before the last layer."""
 
 
 def documented(num_classes: int) -> keras.Model:
@@ -35,10 +36,10 @@ def documented(num_classes: int) -> keras.Model:
 
 
 def default(num_classes: int) -> keras.Model:
-    """Build the accurate network: residual blocks (He et al., 2016) with gated channels (Hu et al., 2018).
+    """Build the accurate network: residual blocks (He et al., 2016) with squeeze-and-excitation (Hu et al., 2018).
 
-    It sees gray pictures of equal brightness and contrast, whatever it is given. Where it halves its resolution the
-    shortcut is averaged, not skipped over (ResNet-D; He et al., 2019).
+    The first layers convert any image to gray and normalize its brightness and contrast. Where a block halves the
+    resolution, its shortcut uses average pooling instead of a stride (ResNet-D; He et al., 2019).
     """
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3))
     features = keras.layers.ReLU()(_convolved(_standardised(pixels), _STAGES[0][0], 3, 2))
@@ -52,7 +53,7 @@ def default(num_classes: int) -> keras.Model:
 
 
 def compiled(network: keras.Model, learning_rate: float) -> keras.Model:
-    """Return ``network`` ready to learn one-hot labels: Adam, cross-entropy, accuracy."""
+    """Compile ``network`` with Adam, categorical cross-entropy and accuracy, and return it."""
     network.compile(
         optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
         loss="categorical_crossentropy",
@@ -62,12 +63,12 @@ def compiled(network: keras.Model, learning_rate: float) -> keras.Model:
 
 
 def _standardised(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the pictures in gray, each with mean 0 and standard deviation 1; a blank one stays 0."""
+    """Return the images in gray, each with mean 0 and standard deviation 1; a blank image becomes 0."""
     weights = [[[[share] for share in LUMA]]]
     gray = keras.layers.Conv2D(
         1, 1, use_bias=False, trainable=False, kernel_initializer=keras.initializers.Constant(weights), name="gray"
     )(pixels)
-    # The last layer subtracts the mean, too, but alone it would stretch what rounding leaves of a blank picture.
+    # LayerNormalization subtracts the mean too, but alone it would amplify the rounding errors of a blank image.
     brightness = keras.layers.GlobalAveragePooling2D(keepdims=True, name="brightness")(gray)
     centred = keras.layers.Subtract(name="centred")([gray, brightness])
     return keras.layers.LayerNormalization(

@@ -1,4 +1,7 @@
-"""Training steps that cost little more than their arithmetic; a small network's were mostly Keras' and memory's."""
+"""Training steps with little overhead: several batches per call of Keras, and a fused Adam.
+
+For a small network, most of the time of a step was the overhead of Keras and of memory access.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,16 @@ import keras
 import tensorflow as tf
 
 AT_ONCE = 8
-"""Batches that one call learns from, one after another: more would not stay in the processor's cache."""
+"""Batches per call, in sequence: a stack of more would not stay in the processor's cache."""
 
 SCALE = 1 / 255
-"""What a network sees is uint8 times this; `export` puts the same factor into the bundle."""
+"""Factor from uint8 to the input of a network; `export` puts the same factor into the bundle."""
 
 
-def quicken(network: keras.Model) -> None:
-    """Let a compiled network learn from stacks of batches, with Adam, if that is its optimizer, in one pass.
+def speed_up(network: keras.Model) -> None:
+    """Make a compiled network train on stacks of batches; Adam, if it is the optimizer, updates a variable in one pass.
 
-    It computes what it would have computed: the same steps in the same order, rounded a little differently. What is
-    saved of it is that of any Keras network.
+    The steps and their order stay the same; the rounding differs slightly. The network is saved like any Keras network.
     """
     _step_through_stacks(network)
     if type(network.optimizer) is keras.optimizers.Adam and not network.optimizer.amsgrad:
@@ -26,7 +28,7 @@ def quicken(network: keras.Model) -> None:
 
 
 def scaled(pixels: tf.Tensor) -> tf.Tensor:
-    """Return uint8 pictures as networks see them; others are so already."""
+    """Scale uint8 images to the input of a network; return other images as they are."""
     return tf.cast(pixels, tf.float32) * SCALE if pixels.dtype == tf.uint8 else pixels
 
 
@@ -49,7 +51,7 @@ def _step_through_stacks(network: keras.Model) -> None:
 def _adam_in_one_pass(
     adam: keras.optimizers.Adam, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
 ) -> None:
-    """Do what Keras' Adam does in a dozen passes over the memory of a variable (Kingma and Ba, 2015)."""
+    """Update a variable by Adam (Kingma and Ba, 2015) in one pass over its memory; Keras takes a dozen."""
     place = adam._get_variable_index(variable)
     done = tf.cast(adam.iterations.value + 1, variable.dtype)
     tf.raw_ops.ResourceApplyAdam(

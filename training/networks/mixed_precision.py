@@ -1,25 +1,30 @@
-"""How a network computes while it is trained: fast on this processor, and afterwards as anyone's Keras does."""
+"""Mixed precision: train in bfloat16 where the processor has instructions for it, with a fused batch normalization."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-BFLOAT16, FLOAT32 = "mixed_bfloat16", "float32"
+from labeler.inference import keras_network
+from labeler.inference.keras_network import FLOAT32
+
+BFLOAT16 = "mixed_bfloat16"
 
 _FLAGS = {"avx512_bf16", "amx_bf16"}
-"""What Linux calls the instructions that make bfloat16 worth its coarseness; elsewhere it is slower than float32."""
+"""Flags in /proc/cpuinfo of the bfloat16 instructions; without them bfloat16 is slower than float32."""
 
 _EXACT = frozenset({"gray", "brightness", "centred", "standardised", "probabilities"})
-"""Layers of `networks.default` that always compute in float32: the first see pixels, the last gives probabilities."""
+"""Layers of `architectures.default` that always compute in float32: the first ones, on pixels, and the softmax."""
 
 
 @keras.saving.register_keras_serializable("labeler")
 class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc] # Keras has no types.
-    """Batch normalisation in one operation of TensorFlow's while it is trained; takes bfloat16 as it comes."""
+    """Batch normalization by one fused operation of TensorFlow in training; it accepts bfloat16.
+
+    `labeler.inference.keras_network` knows its name, to load a file of an unfinished run.
+    """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         if not (training and self.trainable):
@@ -33,7 +38,7 @@ class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
 
 def best() -> str:
-    """Return the precision that trains fastest on this processor."""
+    """Return the dtype policy that trains fastest on this processor."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text("utf-8").split())
     except OSError:
@@ -42,32 +47,10 @@ def best() -> str:
 
 
 def fast(network: keras.Model, precision: str) -> keras.Model:
-    """Return a copy of ``network`` that is made for training in ``precision``."""
+    """Return a copy of ``network`` for training in ``precision``."""
 
-    def changed(layer: keras.Layer) -> keras.Layer:
+    def choose(layer: keras.Layer) -> tuple[type[keras.Layer], str]:
         fused = FusedNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
-        return _as(fused, layer, FLOAT32 if layer.name in _EXACT else precision)
+        return fused, FLOAT32 if layer.name in _EXACT else precision
 
-    return _copy(network, changed)
-
-
-def plain(network: keras.Model) -> keras.Model:
-    """Return ``network`` in float32 with none but Keras' own layers: a copy of what `fast` made, itself otherwise."""
-    if not any(isinstance(layer, FusedNormalization) or layer.compute_dtype != FLOAT32 for layer in network.layers):
-        return network
-
-    def changed(layer: keras.Layer) -> keras.Layer:
-        known = keras.layers.BatchNormalization if isinstance(layer, FusedNormalization) else type(layer)
-        return _as(known, layer, FLOAT32)
-
-    return _copy(network, changed)
-
-
-def _copy(network: keras.Model, changed: Callable[[keras.Layer], keras.Layer]) -> keras.Model:
-    copy = keras.models.clone_model(network, clone_function=changed)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def _as(kind: type[keras.Layer], layer: keras.Layer, precision: str) -> keras.Layer:
-    return kind.from_config({**layer.get_config(), "dtype": precision})
+    return keras_network.rebuilt(network, choose)

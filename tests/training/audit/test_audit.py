@@ -192,7 +192,5 @@ def test_a_class_too_small_for_the_folds_is_named(run: Run, faces: Folder, model
     result = run("audit", faces.path, "--out", tmp_path / "audit.csv", "--model", model, "--workers", 1)
 
     assert result.exit_code == 2
-    assert "rare has 2 pictures that are no copies of each other, too few for 5 folds" in " ".join(
-        result.stderr.split()
-    )
+    assert "rare has 2 photos that are no copies of each other, too few for 5 folds" in " ".join(result.stderr.split())
     assert not (tmp_path / "audit.csv").exists()

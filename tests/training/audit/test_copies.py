@@ -20,19 +20,30 @@ def test_a_picture_without_copies_is_no_issue() -> None:
 
 
 def test_the_first_of_identical_pictures_is_kept() -> None:
-    assert kin("aaa", [0, 0, 0], [5, 5, 5]) == [Kin(1, 1), Kin(1, 0, Issue.DUPLICATE), Kin(1, 0, Issue.DUPLICATE)]
+    assert kin("aaa", [0, 0, 0], [5, 5, 5]) == [
+        Kin(group=1, other=1),
+        Kin(group=1, other=0, issue=Issue.DUPLICATE),
+        Kin(group=1, other=0, issue=Issue.DUPLICATE),
+    ]
 
 
 def test_a_near_copy_is_told_from_an_identical_one() -> None:
     found = kin("abb", [0, 0, 0], [0, 0, 0])
 
-    assert found[1:] == [Kin(1, 0, Issue.NEAR_DUPLICATE), Kin(1, 1, Issue.DUPLICATE)]
+    assert found[1:] == [
+        Kin(group=1, other=0, issue=Issue.NEAR_DUPLICATE),
+        Kin(group=1, other=1, issue=Issue.DUPLICATE),
+    ]
 
 
 def test_copies_with_two_labels_are_all_in_conflict_with_one_of_another_label() -> None:
     found = kin("aab", [0, 0, 1], [0, 0, 0])
 
-    assert found == [Kin(1, 2, Issue.CONFLICT), Kin(1, 2, Issue.CONFLICT), Kin(1, 0, Issue.CONFLICT)]
+    assert found == [
+        Kin(group=1, other=2, issue=Issue.CONFLICT),
+        Kin(group=1, other=2, issue=Issue.CONFLICT),
+        Kin(group=1, other=0, issue=Issue.CONFLICT),
+    ]
 
 
 def test_groups_are_numbered_as_they_appear() -> None:

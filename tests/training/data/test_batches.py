@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from training.data import augmentation, batches
 from training.data.augmentation import Augmentation
-from training.data.batches import Lessons
-from training.data.dataset import Dataset, Pictures
+from training.data.batches import BatchSettings
+from training.data.dataset import Dataset, Subset
 from training.networks import fast_steps
 
 Batch = tuple[NDArray[np.float32], ...]
@@ -24,15 +24,19 @@ def pictures() -> Dataset:
     """Ten noisy training and four validation pictures of three classes."""
     chance = np.random.default_rng(0)
     subsets = [
-        Pictures(np.arange(first, last), chance.integers(0, 3, last - first), (b"",) * (last - first))
+        Subset(
+            places=np.arange(first, last),
+            labels=chance.integers(0, 3, last - first),
+            fingerprints=(b"",) * (last - first),
+        )
         for first, last in ((0, 10), (10, 14))
     ]
     pixels = chance.integers(0, 256, (14, 64, 64, 3), dtype=np.uint8)
-    return Dataset(("a", "b", "c"), pixels, *subsets)
+    return Dataset(class_names=("a", "b", "c"), pixels=pixels, training=subsets[0], validation=subsets[1])
 
 
 def training(pictures: Dataset, count: int, *, first_epoch: int = 0, **lessons: Any) -> list[Batch]:
-    endless = batches.training(pictures, Lessons(4, **{"seed": 0, **lessons}), first_epoch)
+    endless = batches.training(pictures, BatchSettings(batch_size=4, **{"seed": 0, **lessons}), first_epoch)
     batch_by_batch = endless if lessons.get("vary") else endless.unbatch()
     return [
         (fast_steps.scaled(pixels).numpy(), *(part.numpy() for part in parts))

@@ -12,7 +12,7 @@ from conftest import Folder
 
 from labeler import labeling
 from labeler.errors import LabelerError
-from labeler.images.decode import fingerprint
+from labeler.images.crop import fingerprint
 from labeler.records import Settings
 from training.data import dataset, decode
 from training.data.dataset import Dataset
@@ -80,14 +80,14 @@ def test_a_single_class_is_an_error(folder: Folder) -> None:
 def test_a_class_without_a_picture_is_named(faces: Folder) -> None:
     faces.file("sad/notes.txt")
 
-    with pytest.raises(LabelerError, match="no picture in sad;"):
+    with pytest.raises(LabelerError, match="no photo in sad;"):
         dataset.scan(faces.path)
 
 
 def test_a_class_whose_pictures_are_all_broken_is_named(faces: Folder) -> None:
     faces.file("sad/1.jpg")
 
-    with pytest.raises(LabelerError, match="no picture in sad can be read"), opened(faces.path):
+    with pytest.raises(LabelerError, match="no photo in sad can be read"), opened(faces.path):
         pass
 
 
@@ -102,7 +102,7 @@ def test_the_parts_of_a_data_set_are_not_taken_for_classes(folder: Folder) -> No
     for name in ("test/happy/1.png", "train/happy/1.png"):
         folder.noise(name, seed=1)
 
-    with pytest.raises(LabelerError, match=r"test, train, which are no classes; .* another with --val"):
+    with pytest.raises(LabelerError, match=r"test, train, which are splits, not classes; .* another with --val"):
         dataset.scan(folder.path)
 
 
@@ -179,7 +179,7 @@ def test_broken_pictures_and_strays_are_listed_and_skipped(faces: Folder) -> Non
         skipped = [line.removeprefix(f"{faces.path}/") for line in pictures.skipped]
         assert len(pictures.pixels) == 20
 
-    assert skipped == ["stray.png: stands in no class folder", "calm/broken.jpg: not a picture in a known format"]
+    assert skipped == ["stray.png: is in no class folder", "calm/broken.jpg: not an image in a known format"]
 
 
 def test_what_a_decoder_says_of_a_picture_is_not_heard(faces: Folder, capfd: pytest.CaptureFixture[str]) -> None:
@@ -210,7 +210,7 @@ def test_copies_of_training_pictures_do_not_validate(faces: Folder, tmp_path: Pa
 
 
 def test_nothing_but_copies_is_an_error(faces: Folder) -> None:
-    with pytest.raises(LabelerError, match="no picture is left to validate with"), opened(faces.path, faces.path):
+    with pytest.raises(LabelerError, match="no validation photo is left"), opened(faces.path, faces.path):
         pass
 
 
@@ -279,12 +279,12 @@ def test_the_digest_tells_other_votes(faces: Folder, ballots: Callable[..., Path
 def test_a_class_of_the_table_without_a_picture_is_named(faces: Folder, ballots: Callable[..., Path]) -> None:
     path = ballots(3, 3, 3, 3)
     path.write_text(path.read_text().replace("cross", "cross,sad").replace(",1", ",1,0"))
-    with pytest.raises(LabelerError, match=r"no picture below .* is sad; choose others with --classes"):
+    with pytest.raises(LabelerError, match=r"no photo below .* is sad; choose others with --classes"):
         dataset.find(faces.path, None, path, "")
 
 
 def test_classes_are_chosen_from_a_table_only(faces: Folder) -> None:
-    with pytest.raises(LabelerError, match="name it with --labels"):
+    with pytest.raises(LabelerError, match="name the table with --labels"):
         dataset.find(faces.path, None, None, "calm")
 
 
@@ -292,7 +292,7 @@ def test_the_summary_says_what_was_left_out_and_what_guessing_is_worth(faces: Fo
     faces.noise("calm/again.bmp", seed=3)
     with opened(faces.path) as pictures:
         assert pictures.summary() == (
-            "16 pictures to learn from, 4 to validate with (always calm: 50.0%); left out: 1 identical to another"
+            "16 training photos, 4 validation photos (always calm: 50.0%); left out: 1 identical to another"
         )
 
 

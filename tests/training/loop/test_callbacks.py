@@ -16,7 +16,10 @@ from training.networks import architectures
 
 
 def history(*losses: float) -> History:
-    return History(Epoch(number, 1.0, 0.5, loss, 0.5, 0.1) for number, loss in enumerate(losses, 1))
+    return History(
+        Epoch(number=number, loss=1.0, accuracy=0.5, val_loss=loss, val_accuracy=0.5, seconds=0.1)
+        for number, loss in enumerate(losses, 1)
+    )
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_the_documented_callbacks_remember_the_best_epoch(network: keras.Model, 
     network.save(tmp_path / "best_model.keras")
     stopping, checkpoint = callbacks.early_stopping(10), callbacks.checkpoint(tmp_path)
     stopping.on_train_begin()
-    callbacks.Memory(tmp_path, history(3.0, 2.0, 2.5), stopping, checkpoint).on_train_begin()
+    callbacks.RestoreState(tmp_path, history(3.0, 2.0, 2.5), stopping, checkpoint).on_train_begin()
 
     assert (stopping.best, checkpoint.best, stopping.best_epoch, stopping.wait) == (2.0, 2.0, 1, 1)
     assert all(map(np.array_equal, stopping.best_weights, network.get_weights()))

@@ -12,7 +12,10 @@ from training.loop.history import Epoch, History
 
 
 def history(*losses: float) -> History:
-    return History(Epoch(number, 1.0, 0.5, loss, 0.5, 0.1) for number, loss in enumerate(losses, 1))
+    return History(
+        Epoch(number=number, loss=1.0, accuracy=0.5, val_loss=loss, val_accuracy=0.5, seconds=0.1)
+        for number, loss in enumerate(losses, 1)
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def shown(*, terminal: bool, losses: tuple[float, ...] = (2.0, 2.5)) -> str:
             display.on_epoch_begin(epoch)
             for batch in range(3):
                 display.on_train_batch_end(batch)
-            history.epochs.append(Epoch(epoch + 1, 1.5, 0.25, loss, 0.5, 3.25))
+            history.epochs.append(
+                Epoch(number=epoch + 1, loss=1.5, accuracy=0.25, val_loss=loss, val_accuracy=0.5, seconds=3.25)
+            )
             display.on_epoch_end(epoch)
     return output.getvalue()
 

@@ -38,13 +38,13 @@ def trainable(network: keras.Model) -> NDArray[np.float32]:
 
 def test_the_average_takes_the_place_of_the_weights(network: keras.Model) -> None:
     average = np.concatenate([one.numpy().ravel() for one in network.optimizer._model_variables_moving_average])
-    weight_averaging.settle(network, SHOWN)
+    weight_averaging.apply_average(network, SHOWN)
 
     assert np.array_equal(trainable(network), average)
 
 
 def test_the_statistics_are_those_of_the_average(network: keras.Model) -> None:
-    weight_averaging.settle(network, SHOWN)
+    weight_averaging.apply_average(network, SHOWN)
     [normalisation] = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     activations = keras.Model(network.inputs, network.layers[0].output).predict_on_batch(PIXELS)
 
@@ -56,14 +56,14 @@ def test_the_statistics_are_those_of_the_average(network: keras.Model) -> None:
 def test_without_an_average_nothing_changes(network: keras.Model) -> None:
     network.compile("adam", "categorical_crossentropy")
     before = network.get_weights()
-    weight_averaging.settle(network, SHOWN)
+    weight_averaging.apply_average(network, SHOWN)
 
     assert all(map(np.array_equal, network.get_weights(), before))
 
 
 def test_what_is_judged_is_kept_and_what_learns_goes_on(network: keras.Model, tmp_path: Path) -> None:
     epochs = History()
-    averaging = weight_averaging.Averages(lambda one: weight_averaging.settle(one, SHOWN))
+    averaging = weight_averaging.ValidateAverage(lambda one: weight_averaging.apply_average(one, SHOWN))
     kept = [callbacks.Recorder(tmp_path, epochs), averaging, callbacks.checkpoint(tmp_path)]
     network.fit(PIXELS, ANSWERS, 8, epochs=2, validation_data=(PIXELS, ANSWERS), callbacks=kept, verbose=0)
     best, last = (keras.saving.load_model(tmp_path / name) for name in ("best_model.keras", "state.keras"))
@@ -76,7 +76,7 @@ def test_what_is_judged_is_kept_and_what_learns_goes_on(network: keras.Model, tm
 def test_averaging_does_not_disturb_the_learning(network: keras.Model, tmp_path: Path) -> None:
     network.save(tmp_path / "network.keras")
     alone = keras.saving.load_model(tmp_path / "network.keras")
-    averaging = weight_averaging.Averages(lambda one: weight_averaging.settle(one, SHOWN))
+    averaging = weight_averaging.ValidateAverage(lambda one: weight_averaging.apply_average(one, SHOWN))
     for one, judged in ((network, [averaging, callbacks.Recorder(tmp_path, History())]), (alone, [])):
         one.fit(
             PIXELS, ANSWERS, 8, epochs=3, shuffle=False, validation_data=(PIXELS, ANSWERS), callbacks=judged, verbose=0

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from labeler.inference import keras_network
 from training.networks import architectures, mixed_precision
 
 PIXELS = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
@@ -59,7 +60,7 @@ def test_fused_normalisation_learns_what_keras_normalisation_learns() -> None:
 
 
 def test_what_was_trained_fast_is_the_same_in_float32(trained: keras.Model) -> None:
-    plain = mixed_precision.plain(trained)
+    plain = keras_network.plain(trained)
 
     assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
     assert all(map(np.array_equal, plain.get_weights(), trained.get_weights()))
@@ -67,7 +68,7 @@ def test_what_was_trained_fast_is_the_same_in_float32(trained: keras.Model) -> N
 
 
 def test_a_plain_network_is_left_alone(network: keras.Model) -> None:
-    assert mixed_precision.plain(network) is network
+    assert keras_network.plain(network) is network
 
 
 def test_a_fast_network_can_be_saved_and_loaded_safely(trained: keras.Model, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Cut faces out of images and resize them to the input of a network."""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+
+from labeler.images.picture import Picture, Pixels
+from labeler.records import Face
+
+
+def crop(picture: Picture, face: Face, side: int) -> Pixels:
+    """Cut a face out and resize it to (``side``, ``side``, 3); a box of the whole image keeps the whole image.
+
+    The crop is the square around the centre of the bounding box, as long as the box's longer side, reflected at the
+    border of the image. Of the squares that were tried, this one frames faces most like FER-2013, the models'
+    training data. The box is 0.80 +- 0.07 of the crop wide and 0.97 +- 0.03 high, the eyes are at 0.37 +- 0.03 of its
+    height and the mouth at 0.74 +- 0.03; in FER-2013: 0.81, 0.97, 0.38 and 0.75. A wider margin costs accuracy (1.1
+    times the side: 1 to 2 points, 1.2 times: 5 points). Levelling the eyes gains 0.4 +- 0.5 points, which is nothing.
+    """
+    return resized(cut(picture, face), side)
+
+
+def cut(picture: Picture, face: Face) -> Pixels:
+    """Return the pixels that `crop` resizes: a square, or the whole image."""
+    pixels = picture.pixels
+    if (face.width, face.height) == (picture.width, picture.height):
+        return pixels
+    rows, columns = pixels.shape[:2]
+    scale = columns / picture.width
+    length = max(1, round(max(face.width, face.height) * scale))
+    left = min(round((face.x + face.width / 2) * scale - length / 2), columns - 1)
+    top = min(round((face.y + face.height / 2) * scale - length / 2), rows - 1)  # Reflecting nothing would never end.
+    inside = pixels[max(top, 0) : top + length, max(left, 0) : left + length]
+    beyond = (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0))
+    if any(beyond):
+        inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REFLECT)
+    return inside
+
+
+def resized(pixels: Pixels, side: int) -> Pixels:
+    """Resize to (``side``, ``side``, 3), each axis by itself: area interpolation to shrink, bilinear to enlarge."""
+    while min(pixels.shape[:2]) >= 8 * side:  # Bilinear halving is the mean of 4 pixels: INTER_AREA, 10 times as fast.
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_LINEAR)
+    height, width = pixels.shape[:2]
+    if height > side or width > side:
+        shrunk = (min(width, side), min(height, side))
+        pixels = cv2.resize(pixels, shrunk, interpolation=cv2.INTER_AREA)
+    if pixels.shape[:2] != (side, side):
+        pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
+    return pixels
+
+
+def png(pixels: Pixels) -> bytes:
+    """Encode RGB pixels as a PNG file."""
+    return cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def fingerprint(pixels: Pixels) -> bytes:
+    """Return the BLAKE2b digest of the pixels, 16 bytes."""
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()

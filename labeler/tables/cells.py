@@ -1,0 +1,138 @@
+"""The cells of a table: a row to the values of its columns, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from labeler.records import (
+    COLUMNS_AFTER_BY_SCHEMA,
+    COLUMNS_BEFORE,
+    SCHEMA_VERSION,
+    Row,
+    Status,
+    columns,
+    unusable_class_names,
+)
+
+STRINGS = ("file", "label", "version", "status", "reason")
+INTEGERS = ("face", "image_width", "image_height")
+
+_ABSENT = frozenset({None, ""})
+_NO_IMAGE = ("", "", "")
+_STATUSES = {str(status): status for status in Status}
+_BEGIN_FORMULAS = frozenset("=+-@\t\r'")
+
+
+def cells(row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> dict[str, Any]:
+    """Return a row as a mapping from column to value."""
+    probabilities = row.probabilities or (None,) * len(class_names)
+    image = {"image_width": row.image_width, "image_height": row.image_height, "version": row.version}
+    return {
+        "file": escape(row.file),
+        "face": row.face,
+        "x": row.x,
+        "y": row.y,
+        "width": row.width,
+        "height": row.height,
+        "face_score": row.face_score,
+        "label": row.label,
+        "score": row.score,
+        **dict(zip(class_names, probabilities, strict=True)),
+        **(image if schema > 1 else {}),
+        "status": str(row.status),
+        "reason": row.reason,
+    }
+
+
+def escape(name: str) -> str:
+    r"""Return a file name as valid Unicode: a byte that is not UTF-8 becomes ``\xNN``.
+
+    A backslash that could be mistaken for such an escape becomes ``\x5c``, so that `unescape` is exact.
+    """
+    if "\\x" in name:
+        name = re.sub(r"\\(?=x[0-9a-f]{2})", r"\\x5c", name)
+    if name.isascii():
+        return name
+    return re.sub("[\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", name)
+
+
+def unescape(name: str) -> str:
+    """Return the file name that `escape` made this of."""
+
+    def byte(match: re.Match[str]) -> str:
+        code = int(match[1], 16)
+        return chr(code + 0xDC00) if code >= 0x80 else chr(code)
+
+    return re.sub(r"\\x([0-9a-f]{2})", byte, name) if "\\x" in name else name
+
+
+def inert(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: with an apostrophe before a character that begins one.
+
+    See "CSV Injection" of the OWASP. An apostrophe that stands there already gets another, so that `alive` is exact.
+    """
+    return "'" + text if text[:1] in _BEGIN_FORMULAS else text
+
+
+def alive(text: str) -> str:
+    """Return the text that `inert` made this of."""
+    return text.removeprefix("'")
+
+
+def schema_of(names: Sequence[str]) -> int:
+    """Return the version of the schema whose columns these are.
+
+    Raises:
+        ValueError: they are no table's.
+    """
+    for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
+        class_names = names[len(COLUMNS_BEFORE) : -len(after)]
+        if class_names and tuple(names) == columns(class_names, schema) and not unusable_class_names(class_names):
+            return schema
+    raise ValueError("its columns are not those of a table")
+
+
+def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION) -> Row:
+    """Return the row of the values of all columns, in their order; an absent one is None or an empty string.
+
+    One function for all formats, without helpers: tables of millions of rows are read by it.
+
+    Raises:
+        ValueError: it is none: a value is missing, of another kind, not finite or out of place.
+    """
+    try:
+        file, face, x, y, width, height, face_score, label, score = values[: len(COLUMNS_BEFORE)]
+        probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
+        image_width, image_height, version, status, reason = values[-5:] if schema > 1 else (*_NO_IMAGE, *values[-2:])
+        cells = (x, y, width, height, face_score, score)
+        numbers = [None if cell is None or cell == "" else float(cell) for cell in cells]
+        shares = () if probabilities[0] in _ABSENT else tuple(map(float, probabilities))
+        row = Row(
+            unescape(file),
+            None if face in _ABSENT else int(face),
+            numbers[0],
+            numbers[1],
+            numbers[2],
+            numbers[3],
+            numbers[4],
+            label or "",
+            numbers[5],
+            shares,
+            _STATUSES[status],
+            reason or "",
+            None if image_width in _ABSENT else int(image_width),
+            None if image_height in _ABSENT else int(image_height),
+            version or "",
+        )
+        texts = row.file + row.label + row.reason + row.version
+        if not texts.isascii():
+            row.file.encode("utf-8", "surrogateescape")
+            (row.label + row.reason + row.version).encode()
+        total = sum(filter(None, numbers), sum(shares))
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as exc:
+        raise ValueError(f"no row of a table: {exc}") from exc
+    if total - total != 0 or "\0" in row.file or min(row.face or 0, row.image_width or 0, row.image_height or 0) < 0:
+        raise ValueError("no row of a table: no file is called so, a negative face or size, or a number without end")
+    return row

@@ -1,0 +1,162 @@
+"""How a table was made: the run record that stands beside it, and that of a table which is not complete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from labeler.errors import LabelerError, one_line
+from labeler.records import COLUMNS_AFTER_BY_SCHEMA, SCHEMA_VERSION
+from labeler.storage import atomic
+
+RECORD, PART, PART_RECORD, COMPLETE = ".run.json", ".part", ".part.run.json", ".complete"
+"""What stands beside a table: its record, what becomes the next table, the record of that, and the next table when it
+is complete and has not taken its place."""
+
+_OUTDATED = frozenset({"began", "redo_began"})
+"""What a record of version 1 of the schema said besides."""
+
+_LONGEST_RECORD = 1 << 26
+"""Bytes of a run record; one that names 100,000 inputs has a tenth of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What stands in ``<table>.run.json``: how the table was made. An unfinished table has a record of its own."""
+
+    version: str
+    schema_version: int
+    model: str
+    model_sha256: str
+    class_names: tuple[str, ...]
+    root: str
+    inputs: tuple[str, ...]
+    settings: dict[str, Any]
+    finished: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    model_figures: dict[str, Any] = field(default_factory=dict)
+    redo: tuple[str, ...] | None = None
+    """What is made again of the finished table that stood there when this one was begun, all other rows of which are
+    taken over. None when the table is made anew, whatever stands there."""
+
+
+def read(path: Path) -> RunRecord | None:
+    """Return the run record of a finished table, if there is one.
+
+    A run that is killed when its table has taken its place, and its record has not, leaves the record of the part and
+    no part: see `writer`.
+
+    Raises:
+        LabelerError: it cannot be understood.
+    """
+    if has_placed_record(path):
+        return _read(beside(path, PART_RECORD))
+    record = _read(beside(path, RECORD))
+    # Version 1 of the schema kept one record for both: true here unless a table is begun that takes nothing over.
+    true = record and (record.finished or record.redo is not None or not is_begun(path))
+    return record if true else None
+
+
+def unfinished(path: Path) -> RunRecord | None:
+    """Return the record of a run that ended before its table was complete, if there is one.
+
+    Raises:
+        LabelerError: it cannot be understood.
+    """
+    if not is_begun(path):
+        return None
+    record = _read(beside(path, PART_RECORD))
+    if record:
+        return record
+    earlier = _read(beside(path, RECORD))
+    return earlier if earlier and not earlier.finished else None  # Version 1 of the schema kept one record for both.
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether rows of another table than the one that stands there were begun, or wait to take its place."""
+    return beside(path, PART).exists() or beside(path, COMPLETE).exists()
+
+
+def has_placed_record(path: Path) -> bool:
+    """Say whether a table has taken its place and its record has not: a run was killed between the two.
+
+    Raises:
+        LabelerError: the record cannot be understood.
+    """
+    record = None if is_begun(path) else _read(beside(path, PART_RECORD))
+    return bool(record and record.finished)
+
+
+def write(path: Path, record: RunRecord, advice: str, suffix: str = RECORD) -> None:
+    """Write the run record of a table, or of its part.
+
+    Raises:
+        OutputError: it cannot be written; ``advice`` says what to do.
+    """
+    atomic.write(beside(path, suffix), json.dumps(asdict(record), indent=2) + "\n", advice)
+
+
+def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
+    """Refuse to go on with a table that was begun differently.
+
+    Raises:
+        LabelerError: the model, the root or a setting is not the same.
+    """
+    differences = [
+        f"{name} was {then}, is {now}"
+        for name, then, now in (
+            ("the model", _short(earlier), _short(record)),
+            ("the root folder", earlier.root, record.root),
+            *(
+                (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
+                for name, now in record.settings.items()
+            ),
+        )
+        if then != now
+    ]
+    if differences:
+        raise LabelerError(
+            f"{out} was begun differently ({'; '.join(differences)}). "
+            "Use the same model and settings, choose another --out, or start anew with --overwrite"
+        )
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the name of a file that belongs to a table."""
+    return path.with_name(path.name + suffix)
+
+
+def _read(file: Path) -> RunRecord | None:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            found = json.loads(stream.read(_LONGEST_RECORD))
+        known = {name: found[name] for name in found if name not in _OUTDATED}
+        tuples = {name: tuple(found[name]) for name in ("class_names", "inputs", "redo") if found.get(name) is not None}
+        record = RunRecord(**known | tuples)
+        _check_kinds(record)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
+        raise LabelerError(f"{file} is not a run record of this version of labeler: {one_line(exc)}") from exc
+    return record
+
+
+def _check_kinds(record: RunRecord) -> None:
+    kinds: dict[str, type | UnionType] = {
+        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
+        **dict.fromkeys(("settings", "counts", "model_figures"), dict),
+        "schema_version": int,
+        "finished": bool,
+    }
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
+    if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):
+        raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
+    if record.schema_version not in COLUMNS_AFTER_BY_SCHEMA:
+        raise ValueError(f"its table has the schema {record.schema_version}, this version knows up to {SCHEMA_VERSION}")
+
+
+def _short(record: RunRecord) -> str:
+    return f"{record.model} ({record.model_sha256[:12]})"
