@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow check bench fuzz clean
+.PHONY: help demo test test-fast test-slow coverage check bench fuzz clean
 
 help:
 	@echo "make demo       install without TensorFlow, label examples/photos"
 	@echo "make test       install everything, run the tests"
+	@echo "make test-fast  those that need neither TensorFlow nor many processes: below two minutes"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make coverage   make test, and how many lines of code it runs"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      the benchmarks; BENCH=--help shows their options"
 	@echo "make fuzz       damaged files, one minute of each kind; FUZZ=--help shows the options"
@@ -18,6 +20,12 @@ demo: .venv/demo
 
 test: .venv/all
 	$(BIN)/python -m pytest --numprocesses auto
+
+test-fast: .venv/all
+	$(BIN)/python -m pytest --numprocesses auto --fast
+
+coverage: .venv/all
+	$(BIN)/python -m pytest --numprocesses auto --cov
 
 test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow

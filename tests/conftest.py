@@ -6,8 +6,11 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,6 +29,76 @@ SHARED = ROOT.parent / "shared" / "data"
 """Faces, photos and hostile files that are not committed; a test that needs them skips where they are absent."""
 
 CLASS_NAMES = ("angry", "happy", "sad")
+
+
+HEAVY_FIXTURES = frozenset({"tensorflow", "exfat", "mounted", "wheel"})
+"""A test that asks for one of these, itself or by another fixture, is marked as heavy. So is one that calls `kills`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out heavy tests; TensorFlow cannot be loaded")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes that tests start import what the tests import, from any folder."""
+    paths = [str(ROOT)]
+    if config.getoption("--fast"):
+        paths.insert(0, str(ROOT / "tests" / "fast"))
+        sys.meta_path.insert(0, NoTensorFlow())  # type: ignore[arg-type]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and isinstance(item.function, FunctionType)
+            and (HEAVY_FIXTURES.intersection(item.fixturenames) or calls(item.function, "kills"))
+        ):
+            item.add_marker("heavy")
+    if config.getoption("--fast"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("heavy")])
+        items[:] = [item for item in items if not item.get_closest_marker("heavy")]
+
+
+def calls(function: Any, module: str) -> bool:
+    """Say whether a function calls one of a module, itself or by other functions of its own module."""
+    pending, seen = [function], {function}
+    while pending:
+        one = pending.pop()
+        used = {other for name in names(one.__code__) if isinstance(other := one.__globals__.get(name), FunctionType)}
+        if any(other.__module__ == module for other in used):
+            return True
+        pending += [other for other in used - seen if other.__module__ == function.__module__]
+        seen |= used
+    return False
+
+
+def names(code: CodeType) -> set[str]:
+    """Return the names that some code uses, in its inner functions too."""
+    return set(code.co_names).union(*(names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def pytest_collection_finish() -> None:
+    NoTensorFlow.collecting = False
+
+
+class NoTensorFlow:
+    """Leaves out a module of tests that imports TensorFlow, and fails a test that loads it all the same."""
+
+    collecting = True
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name in {"tensorflow", "keras"}:
+            if NoTensorFlow.collecting:
+                raise pytest.skip.Exception("imports TensorFlow", allow_module_level=True)
+            pytest.fail(f"a fast test loads {name}: it should ask for the fixture `tensorflow`")
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """Say that a test loads TensorFlow, here or in a process that it starts."""
+    pytest.importorskip("tensorflow")
 
 
 def read_image(path: Path | str, shorter: int, longer: int, max_pixels: int) -> Picture:

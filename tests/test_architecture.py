@@ -16,7 +16,6 @@ ROWS = [
     {"cli"},
     {"training"},
     {"__init__"},
-    {"console"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"labeling", "drawing"},
@@ -24,7 +23,7 @@ ROWS = [
     {"inference"},
     {"executors"},
     {"images"},
-    {"storage", "selection", "progress", "native_output"},
+    {"storage", "selection", "console", "progress", "native_output"},
     {"streams", "profile"},
     {"records", "errors", "_version"},
 ]

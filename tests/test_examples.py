@@ -121,12 +121,14 @@ photographer.jpg ok ['neutral']
 """
 
 
+@pytest.mark.heavy
 def test_map_a_dataset_adds_the_labels(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
 
     assert example("map_a_dataset.py", HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1") == LABELLED
 
 
+@pytest.mark.heavy
 def test_ray_actors_label_in_processes_of_their_own(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     with tempfile.TemporaryDirectory() as short:  # Of its sockets' names 107 bytes are allowed.
@@ -135,8 +137,8 @@ def test_ray_actors_label_in_processes_of_their_own(tmp_path: Path) -> None:
         assert example("ray_actors.py", **apart) == LABELLED
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow")
     for number in range(8):
         folder.picture(f"day/{number}.png", (200 + number, 220, 250))
         folder.picture(f"night/{number}.png", (number, 10, 30))
@@ -151,7 +153,7 @@ def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_
 def example(script: str, *arguments: object, **variables: str) -> str:
     """Run an example as its reader would; return what it printed."""
     command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), "PYTHONUTF8": "1", **variables}
+    environment = {**os.environ, "PYTHONUTF8": "1", **variables}
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout

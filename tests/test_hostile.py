@@ -69,10 +69,15 @@ def test_every_name_leads_back_to_its_file(folder: Folder, model: Path, table: s
         Image.new("RGB", (40 + index, 50)).save(folder.path.parent / "made.jpg")
         os.rename(folder.path.parent / "made.jpg", path)
     rows = rows_of(folder, model, "--workers", workers, status=0, table=table)
-    found = {name: Image.open(folder.path / name).width for name in rows}
+    found = {name: width_of(folder.path / name) for name in rows}
 
     assert sorted(found.values()) == list(range(40, 40 + len(NAMES) + 1))
     assert {name: row.width for name, row in rows.items()} == found
+
+
+def width_of(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.width
 
 
 def test_what_is_no_plain_file_is_never_opened_and_has_its_row(folder: Folder, model: Path) -> None:

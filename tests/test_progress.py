@@ -16,7 +16,8 @@ from conftest import Folder
 from rich.console import Console
 from typer.testing import Result
 
-from labeler import console, progress
+from labeler import progress
+from labeler.cli import show_photos
 from labeler.records import Progress, Row, Tally
 
 Run = Callable[..., Result]
@@ -86,7 +87,7 @@ def test_while_a_table_is_taken_over_it_is_said_so() -> None:
     for number in range(3):
         tally.add(Row(f"{number}.jpg"))
     tally.resumed = 3
-    console._show_tally(meter, tally, None)
+    show_photos._show_tally(meter, tally, None)
 
     assert meter.line().startswith("reading the table: 3, ")
 

@@ -136,7 +136,7 @@ def evaluate(
     Example: labeler evaluate ./test --model runs/first --wanted-accuracy 0.95 --out report
     """
     from labeler import console
-    from labeler.cli import show_evaluation
+    from labeler.cli import show_evaluation, show_photos
     from labeler.inference import bundle
 
     if not quiet:
@@ -157,7 +157,7 @@ def evaluate(
                 wanted_accuracy=wanted_accuracy,
                 robustness=robustness,
             ),
-            partial(console.followed, form=progress, quiet=quiet),
+            partial(show_photos.followed, form=progress, quiet=quiet),
         )
     if out:
         evaluation.write(verdict, out)

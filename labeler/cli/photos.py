@@ -82,7 +82,8 @@ def classify(
 
     Example: labeler classify ./photos --out labels.csv
     """
-    from labeler import console, pipeline
+    from labeler import pipeline
+    from labeler.cli import show_photos
     from labeler.selection import Selection
 
     settings = Settings(
@@ -102,14 +103,14 @@ def classify(
     )
     redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
     job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo, selection)
-    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+    with decoders(), show_photos.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     if not quiet:
-        console.show_summary(summary)
+        show_photos.show_summary(summary)
     if profile:
-        console.show_profile(summary.profile)
+        show_photos.show_profile(summary.profile)
     raise typer.Exit(summary.exit_code)
 
 
@@ -142,13 +143,13 @@ def sort(
     Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
     labeler sort --undo sorted
     """
-    from labeler import console
+    from labeler.cli import show_photos
     from labeler.sorting import sort as sorting
 
-    watched = console.watching(progress, quiet=quiet)
+    watched = show_photos.watching(progress, quiet=quiet)
     if undo:
         with sorting.undo(undo, watched) as moves:
-            outcomes = console.show_moves(iter(moves), len(moves), undo, progress, doing="undoing", quiet=quiet)
+            outcomes = show_photos.show_moves(iter(moves), len(moves), undo, progress, doing="undoing", quiet=quiet)
     elif source and into:
         folder = _root(source, root)
         with nullcontext() if dry_run else sorting.held(into, folder):
@@ -156,9 +157,9 @@ def sort(
             rows, class_names = _sortable(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
             plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
             if dry_run:
-                console.show_plan(plan, into, as_json=as_json)
+                show_photos.show_plan(plan, into, as_json=as_json)
                 return
-            outcomes = console.show_moves(sorting.apply(plan, into), len(plan), into, progress, quiet=quiet)
+            outcomes = show_photos.show_moves(sorting.apply(plan, into), len(plan), into, progress, quiet=quiet)
     else:
         raise LabelerError("name a table or a folder and --into SORTED, or --undo SORTED; see `labeler sort --help`")
     if as_json:
@@ -179,7 +180,8 @@ def _sortable(
     source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
 ) -> tuple[Iterable[Row], tuple[str, ...]]:
     """Return the rows to sort by, of a table or made now, and the classes that there are."""
-    from labeler import console, pipeline
+    from labeler import pipeline
+    from labeler.cli import show_photos
     from labeler.inference import bundle
     from labeler.sorting import sort as sorting
     from labeler.tables import reader
@@ -191,10 +193,10 @@ def _sortable(
         class_names = bundle.card(bundle.find(settings.model)).class_names
         return _heard(pipeline.label([source], settings, workers)), class_names
     job = pipeline.Job((source,), into / "labels.csv", settings, workers)
-    with decoders(), console.labeling_progress(progress, quiet=quiet) as show:
+    with decoders(), show_photos.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
     if not quiet:
-        console.show_summary(summary)
+        show_photos.show_summary(summary)
     return reader.read(summary.out), summary.model.class_names
 
 
@@ -218,11 +220,12 @@ def annotate(
 
     Example: labeler annotate labels.csv --out drawn
     """
-    from labeler import console, drawing
+    from labeler import drawing
+    from labeler.cli import show_photos
     from labeler.tables import reader
 
     settings = Settings(root=str(root) if root else reader.root(table), max_pixels=max_pixels)
     drawn = drawing.annotate(reader.read(table), reader.class_names(table), settings, out)
     with decoders():
-        failed = console.show_annotated(drawn, out, progress, quiet=quiet)
+        failed = show_photos.show_annotated(drawn, out, progress, quiet=quiet)
     raise typer.Exit(1 if failed else 0)

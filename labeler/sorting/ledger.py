@@ -11,10 +11,11 @@ import marshal
 import os
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, groupby
-from typing import Any
+from typing import IO, Any, TypeVar
 
 from labeler.errors import OutputError
 from labeler.records import Mode
@@ -29,6 +30,9 @@ MODES, OUTCOMES = {str(mode): mode for mode in Mode}, {str(outcome): outcome for
 ADD_FILE = "REPLACE INTO entries (target, source, mode, sha256) VALUES (?, ?, ?, ?)"
 ADD_FOLDER = """INSERT INTO entries (target, source, mode, sha256) VALUES (?, ?, ?, ?)
 ON CONFLICT (target) DO UPDATE SET source = excluded.source, mode = excluded.mode, sha256 = excluded.sha256"""
+
+
+Opened = TypeVar("Opened", IO[bytes], sqlite3.Connection)
 
 
 class Order:
@@ -66,6 +70,7 @@ class Entries:
 
     def __init__(self, announced: Iterable[Entry]) -> None:
         self._database = _database(
+            self,
             "entries (number INTEGER PRIMARY KEY, target BLOB UNIQUE, source BLOB, mode TEXT, sha256 TEXT)",
             "kept (number INTEGER PRIMARY KEY)",
         )
@@ -144,6 +149,7 @@ class Plan:
         """Of the places in each of the sorted folder's own folders, which are as many as classes."""
         self._given = given
         self._database = _database(
+            self,
             "sources (name BLOB PRIMARY KEY) WITHOUT ROWID",
             "taken (name BLOB PRIMARY KEY) WITHOUT ROWID",
             "numbers (place BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID",
@@ -210,7 +216,7 @@ class _Records:
     """Values in the order in which they were added, in a nameless file."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the records live
+        self._file = _as_long_as(self, tempfile.TemporaryFile())  # noqa: SIM115 - it is closed there
         self._latest: list[Any] = []
         self._length = 0
 
@@ -260,15 +266,21 @@ def _no_room(exc: Exception) -> OutputError:
     return OutputError(f"no room for the plan in the temporary folder ({reason}); name one with room: TMPDIR=FOLDER")
 
 
-def _database(*tables: str) -> sqlite3.Connection:
+def _database(owner: object, *tables: str) -> sqlite3.Connection:
     """Return a database that nobody else can open, with one transaction that never ends."""
-    database = sqlite3.connect("", isolation_level=None)
+    database = _as_long_as(owner, sqlite3.connect("", isolation_level=None))
     for setting in ("journal_mode = OFF", f"cache_size = -{CACHE_KIB}"):
         database.execute(f"PRAGMA {setting}")
     for table in tables:
         database.execute(f"CREATE TABLE {table}")
     database.execute("BEGIN")
     return database
+
+
+def _as_long_as(owner: object, opened: Opened) -> Opened:
+    """Return what is open, to be closed as soon as its owner is gone: a plan has no block that it is used in."""
+    weakref.finalize(owner, opened.close)
+    return opened
 
 
 def _bytes(name: str) -> bytes:

@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 
 def in_a_process(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    environment = {**os.environ, "COLUMNS": "100"}
     command = [sys.executable, "-m", "labeler", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -279,7 +279,7 @@ def test_a_sort_that_cannot_be_done_says_what_to_do(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 - it is loaded
     """The run directory of `labeler train`, run for two epochs on bright and dark pictures."""
     place = tmp_path_factory.mktemp("training")
     faces = Folder(place / "faces")
@@ -388,6 +388,7 @@ def test_a_keras_file_is_converted_with_its_classes(run: Run, trained: Path, tmp
         pytest.param(["photos", "--out", "new", "--resume"], "no run to resume", id="nothing to resume"),
     ],
 )
+@pytest.mark.usefixtures("tensorflow")
 def test_a_training_that_cannot_be_done_says_what_to_do(
     run: Run, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:

@@ -24,7 +24,7 @@ def report(cwd: Path, *, package: Path = ROOT, **environment: str) -> tuple[int,
     done = subprocess.run(
         [sys.executable, "-m", "labeler", "doctor", "--json"],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(package), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(package), os.environ["PYTHONPATH"]]), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -66,9 +66,8 @@ def test_a_damaged_and_a_missing_model_are_named_without_their_folder(checkout: 
 def test_a_temporary_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     script = "import tempfile, sys; tempfile.tempdir = '/nowhere/of a user'; from labeler.cli.app import app; app()"
     done = subprocess.run(
-        [sys.executable, "-c", script, "doctor", "--json"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", script, "doctor", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 5
     assert "temporary_folder: FileNotFoundError" in done.stdout

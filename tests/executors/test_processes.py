@@ -181,6 +181,7 @@ def test_when_the_run_is_killed_its_processes_end_too(tmp_path: Path, workers: i
     assert len(members(process.pid)) >= 2 + workers  # The first, the fork server and the workers.
     process.kill()
     process.wait()
+    process.stdout.close()
     deadline = time.monotonic() + 20
     while members(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -134,7 +134,8 @@ def test_detect_looks_into_small_pictures_too(tmp_path: Path) -> None:
 
 def test_whole_never_looks(tmp_path: Path) -> None:
     shutil.copy(HOPPER, tmp_path / "a.jpg")
-    width, height = Image.open(HOPPER).size
+    with Image.open(HOPPER) as image:
+        width, height = image.size
 
     assert found(tmp_path / "a.jpg", faces=Faces.WHOLE, detector="nowhere.onnx") == [Face(0, 0, width, height)]
 

@@ -28,6 +28,9 @@ COUNT = 2000
 BUSY = "another sort or undo is at work in"
 
 
+pytestmark = pytest.mark.heavy
+
+
 def album(path: Path, count: int = COUNT) -> Path:
     """Make photos, and return their table."""
     photos = Folder(path / "photos")

@@ -112,6 +112,7 @@ def peak_kib(*arguments: object) -> int:
     return int(found.stdout)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("deed", "count"), [("plan", 80_000), ("undo", 40_000)])
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, deed: str, count: int) -> None:
     """As objects these files took 20 MB and more; what grows here is the databases' caches, until they are full."""

@@ -118,9 +118,11 @@ def test_every_picture_is_judged() -> None:
 def test_the_table_can_be_of_another_format(run: Run, faces: Folder, model: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"audit{suffix}"
     run("audit", faces.path, "--out", out, "--model", model, "--workers", 1)
-    lines = pyarrow.parquet.read_table(out).to_pylist() if suffix == ".parquet" else map(json.loads, out.open())
+    if suffix == ".parquet":
+        rows = pyarrow.parquet.read_table(out).to_pylist()
+    else:
+        rows = list(map(json.loads, out.read_text("utf-8").splitlines()))
 
-    rows = list(lines)
     assert list(rows[0])[:2] == ["file", "label"]
     assert {row["file"] for row in rows} == WRONG
 

@@ -1,0 +1,238 @@
+"""What a person sees while and after a command runs. Rich, on stderr only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.bar import Bar
+from rich.table import Table
+from rich.text import Text
+
+from labeler import progress
+from labeler.console import say, stderr
+from labeler.errors import Interrupted, printable
+from labeler.records import FAILURES, Progress, Row, Status, Tally
+
+if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
+    from labeler.drawing import Annotated
+    from labeler.pipeline import Summary
+    from labeler.profile import Profile
+    from labeler.sorting.sort import Move, Plan, Watched
+    from labeler.sources import Source
+
+_STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
+
+
+@contextmanager
+def labeling_progress(
+    form: Progress = Progress.AUTO, *, quiet: bool
+) -> Iterator[Callable[[Tally, int | None], None] | None]:
+    """Show how far the labeling is: what `pipeline.classify` calls. None where nothing is shown, and so counted."""
+    console = stderr()
+    if progress.chosen(console, form, quiet=quiet) is Progress.NONE:
+        yield None
+        return
+    with progress.shown("labeling", console, form, quiet=quiet) as meter:
+        yield partial(_show_tally, meter)
+
+
+def followed(
+    rows: Iterable[Row], total: int | None = None, form: Progress = Progress.AUTO, *, quiet: bool
+) -> Iterator[Row]:
+    """Pass rows on, and show how many files they are of."""
+    tally = Tally()
+    with labeling_progress(form, quiet=quiet) as show:
+        for row in rows:
+            tally.add(row)
+            if show:
+                show(tally, total)
+            yield row
+
+
+def _show_tally(meter: progress.Meter, tally: Tally, total: int | None) -> None:
+    reading = bool(tally.files) and tally.files == tally.resumed
+    meter.set(
+        tally.files,
+        total,
+        "reading the table" if reading else "labeling",
+        0 if reading else tally.resumed,
+        ok=tally.statuses[Status.OK],
+        no_face=tally.statuses[Status.NO_FACE],
+        failed=tally.failed,
+    )
+
+
+def show_summary(summary: Summary) -> None:
+    """Print the labels with their share, then the files by status, which add up to all that were found."""
+    console = stderr()
+    tally = summary.tally
+    found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
+    device = summary.profile.spent.device
+    title = f"{summary.out}: {found}, by the model {summary.model.name!r}{f' on {device}' if device else ''}"
+    console.print(title, markup=False, soft_wrap=True)
+    if tally.faces:
+        console.print(_labels(tally))
+    console.print(_reconciled(tally))
+    for row in tally.examples:
+        console.print(Text(f"  {row.status}: {row.file}: {row.reason}", "red"), soft_wrap=True)
+    if tally.failed > len(tally.examples):
+        console.print(f"  ... and {tally.failed - len(tally.examples):,} more: see the column `status` of the table")
+    for folder in summary.unreadable_folders:
+        console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
+    spent = summary.profile.spent
+    if spent.lost_crops:
+        lost = f"not kept: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
+        console.print(lost, markup=False, style="red", soft_wrap=True)
+    if summary.vanished:
+        named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
+        gone = f"gone since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
+        console.print(gone, markup=False, style="yellow", soft_wrap=True)
+    if summary.passed_over:
+        console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
+    if summary.source.selection:
+        console.print(_selection(summary.source), markup=False, soft_wrap=True)
+    if summary.complete_before:
+        console.print("the table was complete already; --overwrite labels everything again")
+    else:
+        made = tally.files - tally.resumed
+        rate = made / summary.profile.total_s
+        console.print(
+            f"{_count(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
+        )
+
+
+def show_profile(profile: Profile) -> None:
+    """Print where the time of a run went, over all its processes, and what held it up."""
+    console = stderr()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("", width=24)
+    longest = max(profile.stages.values()) or 1.0
+    for name, seconds in profile.stages.items():
+        table.add_row(name, f"{seconds:,.2f}", _bar(longest, seconds))
+    console.print(table)
+    console.print(
+        f"{profile.total_s:,.2f} s with {_count(profile.workers, 'worker')}, busy {profile.busy:.0%} of it; "
+        f"the first rows came after {profile.first_rows_s:,.2f} s"
+    )
+    console.print(f"bottleneck: {profile.bottleneck}", soft_wrap=True)
+
+
+def show_plan(plan: Plan, into: Path, *, as_json: bool) -> None:
+    """Print one line a move on stdout, for people or machines, and the number of moves on stderr."""
+    for move in plan:
+        target = os.path.join(into, move.target)
+        if as_json:
+            text = json.dumps(move._asdict() | {"target": target})
+        else:
+            text = printable(f"{move.mode}  {move.source}  ->  {target}  ({move.outcome})")
+        sys.stdout.write(text + "\n")  # Not by rich, which takes 100 microseconds a line.
+    say(f"{_count(len(plan), 'file')}; nothing was changed")
+
+
+def show_moves(
+    moves: Iterator[Move],
+    total: int,
+    into: Path,
+    form: Progress = Progress.AUTO,
+    *,
+    doing: str = "sorting",
+    quiet: bool,
+) -> Counter[str]:
+    """Follow moves, name those that were left or kept, and return the outcomes, counted.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    console = stderr()
+    outcomes: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
+    try:
+        for move in progress.tracked(moves, doing, console, total, form, quiet=quiet):
+            outcomes[move.outcome] += 1
+            if not move.outcome.notable:
+                folders[move.target.partition("/")[0]] += 1
+            else:
+                console.print(f"{move.source}: {move.outcome}", markup=False, style="yellow", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {_count(outcomes.total(), 'file')}; the same command continues") from None
+    if not quiet:
+        for folder, count in sorted(folders.items()):
+            console.print(f"{count:>9,}  {into / folder}", markup=False, soft_wrap=True)
+        found = " + ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+        console.print(f"{_count(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
+    return outcomes
+
+
+def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progress.AUTO, *, quiet: bool) -> int:
+    """Follow the drawing, name the files that gave no picture and return how many they are.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    console = stderr()
+    made = left = 0
+    try:
+        for one in progress.tracked(drawn, "drawing", console, None, form, quiet=quiet):
+            made += not one.reason
+            left += bool(one.reason)
+            if one.reason:
+                console.print(f"{one.file}: {one.reason}", markup=False, style="yellow", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped after {_count(made, 'picture')} in {out}") from None
+    if not quiet:
+        console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
+    return left
+
+
+def _selection(source: Source) -> str:
+    """Return how many files were selected, of how many if that is known, and by what."""
+    files = f"the first {_count(source.selected, 'file')}"
+    if source.found is not None:
+        files = f"{source.selected:,} of {_count(source.found, 'file')}"
+    return f"a selection: {files} ({source.selection})"
+
+
+def watching(form: Progress = Progress.AUTO, *, quiet: bool) -> Watched:
+    """Return what passes things on, and shows how many they are so far."""
+    return lambda items, doing: progress.tracked(items, doing, stderr(), None, form, quiet=quiet)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _labels(tally: Tally) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("label")
+    table.add_column("faces", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("", width=24)
+    ranked = tally.labels.most_common()
+    for label, count in ranked:
+        table.add_row(Text(label), f"{count:,}", f"{count / tally.faces:.1%}", _bar(ranked[0][1], count))
+    return table
+
+
+def _bar(longest: float, length: float) -> Bar | str:
+    """Return a bar, where the terminal has the characters for it."""
+    return Bar(longest, 0, length, color="cyan") if stderr().encoding.startswith("utf") else ""
+
+
+def _reconciled(tally: Tally) -> Text:
+    """Return `files found = ok + no_face + damaged + each failure`, the closing line of every run."""
+    line = Text(f"{_count(tally.files, 'file')} = ")
+    shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
+    for index, status in enumerate(shown):
+        style = "red" if status in FAILURES else _STATUS_STYLES[status]
+        line.append(" + " if index else "").append(f"{tally.statuses[status]:,} {status}", style)
+    return line
