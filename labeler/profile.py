@@ -17,7 +17,7 @@ _STAGES = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Spent:
     """Seconds that labelling some files took in one process, and what else it has to tell of it."""
 
@@ -54,7 +54,7 @@ class Spent:
         self.lost_crop = self.lost_crop or crop
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Profile:
     """Where the time of one run went. The first process discovers and writes; the workers do the rest."""
 

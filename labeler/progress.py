@@ -28,7 +28,7 @@ _NO_RATE_S = 0.2
 _STYLES = {"ok": "green", "no_face": "yellow", "failed": "red"}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Meter:
     """How far a command is. Who works sets it as often as he likes, who shows it looks at it from time to time."""
 
@@ -106,7 +106,7 @@ def chosen(console: Console, form: Progress, *, quiet: bool) -> Progress:
 def shown(doing: str, console: Console, form: Progress = Progress.AUTO, *, quiet: bool = False) -> Iterator[Meter]:
     """Show a meter inside the block."""
     form = chosen(console, form, quiet=quiet)
-    meter = Meter(doing)
+    meter = Meter(doing=doing)
     if form is Progress.BAR:
         with _Bars(*_columns(), console=console, transient=True) as bars:
             bars.add_task(doing, total=None, meter=meter)

@@ -41,7 +41,7 @@ _MOST_PIXELS = 1 << 20
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Report:
     """What was found; ``problems`` say what does not work, and the worst of them decides about the exit code."""
 
@@ -70,7 +70,7 @@ class Report:
 
 def examine() -> Report:
     """Look at everything once; the models label the picture that is packed with them."""
-    report = Report(_versions())
+    report = Report(found=_versions())
     report.found["extras"] = {name: _extra(name, packages) for name, packages in EXTRAS.items()}
     report.found["locale"] = {
         "language": locale.getlocale()[0],

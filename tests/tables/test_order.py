@@ -151,7 +151,10 @@ from labeler.tables import formats, run_record
 kind, count, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 half = count // 2
 classes, shares = tuple("abcdefgh"), (0.3, *[0.1] * 7)
-record = run_record.RunRecord("1", SCHEMA_VERSION, "m", "a", classes, str(out.parent), (), {})
+record = run_record.RunRecord(
+    version="1", schema_version=SCHEMA_VERSION, model="m", model_sha256="a", class_names=classes, root=str(out.parent),
+    inputs=(), settings={},
+)
 
 def row(name):
     return Row.of_image(name, 48, 48, "1-1").labelled(shares, classes, 0.0)
@@ -168,7 +171,7 @@ def label(names):
 order = [*range(half, count), *range(half)] if kind == "unordered" else range(count)
 formats.of(out).write(out, map(row, names(order)), record)
 run_record.write(out, record, "")
-job, tally = pipeline.Job((), out, Settings(root=str(out.parent))), Tally()
+job, tally = pipeline.Job(inputs=(), out=out, settings=Settings(root=str(out.parent))), Tally()
 agenda = pipeline.fill(job, record, names(range(count), step=1 if kind == "out of step" else 0.5), label, tally)
 assert agenda.vanished == (count // 1000 if kind == "out of step" else 0)
 assert (tally.files, tally.resumed) == (count, count - count // 1000)

@@ -57,7 +57,16 @@ class Stopped(Exception):  # noqa: N818 - as Ctrl-C, no error
 
 def record_of(out: Path) -> RunRecord:
     root = str(out.parent / "photos")
-    return RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
+    return RunRecord(
+        version="1",
+        schema_version=SCHEMA_VERSION,
+        model="m",
+        model_sha256="a" * 64,
+        class_names=NAMES,
+        root=root,
+        inputs=(root,),
+        settings={},
+    )
 
 
 def run(
@@ -72,7 +81,7 @@ def run(
             raise Stopped
 
     record = record_of(out)
-    job = pipeline.Job((record.root,), out, Settings(root=record.root), redo=redo)
+    job = pipeline.Job(inputs=(record.root,), out=out, settings=Settings(root=record.root), redo=redo)
     with suppress(Stopped):
         pipeline.fill(job, record, sorted(names, key=key), label, Tally())
 
@@ -462,7 +471,7 @@ def test_a_full_disk_stops_the_command_with_one_line_and_it_continues_when_there
     assert (stopped.returncode, stopped.stderr.count("\n")) == (5, 1)
     assert "No space left on device. Make room, then run the same command to continue" in stopped.stderr
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert list(reader.read(out)) == list(pipeline.label([folder.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([folder.path], Settings(model=str(model))))
 
 
 def test_crops_that_do_not_fit_stop_the_command_with_one_line_and_it_continues(

@@ -32,7 +32,9 @@ def mended(folder: Folder, model: Path, tmp_path: Path) -> pipeline.Job:
         folder.noise(f"{name}.jpg", seed=index)
     folder.file("b.jpg")
     folder.file("d.jpg", b"")
-    job = pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model)), workers=1, batch_size=2)
+    job = pipeline.Job(
+        inputs=(folder.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model)), workers=1, batch_size=2
+    )
     pipeline.classify(job)
     folder.noise("d.jpg", seed=3)
     return job
@@ -187,7 +189,16 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
-    record = RunRecord("1", 2, "m", "a" * 64, NAMES, str(root), (str(root),), {})
+    record = RunRecord(
+        version="1",
+        schema_version=2,
+        model="m",
+        model_sha256="a" * 64,
+        class_names=NAMES,
+        root=str(root),
+        inputs=(str(root),),
+        settings={},
+    )
     with writer.TableWriter.begin(out, record) as draft:
         draft.write(rows)
         draft.finish({})

@@ -44,8 +44,19 @@ class Place:
     ) -> None:
         """Let the pipeline label files that nobody has to read, of which the first fails, unless it is tried again."""
         folder = str(self.roots[root])
-        record = RunRecord("1", SCHEMA_VERSION, model, model * 32, CLASSES, folder, (folder,), {})
-        job = pipeline.Job((folder,), self.out, Settings(root=folder), redo=redo, overwrite=overwrite)
+        record = RunRecord(
+            version="1",
+            schema_version=SCHEMA_VERSION,
+            model=model,
+            model_sha256=model * 32,
+            class_names=CLASSES,
+            root=folder,
+            inputs=(folder,),
+            settings={},
+        )
+        job = pipeline.Job(
+            inputs=(folder,), out=self.out, settings=Settings(root=folder), redo=redo, overwrite=overwrite
+        )
 
         def label(names: Iterator[str]) -> Iterator[list[Row]]:
             for name in names:
