@@ -24,6 +24,7 @@ from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 
 def commands(command: Any, name: str = "labeler") -> Iterator[tuple[str, Any]]:
@@ -121,3 +122,33 @@ def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path
 @pytest.mark.parametrize("key", sorted({*bundle._JSON_KEYS, "name", "training_data", "licence", "created_with"}))
 def test_every_key_of_a_bundle_is_documented(key: str) -> None:
     assert f"`{key}`" in (ROOT / "docs" / "bundle.md").read_text("utf-8")
+
+
+PLACES = re.findall(r"^\| (an? [^|]+) \| `([^`]+)/`(.*) \| `([^`]+)`: (.*) \|$", CONTRIBUTING, re.M)
+
+
+def test_every_kind_of_thing_that_can_be_added_has_its_place() -> None:
+    kinds = {kind.partition(" ")[2] for kind, *_ in PLACES}
+
+    assert kinds == {
+        *("image format", "table format", "command", "export", "executor", "face detector", "model family"),
+    }
+
+
+@pytest.mark.parametrize(("kind", "folder", "note", "example", "names"), PLACES, ids=[kind for kind, *_ in PLACES])
+def test_the_place_to_add_something_and_the_example_to_follow_exist(
+    kind: str, folder: str, note: str, example: str, names: str
+) -> None:
+    defined = re.findall(r"^(?:def |class )?(\w+)", (ROOT / example).read_text("utf-8"), re.M)
+
+    assert (ROOT / folder / "__init__.py").is_file() or "made with the first" in note, kind
+    assert Path(example).parent == Path(folder) or note, kind
+    assert set(re.findall(r"`(\w+)`", names)) <= set(defined)
+    for other in re.findall(r"`([\w/]+\.py)`", names):
+        assert (ROOT / folder / other).is_file() or (ROOT / other).is_file()
+
+
+def test_every_package_has_its_line_in_the_description_of_the_layout() -> None:
+    packages = {path.parent.name for path in (ROOT / "labeler").glob("*/__init__.py")}
+
+    assert packages == set(re.findall(r"^\| `(\w+)/` \|", CONTRIBUTING, re.M))
