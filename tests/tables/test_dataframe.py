@@ -29,7 +29,7 @@ def rows() -> list[Row]:
     return [*labelled, Row("wrong.jpg").without_label(Status.UNREADABLE, "NA")]
 
 
-@pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
+@pytest.fixture(params=formats.SUFFIXES)
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
     record = RunRecord(

@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from labeler import pipeline
 from labeler.records import Face, Redo, Row, Settings, Status, Tally
-from labeler.tables import reader, run_record, writer
+from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.resume import Agenda
 from labeler.tables.run_record import RunRecord
 
@@ -48,7 +48,7 @@ def files(out: Path) -> list[str]:
     return [row.file for row in reader.read(out)]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_file_that_failed_is_redone_in_its_place(mended: pipeline.Job, suffix: str) -> None:
     job = replace(mended, out=mended.out.with_suffix(suffix))
     (Path(job.inputs[0]) / "d.jpg").write_bytes(b"")
