@@ -154,7 +154,9 @@ def _complete(settings: Settings, source: Source) -> Settings:
 
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if source.contains(folder):
-        raise LabelerError(f"{folder} lies within the photos, and crops would be found as photos; choose another")
+        raise LabelerError(
+            f"{folder} is inside the folders of photos, and crops there would be taken for photos. Choose another"
+        )
     records = (run_record.read(job.out), run_record.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
@@ -203,8 +205,8 @@ def _at_least_one(source: Source) -> Iterator[str]:
         return chain([first], names)
     if source.found:
         raise NoPicturesError(
-            f"none of {source.found:,} photos in {source.root} is selected by {source.selection}; patterns are "
-            "matched against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
+            f"none of {source.found:,} photos in {source.root} is selected by {source.selection}; patterns are matched "
+            "against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
         )
     others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
     raise NoPicturesError(f"no photos in {source.root}{others}; see `labeler classify --help` for what counts as one")

@@ -260,7 +260,7 @@ def test_files_that_were_left_behind_are_named_and_give_exit_code_one(
     ("arguments", "message"),
     [
         pytest.param([], "name a table or a folder and --into", id="nothing named"),
-        pytest.param(["--undo", "photos"], "holds no sort to undo", id="nothing to undo"),
+        pytest.param(["--undo", "photos"], "there is no sort to undo", id="nothing to undo"),
         pytest.param(["photos", "--into", "photos"], "contains the photos", id="into the photos"),
         pytest.param(["lone.csv", "--into", "sorted"], "has no run record", id="no record"),
         pytest.param(["nowhere.csv", "--into", "sorted"], "does not exist", id="no table"),
