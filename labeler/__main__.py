@@ -19,7 +19,7 @@ def main() -> None:
     streams.settle()
     use_utf8()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where Ctrl-C is to be ignored.
-        signal.signal(signal.SIGINT, _stop)  # Until a command runs, which has more to say; see `boundary`.
+        signal.signal(signal.SIGINT, _stop)  # Until a command runs, which has more to say; see `cli.error_handler`.
     if will_label(sys.argv[1:]):
         from labeler import native_output  # Deferred, as all that takes time: Ctrl-C ends it at once.
         from labeler.executors import fork_server

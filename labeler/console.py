@@ -1,4 +1,4 @@
-"""The console on stderr that messages are printed on."""
+"""The console on stderr, for messages to people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 
 def stderr(*, quiet: bool = False) -> Console:
-    """Return a console on stderr; 100 columns where there is no terminal to ask."""
+    """Return a console on stderr; without a terminal, it has 100 columns."""
     console = Console(stderr=True, highlight=False, quiet=quiet)
     return console if console.is_terminal else Console(stderr=True, highlight=False, width=100, quiet=quiet)
 

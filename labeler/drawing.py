@@ -1,4 +1,4 @@
-"""Pictures with the boxes, labels and scores of a table drawn on them, for a look or a slide."""
+"""Draw the bounding boxes, labels and scores of a table on its photos, for review or a slide."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
 
 PALETTE = ("#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#0072B2", "#E69F00")
-"""Okabe and Ito's colours, which colour-blind people can tell apart; a class has the one of its place."""
+"""The colours of Okabe and Ito, which colour-blind people can tell apart; a class has the colour at its index."""
 
 GRAY = "#BBBBBB"
-"""For what is no class: `uncertain`, and notes."""
+"""Colour of `uncertain` and of notes, which are no classes."""
 
 _FACE_SIDE, _LONGER_SIDE = 96, 480
-"""A picture is enlarged, where there is room, until its typical face and its longer side have so many pixels."""
+"""Sides in pixels up to which the median face and the image are enlarged, where there is room."""
 
 _CAPTIONED_SIDE, _CROWDED_SIDE = 40, 48
-"""Smaller faces have a box only, and the picture a legend: captions would hide their neighbours. Where the typical
-face is smaller than the second, captions are for faces of twice the first: a few in a crowd would look like chance."""
+"""Lower limit in pixels on faces with a caption: captions of smaller faces would hide their neighbours, so the image
+gets a legend instead. The limit doubles where the median face is below the second side: a few captions in a crowd would
+look like chance."""
 
 _LEGEND_SHARE = 1 / 25
 _SHADE, _DARK = (0, 0, 0, 150), frozenset({"#0072B2"})
@@ -43,7 +44,7 @@ class Annotated(NamedTuple):
 
     file: str
     target: str = ""
-    """The picture made, relative to the output folder, with forward slashes; empty when there is none."""
+    """Name of the drawing relative to the output folder, with forward slashes; empty when there is none."""
     reason: str = ""
     """Why there is none."""
 
@@ -51,13 +52,13 @@ class Annotated(NamedTuple):
 def annotate(
     rows: Iterable[Row], class_names: Sequence[str], settings: Settings, out: Path, longer_side: int = 1600
 ) -> Iterator[Annotated]:
-    """Draw one picture for each file of a table (adjacent rows), in order; what is not consumed is not drawn.
+    """Draw each file of a table (adjacent rows), in order and lazily; yield what became of it.
 
-    Of the settings, `root` says where the files are and `max_pixels` how large they may be. Nothing is overwritten.
+    Of the settings, `root` says where the files are and `max_pixels` how large they may be. No file is overwritten.
 
     Raises:
         LabelerError: ``out`` is not empty.
-        OutputError: a picture cannot be written.
+        OutputError: a drawing cannot be written.
     """
     atomic.open_empty(out, "output folder", "choose a new folder, or empty it first")
     colours = dict(zip(class_names, cycle(PALETTE), strict=False))
@@ -70,29 +71,29 @@ def _annotated(
 ) -> Annotated:
     row = rows[0]
     if row.failed:
-        return Annotated(row.file, reason=f"{row.status}: {row.reason}")
+        return Annotated(file=row.file, reason=f"{row.status}: {row.reason}")
     try:
         picture, _ = read(storage.at(settings.root), row.file, 1, longer, settings.max_pixels)
     except ImageError as exc:
-        return Annotated(row.file, reason=f"{exc.status}: {exc.reason}")
+        return Annotated(file=row.file, reason=f"{exc.status}: {exc.reason}")
     target = _target(row.file, settings.root)
     problem = _write(_drawn(picture, rows, colours, longer), os.path.join(out, target))
-    return Annotated(row.file, reason=problem) if problem else Annotated(row.file, target)
+    return Annotated(file=row.file, reason=problem) if problem else Annotated(file=row.file, target=target)
 
 
 def _target(file: str, root: str) -> str:
-    """Return the name of a file's picture, which stays below the output folder whatever the table says."""
+    """Return the name of a file's drawing, which stays below the output folder whatever the table says."""
     path, folder = PurePath(file), os.path.abspath(root)
     below = path.relative_to(folder if path.is_relative_to(folder) else path.anchor)
     return "/".join(part for part in below.parts if part != "..") + _SUFFIX
 
 
 def _write(image: Image.Image, target: str) -> str:
-    """Write a picture beside its place, then put it there; return why that name is impossible, if it is."""
+    """Write a drawing beside its place, then rename it; return why the name is impossible, if it is."""
     part = transfer.unfinished(target)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        image.save(part, "JPEG", quality=90, subsampling=0)  # Thin coloured lines need their colour in full.
+        image.save(part, "JPEG", quality=90, subsampling=0)  # Chroma subsampling would blur thin coloured lines.
         transfer.rename(part, target)
     except OSError as exc:
         problem = f"cannot write {target}: {exc.strerror or exc}"
@@ -105,7 +106,7 @@ def _write(image: Image.Image, target: str) -> str:
 
 
 def _drawn(picture: Picture, rows: Sequence[Row], colours: Mapping[str, str], longer_side: int) -> Image.Image:
-    """Return the picture with a box for each face, and a caption or, for small ones, a legend below the picture."""
+    """Return the image with a box for each face, and a caption or, for small faces, a legend below the image."""
     faces = [(row, colours.get(row.label, GRAY)) for row in rows if row.face is not None]
     sides = [max(row.width or 0, row.height or 0, 1) for row, _ in faces]
     scale, least = _layout(picture, sides, longer_side)
@@ -122,7 +123,7 @@ def _drawn(picture: Picture, rows: Sequence[Row], colours: Mapping[str, str], lo
 
 
 def _layout(picture: Picture, sides: Sequence[float], longer_side: int) -> tuple[float, float]:
-    """Return the scale of the output, and the side in full-size pixels from which on faces have a caption."""
+    """Return the scale of the output, and the smallest side, in full-size pixels, of faces with a caption."""
     longer = max(picture.width, picture.height)
     typical = median(sides or [longer])
     scale = min(longer_side / longer, max(1.0, _FACE_SIDE / typical, _LONGER_SIDE / longer))
@@ -133,7 +134,7 @@ def _layout(picture: Picture, sides: Sequence[float], longer_side: int) -> tuple
 
 
 def _with_legend(image: Image.Image, faces: Iterable[tuple[Row, str]]) -> Image.Image:
-    """Return the picture with a strip below it that says how many faces have which label, in the label's colour."""
+    """Return the image with a legend below it: the number of faces of each label, in the label's colour."""
     strip, height = int(max(image.size) * _LEGEND_SHARE), round(max(image.width * _LEGEND_SHARE / 2, 19))
     sheet = _Sheet(Image.new("RGB", (image.width, image.height + strip), "#202020"))
     sheet.image.paste(image)
@@ -144,7 +145,7 @@ def _with_legend(image: Image.Image, faces: Iterable[tuple[Row, str]]) -> Image.
 
 
 class _Box(NamedTuple):
-    """Pixels of the output, the last ones included."""
+    """A rectangle in pixels of the output; `right` and `bottom` are inclusive."""
 
     left: int
     top: int
@@ -157,7 +158,7 @@ class _Box(NamedTuple):
 
 
 class _Sheet:
-    """A picture at its output size, being drawn on."""
+    """An image at its output size, and the rectangles that are taken."""
 
     def __init__(self, image: Image.Image) -> None:
         self.image = image
@@ -165,7 +166,7 @@ class _Sheet:
         self._taken: list[_Box] = []
 
     def box(self, row: Row, scale: float, colour: str) -> _Box:
-        """Draw a face's box around it, within the picture."""
+        """Draw the bounding box of a face, clipped to the image."""
         x, y, width, height = (scale * (value or 0) for value in (row.x, row.y, row.width, row.height))
         line = min(max(round(max(width, height) / 50), 2), 4)
         edges = (x - line, y - line, x + width + line - 1, y + height + line - 1)
@@ -176,7 +177,7 @@ class _Sheet:
         return box
 
     def plate(self, text: str, colour: str, height: int, box: _Box) -> _Box:
-        """Write a text on a field of colour at the corner of a box where it hides least, preferably above the box."""
+        """Write a text on a coloured plate at the corner of a box where it overlaps least, preferably above."""
         font = ImageFont.load_default(0.7 * height)
         width = round(font.getlength(text) + 0.6 * height)
         tops = (box.top - height, box.bottom + 1, box.top, box.bottom + 1 - height)

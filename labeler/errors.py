@@ -1,4 +1,4 @@
-"""The errors a user can meet, each with the exit code of the command it stops."""
+"""The expected errors, each with the exit code of the command that it stops."""
 
 from __future__ import annotations
 
@@ -8,71 +8,69 @@ from contextlib import contextmanager
 
 
 class LabelerError(Exception):
-    """Stop the run with one clear line. The base of all: a wrong use of a command or an option."""
+    """An expected error, shown as one line. The base class: wrong use of a command or an option."""
 
     exit_code = 2
     kind = "usage"
-    """The word for it in what `--json` prints."""
+    """Its name in the output of `--json`."""
 
 
 class NoPicturesError(LabelerError):
-    """Nothing to do: no picture was found where the user pointed."""
+    """No photo was found in the inputs."""
 
     exit_code = 3
     kind = "no_pictures"
 
 
 class ModelError(LabelerError):
-    """The model is missing, broken, or does not say what its classes are."""
+    """The model is missing, damaged, or has no class names."""
 
     exit_code = 4
     kind = "model"
 
 
 class OutputError(LabelerError):
-    """What was asked for cannot be written, for example because the disk is full."""
+    """The output cannot be written, for example because the disk is full."""
 
     exit_code = 5
     kind = "output"
 
 
 class InputGoneError(LabelerError):
-    """A folder of pictures went away while it was read, for example because its disk was pulled."""
+    """An input folder went away while it was read, for example because its disk was unplugged."""
 
     exit_code = 6
 
 
-class Interrupted(LabelerError):  # noqa: N818 - a wish of the user, not an error
+class Interrupted(LabelerError):  # noqa: N818 - the user's wish, not an error
     """The user stopped the run; it can be continued."""
 
     exit_code = 130
     kind = "interrupted"
 
 
-class NoReader(LabelerError):  # noqa: N818 - as when `head` has seen enough, no error
-    """Who was to read what is printed has gone; shells say so with 128 + SIGPIPE."""
+class NoReader(LabelerError):  # noqa: N818 - no error, as when `head` has read enough
+    """The reader of stdout has closed the pipe. The exit code is that of shells, 128 + SIGPIPE."""
 
     exit_code = 141
     kind = "no_reader"
 
 
 def printable(text: str) -> str:
-    """Return a text in one line, and with nothing that a terminal would obey: such characters as their escapes."""
-    if text.isprintable():
-        return text
+    """Escape line breaks and control characters, so that a text is one line and a terminal obeys none of it."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def one_line(foreign: object) -> str:
-    """Return what an exception of a foreign library says, or any text that is not ours, short and `printable`."""
+    """Return the first line of a foreign exception or text, at most 300 characters, `printable`."""
     return printable(str(foreign).strip().partition("\n")[0][:300])
 
 
 @contextmanager
 def needs(extra: str, *modules: str) -> Iterator[None]:
-    """Say which extra to install when importing one of ``modules`` fails inside the block.
+    """Turn a failed import of one of ``modules`` inside the block into an error that names the extra to install.
 
     Raises:
         LabelerError: one of ``modules`` is not installed.

@@ -61,12 +61,12 @@ class Job:
     """Files per batch; 0 for what takes about `BATCH_S`."""
     overwrite: bool = False
     all_files: bool = False
-    """Whether files count that are not named like pictures."""
+    """Whether files count whose suffix is not that of an image."""
     device: Device = Device.AUTO
     redo: frozenset[Redo] = frozenset()
     """Which files of the table are labelled again; an unfinished table is completed before."""
     selection: Selection = field(default_factory=Selection)
-    """Which of the pictures are labelled now; what else stands in the table stays."""
+    """Which photos are labelled in this run; other rows of the table stay."""
     executor: Executor[Labelled] | None = None
     """Where the batches are labelled; None for ``workers`` supervised processes."""
 
@@ -82,7 +82,7 @@ class Summary:
     complete_before: bool
     """Whether the table was complete already and nothing had to be done."""
     passed_over: int
-    """Files that do not look like pictures by their name."""
+    """Number of files whose suffix is not that of an image."""
     unreadable_folders: tuple[str, ...]
     vanished: int
     """Files in the table that are no more."""
@@ -129,24 +129,24 @@ def label(
     device: Device = Device.AUTO,
     vary: Vary | None = None,
 ) -> Iterator[Row]:
-    """Yield the rows of every picture in some folders and files, in the order of `Source`.
+    """Yield the rows of every photo in some folders and files, in the order of `Source`.
 
     One worker is this process; for more, and for ``batch_size``, see `Job`, for ``vary`` `labeling.Looker`.
 
     Raises:
-        NoPicturesError: there is no picture.
+        NoPicturesError: there is no photo.
         ModelError: the model cannot be used.
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
     labeler = partial(_labeler, _complete(settings, source), device, vary)
     executor: Executor[Labelled] = InProcess() if workers == 1 else _processes(workers)
-    profile = Profile(executor.workers)
+    profile = Profile(workers=executor.workers)
     yield from chain.from_iterable(_labelled(source, names, labeler, executor, batch_size, profile))
 
 
 def classify(job: Job, progress: Progress | None = None) -> Summary:
-    """Write the table of the pictures in some folders and files; continue it where it stands unfinished.
+    """Write the table of the photos in some folders and files; continue it if it is unfinished.
 
     Raises:
         Interrupted: Ctrl-C; what is done is kept.
@@ -170,7 +170,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     if job.settings.save_crops:
         _check_crops(job.settings.save_crops, source, job)
     executor = job.executor or _processes(job.workers)
-    profile = Profile(executor.workers)
+    profile = Profile(workers=executor.workers)
     labeler = partial(_labeler, job.settings, job.device)
     label = partial(_labelled, source, labeler=labeler, executor=executor, batch_size=job.batch_size, profile=profile)
     tally = Tally()
@@ -210,7 +210,7 @@ def fill(
     Raises:
         LabelerError: the table cannot be continued, or cannot be written.
     """
-    profile = profile or Profile(1)
+    profile = profile or Profile(workers=1)
     with TableWriter.begin(job.out, record, job.redo, overwrite=job.overwrite) as table:
         told(tally)
         agenda = Agenda(job.settings, table.record.redo or (), tally, partial(told, tally))
@@ -234,7 +234,9 @@ def _complete(settings: Settings, source: Source) -> Settings:
 
 def _check_crops(folder: str, source: Source, job: Job) -> None:
     if source.contains(folder):
-        raise LabelerError(f"{folder} lies within the pictures, and crops would be found as pictures; choose another")
+        raise LabelerError(
+            f"{folder} is inside the folders of photos, and crops there would be taken for photos. Choose another"
+        )
     records = (run_record.read(job.out), run_record.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
@@ -308,11 +310,11 @@ def _at_least_one(source: Source) -> Iterator[str]:
         return chain([first], names)
     if source.found:
         raise NoPicturesError(
-            f"none of {source.found:,} pictures in {source.root} is selected by {source.selection}; patterns are "
-            "matched against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
+            f"none of {source.found:,} photos in {source.root} is selected by {source.selection}; patterns are matched "
+            "against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
         )
     others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
-    raise NoPicturesError(f"no pictures in {source.root}{others}; see `labeler classify --help` for what counts as one")
+    raise NoPicturesError(f"no photos in {source.root}{others}; see `labeler classify --help` for what counts as one")
 
 
 def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:

@@ -1,4 +1,4 @@
-"""Where the time of a run went. `Spent` is what crosses processes."""
+"""The time of each stage of a run, and its bottleneck. Workers send a `Spent` with each batch."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _WAITING_SHARE = 0.25
-"""A worker that waits for more than so much of its time is held up by the disk, or by others on its core."""
+"""Share of a worker's time, spent on waiting for the disk or a free core, above which that is the bottleneck."""
 
 _STAGES = {
     "discover": "listing the folders",
-    "decode": "reading and decoding the pictures",
-    "faces": "finding and cutting out the faces",
+    "decode": "reading and decoding the photos",
+    "faces": "detecting and cropping the faces",
     "predict": "running the network",
     "write": "writing the table",
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Spent:
-    """Seconds that labelling some files took in one process, and what else it has to tell of it."""
+    """Seconds that one process spent on labelling some files, the device, and the crops that it could not save."""
 
     decode_s: float = 0.0
     """Reading and decoding."""
     faces_s: float = 0.0
-    """Finding the faces and cutting them out."""
+    """Detecting and cropping faces."""
     predict_s: float = 0.0
     whole_s: float = 0.0
-    """All of it, with what belongs to no stage, such as loading the models."""
+    """Wall-clock time, with what belongs to no stage, such as loading the models."""
     cpu_s: float = 0.0
-    """How much of `whole_s` the processor worked for this process; the rest it waited."""
+    """Processor time of this process within `whole_s`; the rest is waiting."""
     device: str = ""
-    """What the networks ran on."""
+    """The device that the networks ran on."""
     lost_crops: int = 0
-    """Crops that could not be kept, for the disk refuses their names."""
+    """Number of crops that were not saved, because the disk refuses their names."""
     lost_crop: str = ""
     """The first of them, and why."""
 
     def add(self, other: Spent) -> None:
-        """Count what another batch took."""
+        """Add the seconds of another batch."""
         self.decode_s += other.decode_s
         self.faces_s += other.faces_s
         self.predict_s += other.predict_s
@@ -49,27 +49,27 @@ class Spent:
         self.lost_crop = self.lost_crop or other.lost_crop
 
     def note_lost(self, crop: str) -> None:
-        """Count a crop that could not be kept; nothing where there is none."""
+        """Count a crop that was not saved; an empty text is none."""
         self.lost_crops += bool(crop)
         self.lost_crop = self.lost_crop or crop
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Profile:
-    """Where the time of one run went. The first process discovers and writes; the workers do the rest."""
+    """The time of one run by stage. The first process discovers and writes; the workers do the rest."""
 
     workers: int = 1
     total_s: float = 0.0
     first_rows_s: float = 0.0
-    """From the begin of the run to the first rows: the workers' start, the loading of the models."""
+    """Seconds until the first rows: starting the workers, loading the models."""
     discover_s: float = 0.0
     write_s: float = 0.0
     spent: Spent = field(default_factory=Spent)
-    """By all workers together."""
+    """Sum over all workers."""
 
     @property
     def stages(self) -> dict[str, float]:
-        """Return the seconds by stage, over all processes; what the workers do besides is `other`."""
+        """Return the seconds of each stage, summed over all processes; `other` is the rest of the workers' time."""
         spent = self.spent
         known = spent.decode_s + spent.faces_s + spent.predict_s
         return {
@@ -83,15 +83,15 @@ class Profile:
 
     @property
     def busy(self) -> float:
-        """Return the share of the run that its workers were at work or waited for the disk, 0 to 1."""
+        """Return the share of the run, 0 to 1, in which its workers worked or waited for the disk."""
         return min(self.spent.whole_s / max(self.total_s * self.workers, 1e-9), 1.0)
 
     @property
     def bottleneck(self) -> str:
-        """Say in one sentence what the run's time was most spent on, and what would help."""
+        """Describe in one sentence what took most of the time, and what would help."""
         own_s = self.discover_s + self.write_s
         if self.first_rows_s > self.total_s / 2:
-            return "starting up took most of the time: more pictures in one run, not more workers, make it pay"
+            return "starting up took most of the time: label more photos in one run; more workers would not help"
         if own_s > self.spent.whole_s / self.workers:
             slowest = "discover" if self.discover_s > self.write_s else "write"
             return f"the first process: {_STAGES[slowest]}; more workers would not help"

@@ -1,4 +1,4 @@
-"""How far a command is: a bar for a person, a log where there is no terminal, JSON for machines. On stderr only."""
+"""The progress of a command, on stderr: a bar on a terminal, else a log, or JSON for machines."""
 
 from __future__ import annotations
 
@@ -20,59 +20,59 @@ from labeler.records import Progress
 Item = TypeVar("Item")
 
 FIRST_S, LOG_S, JSON_S = 0.5, 10.0, 1.0
-"""Seconds until the first line at the latest, and from one line to the next: of a log, of JSON."""
+"""Seconds until the first line at the latest, between lines of a log, and between objects of JSON."""
 
 _NO_RATE_S = 0.2
-"""After less than so many seconds no rate is told."""
+"""Seconds before which no rate is shown: it would be noise."""
 
 _STYLES = {"ok": "green", "no_face": "yellow", "failed": "red"}
 
 
 @dataclass(eq=False)
 class Meter:
-    """How far a command is. Who works sets it as often as he likes, who shows it looks at it from time to time."""
+    """The state of a command. The worker sets it as often as it likes, the display samples it at intervals."""
 
     doing: str
     done: int = 0
     total: int | None = None
     before: int = 0
-    """How many of `done` were done by an earlier run, and say nothing of this one's speed."""
+    """Number of items in `done` that an earlier run did; they do not count for the rate."""
     counts: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
     began: float = field(default_factory=time.monotonic)
     begun: threading.Event = field(default_factory=threading.Event)
-    """Whether there is something to tell."""
+    """Set as soon as there is something to show."""
 
     def set(self, done: int, total: int | None = None, doing: str = "", before: int = 0, **counts: int) -> None:
-        """Say how far it is, and how many came to what; the clock begins anew with something else to do."""
+        """Set the state, and the number of items per outcome; another activity restarts the clock."""
         if doing and doing != self.doing:
             self.began, self.doing = time.monotonic(), doing
         self.done, self.total, self.before, self.counts = done, total, before, counts
-        if not self.begun.is_set():  # Setting it takes a lock.
+        if not self.begun.is_set():  # Setting an event takes a lock.
             self.begun.set()
 
     def restart(self, doing: str, total: int, note: str = "") -> None:
-        """Begin with something else."""
+        """Begin another activity."""
         self.note = note
         self.set(0, total, doing)
 
     @property
     def elapsed_s(self) -> float:
-        """Return the seconds since it began."""
+        """Return the seconds since the activity began."""
         return time.monotonic() - self.began
 
     @property
     def per_second(self) -> float:
-        """Return how many this run does in a second."""
+        """Return the number of items per second in this run."""
         return (self.done - self.before) / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
     def left_s(self) -> float | None:
-        """Return how many seconds are left at this speed, if that can be known."""
+        """Return the seconds left at this rate; None while the total or the rate is unknown."""
         return (self.total - self.done) / self.per_second if self.total and self.per_second else None
 
     def line(self) -> str:
-        """Return a line for a log."""
+        """Return the state as a line of a log."""
         if not self.done:
             return f"{self.doing} ..."
         total = "" if self.total is None else f"/{self.total:,}"
@@ -83,7 +83,7 @@ class Meter:
         return f"{self.doing}: {self.done:,}{total}{rate}{left}{counts}{note}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the object for a machine."""
+        """Return the state as a JSON object."""
         return {
             "progress": self.doing,
             "done": self.done,
@@ -96,7 +96,7 @@ class Meter:
 
 
 def chosen(console: Console, form: Progress, *, quiet: bool) -> Progress:
-    """Return how progress is shown. The one place that decides between a bar, a log, JSON and nothing."""
+    """Return the form in which progress is shown: the only place that resolves `AUTO`."""
     if form is not Progress.AUTO:
         return form
     return Progress.NONE if quiet else Progress.BAR if console.is_terminal else Progress.LOG
@@ -104,7 +104,7 @@ def chosen(console: Console, form: Progress, *, quiet: bool) -> Progress:
 
 @contextmanager
 def shown(doing: str, console: Console, form: Progress = Progress.AUTO, *, quiet: bool = False) -> Iterator[Meter]:
-    """Show a meter inside the block."""
+    """Yield a meter that is shown inside the block."""
     form = chosen(console, form, quiet=quiet)
     meter = Meter(doing)
     if form is Progress.BAR:
@@ -127,7 +127,7 @@ def tracked(
     *,
     quiet: bool = False,
 ) -> Iterator[Item]:
-    """Pass items on and show how many there were."""
+    """Yield the items, and show how many there were."""
     with shown(doing, console, form, quiet=quiet) as meter:
         meter.total = total
         for done, item in enumerate(items, 1):
@@ -137,9 +137,9 @@ def tracked(
 
 @contextmanager
 def _lines(meter: Meter, console: Console, *, as_json: bool) -> Iterator[None]:
-    """Print a line within a second, then at intervals; for a machine the last state, too.
+    """Print a line within a second, then at intervals; with JSON, the last state, too.
 
-    What fails before it has begun prints nothing, so that its error stands alone.
+    Nothing is printed when the block fails before the first item, so that its error stands alone.
     """
     ended = threading.Event()
     told: list[str] = []
@@ -168,10 +168,10 @@ def _lines(meter: Meter, console: Console, *, as_json: bool) -> Iterator[None]:
 
 
 class _Bars(Bars):
-    """A bar that looks at its meter whenever it is drawn."""
+    """A bar that samples its meter whenever it is drawn."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Return what is drawn, of the moment."""
+        """Return the bars for the current state."""
         for task in self.tasks:
             meter: Meter = task.fields["meter"]
             task.description, task.completed, task.total = meter.doing, meter.done, meter.total
@@ -179,13 +179,13 @@ class _Bars(Bars):
 
 
 class _Figures(TextColumn):
-    """What is done in a second, what time is left, and what it came to."""
+    """Rate, time left, and number of items per outcome."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        """Return the text, of the moment."""
+        """Return the text for the current state."""
         meter: Meter = task.fields["meter"]
         text = Text(f"{meter.per_second:,.0f}/s")
         if meter.left_s:

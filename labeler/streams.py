@@ -1,4 +1,4 @@
-"""The standard streams: always open, able to print any name, and of stderr no failure ever ends a command."""
+"""The standard streams: always open and able to print any name; a failure of stderr never ends a command."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from labeler.errors import NoReader, OutputError
 
 
 def settle() -> None:
-    """Open the standard streams that are closed, and replace stdout and stderr by ones that fail as they should.
+    """Open the standard streams that are closed, and replace stdout and stderr by streams with defined failures.
 
-    A descriptor that is closed would be given to the next file that is opened, and what native code prints would go
-    into it. Characters that an encoding does not have are printed as escapes.
+    The next file that is opened would get the descriptor of a closed stream, and native code would print into it.
+    Characters that the encoding lacks are printed as escapes.
     """
     for descriptor in range(3):
         _open_if_closed(descriptor)
@@ -28,15 +28,15 @@ def settle() -> None:
 
 
 def messages(descriptor: int, like: TextIO | None, *, closefd: bool = True) -> TextIO:
-    """Return a text stream that drops what cannot be written, with the encoding of another stream."""
+    """Return a text stream with the encoding of another stream; it drops what cannot be written."""
     return _text(_Messages(descriptor, "w", closefd=closefd), like)
 
 
 class _Messages(io.FileIO):
-    """What a person reads on the way: a full disk or a reader that has gone is no reason to stop."""
+    """The stream of messages: a full disk or a closed pipe is no reason to stop."""
 
     def write(self, content: bytes) -> int:  # type: ignore[override]
-        """Write bytes, or drop them."""
+        """Write bytes, or drop them when that fails."""
         try:
             return super().write(content)
         except OSError:
@@ -44,7 +44,7 @@ class _Messages(io.FileIO):
 
 
 class _Results(io.FileIO):
-    """What was asked for: the first failure to write it is an error, and what comes after is dropped."""
+    """The stream of results: the first failure is an error, and later writes are dropped."""
 
     _failed = False
 
@@ -52,10 +52,10 @@ class _Results(io.FileIO):
         """Write bytes.
 
         Raises:
-            NoReader: the pipe is closed at its other end.
-            OutputError: they cannot be written.
+            NoReader: the reader has closed the pipe.
+            OutputError: the bytes cannot be written.
         """
-        if self._failed:  # The stream tries again what is in its buffer, at the latest when Python ends.
+        if self._failed:  # The buffer is written again, at the latest when Python exits.
             return len(content)
         try:
             return super().write(content)

@@ -99,7 +99,8 @@ def test_an_image_may_not_be_larger_than_the_limit(folder: Folder) -> None:
     path = folder.picture("a.png", side=50)
     small = Labeler("documented", Settings(root="", max_pixels=1_000))
 
-    assert [found.status for found in small([path, Image.open(path)])] == [Status.TOO_LARGE] * 2
+    with Image.open(path) as image:
+        assert [found.status for found in small([path, image])] == [Status.TOO_LARGE] * 2
 
 
 @pytest.mark.parametrize("one", ["a.jpg", Path("a.jpg"), b"", Image.new("RGB", (9, 9)), np.zeros((9, 9, 3), np.uint8)])

@@ -212,7 +212,7 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
 
 def test_no_pictures_is_an_error_of_its_own(folder: Folder, model: Path, tmp_path: Path) -> None:
     folder.file("notes.txt")
-    with pytest.raises(NoPicturesError, match=r"no pictures in .*1 other files"):
+    with pytest.raises(NoPicturesError, match=r"no photos in .*1 other files"):
         pipeline.classify(job(folder, tmp_path / "t.csv", model))
 
 

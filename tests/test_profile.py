@@ -43,6 +43,6 @@ def test_the_bottleneck_is_what_would_have_to_be_faster(found: Profile, says: st
 def test_what_batches_took_adds_up() -> None:
     spent = Spent(device="cpu")
     for _ in range(3):
-        spent.add(Spent(1, 2, 3, 7, 5, "cpu"))
+        spent.add(Spent(decode_s=1, faces_s=2, predict_s=3, whole_s=7, cpu_s=5, device="cpu"))
 
-    assert spent == Spent(3, 6, 9, 21, 15, "cpu")
+    assert spent == Spent(decode_s=3, faces_s=6, predict_s=9, whole_s=21, cpu_s=15, device="cpu")

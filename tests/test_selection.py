@@ -310,7 +310,7 @@ def test_a_pattern_that_matches_nothing_is_an_error_that_says_how_patterns_work(
 ) -> None:
     done = run("classify", mixed.path, "--out", tmp_path / "t.csv", "--model", model, "--include", "*.jpg")
 
-    assert (done.exit_code, "none of 40 pictures" in done.stderr, "'**/*.jpg' anywhere" in done.stderr) == (
+    assert (done.exit_code, "none of 40 photos" in done.stderr, "'**/*.jpg' anywhere" in done.stderr) == (
         3,
         True,
         True,

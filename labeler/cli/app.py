@@ -1,4 +1,4 @@
-"""The command line: every command, and what all have in common. A command parses, makes one call and prints."""
+"""The command line: all commands, and what they have in common. A command parses, makes one call and prints."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_
 @app.callback()
 def root(_version: Version = False) -> None:
     """Point it at folders of photos, get a table of emotion labels you can trust."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # What is documented, whatever else this user's Keras is set to.
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # Documented; it overrides the user's Keras configuration.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def main() -> None:
-    """Run the `labeler` command; a bug exits with 70, so that no script takes it for a finished run."""
+    """Run the `labeler` command. A bug exits with 70, so that a script does not take it for a finished run."""
     try:
         app()
     except Exception as exc:  # noqa: BLE001 - the last line of defence

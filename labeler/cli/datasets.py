@@ -1,4 +1,4 @@
-"""The commands for training data: train, evaluate, audit."""
+"""The commands for labelled data sets: train, evaluate, audit."""
 
 from __future__ import annotations
 
@@ -33,26 +33,30 @@ from labeler.records import Progress
 
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: new, or empty.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: a new or an empty one.")],
     labels: Labels = None,
     classes: Classes = "",
     group_by: GroupBy = "",
-    val: Annotated[Path | None, typer.Option("--val", help="A directory like DATA to validate with.")] = None,
-    val_split: Annotated[float, typer.Option("--val-split", help="Else this share of DATA, class by class.")] = 0.2,
+    val: Annotated[Path | None, typer.Option("--val", help="A folder like DATA for validation.")] = None,
+    val_split: Annotated[
+        float, typer.Option("--val-split", help="Without --val: the share of DATA for validation, stratified.")
+    ] = 0.2,
     arch: Architecture = None,
     start: Start = None,
     epochs: Epochs = None,
     patience: Patience = None,
     batch_size: Annotated[
         int | None,
-        typer.Option("--batch-size", help="Pictures per step.", show_default="32; 128 with default, unless --from"),
+        typer.Option("--batch-size", help="Images per step.", show_default="32; 128 with default, unless --from"),
     ] = None,
     learning_rate: LearningRate = None,
     augment: Augment = None,
     balance: Annotated[
-        float, typer.Option("--balance", help="0: every picture counts the same; 1: every class; or between.")
+        float, typer.Option("--balance", help="Class weights: 0 none, 1 equal weight for every class, or between.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option("--seed", help="Decides the split, the first weights and the order.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Random seed of the split, the initial weights and the order.")
+    ] = 0,
     workers: Workers = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
     progress: ProgressOption = Progress.AUTO,
@@ -61,11 +65,11 @@ def train(
     """Train a network on folders of faces and export it as a bundle that classify can use.
 
     The run directory gets best_model.keras, model.onnx, history.csv, metrics.json, curves.png and confusion.png.
-    Ctrl-C stops after the batch and keeps the best network. Copies and near copies of one picture are never on both
-    sides of the split. --workers is for reading the pictures. Needs the extra `train`.
+    Ctrl-C stops after the current batch and keeps the best network. Copies and near copies of a photo are never on
+    both sides of the split. --workers is the number of processes that read photos. Needs the extra `train`.
 
-    With --from, training goes on from a trained model: a few hundred corrected pictures adapt it in minutes. Classes it
-    knows by name are kept, others are new; what it was worth before is printed too.
+    --from fine-tunes a trained model: a few hundred corrected photos adapt it in minutes. Classes of the same name keep
+    their weights, other classes are new; the accuracy before and after is printed.
 
     Examples: labeler train ./faces --out runs/first |
     labeler train ./photos --labels corrected.csv --from runs/first --out runs/adapted
@@ -110,28 +114,31 @@ def evaluate(
     labels: Labels = None,
     classes: Classes = "",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write metrics.json and the three drawings there.")
+        Path | None, typer.Option("--out", "-o", help="Write metrics.json and three charts into this folder.")
     ] = None,
     wanted_accuracy: Annotated[
-        float | None, typer.Option("--wanted-accuracy", min=0, max=1, help="Suggest the --threshold that gives it.")
+        float | None,
+        typer.Option("--wanted-accuracy", min=0, max=1, help="Suggest the --threshold with this accuracy."),
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Judge colour casts, rotation, shifts and compression, too.")
+        bool,
+        typer.Option(
+            "--robustness", help="Measure the accuracy under perturbations, too: colour cast, rotation, shift, JPEG."
+        ),
     ] = False,
     without_copies_of: Annotated[
-        Path | None, typer.Option("--without-copies-of", help="Leave out pictures pixel-identical to one in there.")
+        Path | None, typer.Option("--without-copies-of", help="Leave out photos that are pixel-identical to one there.")
     ] = None,
     workers: Workers = 0,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Compare a model with labelled pictures: accuracy, macro-F1, calibration, per class, confusion matrix.
+    """Compare a model with labelled photos: accuracy, macro-F1, calibration, figures per class, confusion matrix.
 
-    The truth is the folders that the pictures stand in, or a table of labels or votes; it and the model's classes are
-    compared by name, in whatever order. Files that failed or are damaged are left out and counted. --out draws the
-    confusion matrix, whether scores are as often right as they say, and what thresholds keep. Needs the extra
-    `evaluate`.
+    The ground truth is the class folder of each photo, or a table of labels or votes. It is compared with the model's
+    classes by name, whatever their order. Files that failed or are damaged are left out and counted. --out draws the
+    confusion matrix, the reliability diagram, and accuracy and coverage by threshold. Needs the extra `evaluate`.
 
     Example: labeler evaluate ./test --model runs/first --wanted-accuracy 0.95 --out report
     """
@@ -173,7 +180,7 @@ def audit(
     labels: Labels = None,
     classes: Classes = "",
     model: ModelOption = "",
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Each of so many parts is judged by the others.")] = 5,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
     workers: Workers = 0,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
@@ -181,9 +188,9 @@ def audit(
 ) -> None:
     """Find probably wrong labels, contradictions and copies in a labelled data set.
 
-    What the model sees in the pictures, not what it calls them, decides: a classifier of your own labels is fitted to
-    it, and each label is judged by pictures of other folds. The table holds the pictures with an issue, the worst
-    first. A model trained on the very labels that are audited agrees with their mistakes. Needs the extra `audit`.
+    The embeddings of the model decide, not its predictions: a classifier of your own labels is fitted to them, and each
+    label is judged by a classifier fitted to the other folds. The table holds the photos with an issue, the worst
+    first. A model trained on the audited labels agrees with their mistakes. Needs the extra `audit`.
 
     Example: labeler audit ./faces --out audit.csv
     """
@@ -205,7 +212,7 @@ def audit(
 
 
 def training_package() -> Any:
-    """Return the training package, loaded."""
+    """Import the training package, with TensorFlow, and return it."""
     from labeler import console, native_output
 
     console.say("loading TensorFlow ...")

@@ -1,7 +1,7 @@
-"""What a bug report needs: versions, the machine, and whether pictures can be read and models run here.
+"""What a bug report needs: versions, the machine, and whether images are decoded and models run here.
 
-Nothing in it names a user's files or folders, or says what stands in the environment. What cannot even be imported is a
-finding, so imports are deferred to the checks.
+The report names none of the user's files or folders, and no environment variable. A package that cannot be imported is
+a finding, so the checks import what they need.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ EXTRAS = {
     "heif": ("pillow-heif",),
     "train": (*_EVALUATE, "imagehash", "keras", "onnx", "scipy", "tensorflow", "tf2onnx"),
 }
-"""What each extra installs, as in pyproject.toml."""
+"""Packages of each extra, as in pyproject.toml."""
 
 _MOST_PIXELS = 1 << 20
+"""Upper limit on the pixels of the images that the checks decode: they make only small ones."""
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass
 class Report:
-    """What was found; ``problems`` say what does not work, and the worst of them decides about the exit code."""
+    """The findings; ``problems`` say what does not work, and the first of them decides the exit code."""
 
     found: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -54,22 +55,22 @@ class Report:
         return {**self.found, "problems": self.problems, "exit_code": self.exit_code}
 
     def check(self, name: str, look: Callable[[], Any], code: int) -> None:
-        """Note what a check finds; that it fails is a problem with this exit code."""
+        """Record what a check returns; if it raises, record a problem with this exit code."""
         try:
             self.found[name] = look()
-        except Exception as exc:  # noqa: BLE001 - whatever is broken here, the report is to say so.
+        except Exception as exc:  # noqa: BLE001 - the report lists whatever is broken here
             said = str(exc) if isinstance(exc, LabelerError) else f"{type(exc).__name__}: {exc}"
             self.problem(f"{name}: {_without_folders(said)}", code)
             self.found[name] = None
 
     def problem(self, said: str, code: int) -> None:
-        """Note what does not work."""
+        """Record a problem."""
         self.problems.append(said)
         self.exit_code = self.exit_code or code
 
 
 def examine() -> Report:
-    """Look at everything once; the models label the picture that is packed with them."""
+    """Run all checks; the models label the photo that is packed with them."""
     report = Report(_versions())
     report.found["extras"] = {name: _extra(name, packages) for name, packages in EXTRAS.items()}
     report.found["locale"] = {
@@ -105,7 +106,7 @@ def _versions() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
-    for name in (package, f"{package}-gpu"):  # There is an onnxruntime-gpu in the place of onnxruntime.
+    for name in (package, f"{package}-gpu"):  # onnxruntime-gpu takes the place of onnxruntime.
         with suppress(metadata.PackageNotFoundError):
             return metadata.version(name)
     return None
@@ -134,7 +135,7 @@ def _temporary_folder() -> str:
 
 
 def _formats() -> dict[str, str]:
-    """Say of each format what becomes of a picture that is written and read here."""
+    """Write and decode an image in each format; return what came of it."""
     from PIL import Image
 
     from labeler.images import pillow
@@ -192,7 +193,7 @@ def _look(faces: Faces) -> list[Any]:
 
 
 def _without_folders(text: str) -> str:
-    """Return a text in which no folder is named, for it may be the user's."""
+    """Replace each folder in a text by dots, for its name may be private."""
     folders = {str(bundle.example().parent), *(str(folder) for folder in bundle.folders()), tempfile.gettempdir()}
     for folder in sorted({*folders, sys.prefix, os.path.expanduser("~"), os.getcwd()} - {"/"}, key=len, reverse=True):
         text = text.replace(folder, "...")

@@ -1,4 +1,4 @@
-"""Where an error becomes a line on stderr, an exit code and, for machines, an object on stdout."""
+"""Turn an error into a line on stderr, an exit code and, with `--json`, an object on stdout."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 class ErrorBoundary(TyperGroup):
-    """The one place where an error becomes a line on stderr and an exit code."""
+    """The root command, which reports every error of the commands below it."""
 
     _arguments: tuple[str, ...] = ()
 
     def main(self, args: Any = None, **settings: Any) -> Any:  # type: ignore[override]
-        """Run a command line, remembering what was asked for."""
+        """Run a command line, and remember its arguments."""
         self._arguments = tuple(sys.argv[1:] if args is None else args)
         return super().main(args, **settings)
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
-        """Read the options before the command; --help and --version print here."""
+        """Parse the options before the command; --help and --version print here."""
         with self._told():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -55,11 +55,11 @@ class ErrorBoundary(TyperGroup):
             except KeyboardInterrupt as exc:
                 code = TERMINATED if terminated else Interrupted.exit_code
                 raise self._end(code, Interrupted("stopped")) from exc
-            except BrokenPipeError as exc:  # Of ours only `streams` may raise it; Typer would end with 1, silently.
+            except BrokenPipeError as exc:  # Only `streams` may raise it for us. Typer would exit with 1, silently.
                 raise RuntimeError(f"a pipe between processes broke: {exc}") from exc
 
     def _end(self, code: int, error: LabelerError) -> typer.Exit:
-        """Say what ends the command, and return what ends it; who has stopped reading is told nothing."""
+        """Report the error, and return the exception that ends the command; a closed pipe is not reported."""
         if not isinstance(error, NoReader):
             typer.echo(f"labeler: {printable(str(error))}", err=True)
             self._print_error(code, "terminated" if code == TERMINATED else error.kind, str(error))
@@ -71,21 +71,21 @@ class ErrorBoundary(TyperGroup):
 
 
 def print_error(code: int, kind: str, message: str) -> None:
-    """Print an error as JSON on stdout. That it cannot be printed does not change what the error is."""
+    """Print an error as JSON on stdout; if that fails, too, keep the first error."""
     with contextlib.suppress(LabelerError):
         typer.echo(json.dumps({"error": {"code": int(code), "kind": kind, "message": message}}))
 
 
 @contextlib.contextmanager
 def terminable() -> Iterator[list[int]]:
-    """Let SIGTERM stop a command as Ctrl-C does, by a `KeyboardInterrupt`, and note it in the list."""
+    """Turn SIGTERM into a `KeyboardInterrupt`, as Ctrl-C is, and append its number to the list that is yielded."""
     noted: list[int] = []
 
     def stop(number: int, _: Any) -> None:
         noted.append(number)
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():  # Only that one is told of signals.
+    if threading.current_thread() is not threading.main_thread():  # Only the main thread may set handlers.
         yield noted
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -100,7 +100,7 @@ def terminable() -> Iterator[list[int]]:
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 finished, but some files failed; 2 wrong usage; 3 no pictures found; "
+    "Exit codes: 0 done; 1 finished, but some files failed; 2 wrong usage; 3 no photos found; "
     "4 the model cannot be used; 5 the output cannot be written; 6 the input went away; "
     "130 interrupted or 143 terminated, can be continued."
 )

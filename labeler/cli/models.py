@@ -1,4 +1,4 @@
-"""The commands for models: list them, show a card, convert a file."""
+"""The commands for models: list them, show a model card, convert a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from labeler.cli.datasets import training_package
 from labeler.cli.options import Json
 from labeler.errors import LabelerError
 
-app = typer.Typer(help="List the models that ship, show a card, convert a .keras file.")
+app = typer.Typer(help="List the shipped models, show a model card, convert a .keras file.")
 
 
 @app.callback(invoke_without_command=True)
 def models(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the models that ship, with their figures."""
+    """List the shipped models with their figures."""
     if ctx.invoked_subcommand:
         return
     from labeler.inference import bundle
@@ -36,7 +36,7 @@ def show_model(
     model: Annotated[str, typer.Argument(help="A bundle's name, a run directory, an .onnx or a .keras file.")],
     as_json: Json = False,
 ) -> None:
-    """Print a model's card: classes, figures, training data, licence, hash; of one that ships all that is known.
+    """Print a model card: classes, figures, training data, licence, hash; of a shipped model, all that was measured.
 
     Example: labeler models show default
     """
@@ -54,20 +54,25 @@ def show_model(
 
 @app.command("convert")
 def convert_model(
-    keras_file: Annotated[Path, typer.Argument(help="A .keras file whose network takes 64x64 RGB scaled to 0..1.")],
+    keras_file: Annotated[
+        Path, typer.Argument(help="A .keras file; its network takes 64x64 RGB images scaled to 0..1.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: an .onnx file.")],
     class_names: Annotated[
-        str, typer.Option("--class-names", help="In the order of its outputs: angry,disgust,...; if it has none.")
+        str,
+        typer.Option(
+            "--class-names", help="Class names in the order of the outputs, if the file has none: angry,disgust,..."
+        ),
     ] = "",
 ) -> None:
-    """Make a bundle of a .keras file, checked against it. Needs the extra `train`.
+    """Convert a .keras file to a bundle, and check that both give the same. Needs the extra `train`.
 
     Example: labeler models convert best_model.keras --class-names angry,happy,sad --out model.onnx
     """
     if keras_file.suffix == ".onnx":
         raise LabelerError(
-            f"{keras_file} is an ONNX network already; convert makes one of a .keras file. When it carries its class "
-            "names, use it as it is, with --model; docs/bundle.md says how to add them, and what else a bundle is"
+            f"{keras_file} is an ONNX network already; convert reads .keras files. If it holds its class names, use it "
+            "with --model as it is; docs/bundle.md says how to add them, and what else a bundle is"
         )
     names = [name.strip() for name in class_names.split(",")] if class_names else None
     training_package().bundle.export.convert(keras_file, names, out)

@@ -42,7 +42,7 @@ from labeler.records import Device, Faces, Mode, Progress, Redo, Row, Settings
 
 def classify(
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet.")],
     model: ModelOption = "",
     faces: FacesOption = Faces.AUTO,
     threshold: Threshold = 0.0,
@@ -51,14 +51,14 @@ def classify(
     face_threshold: FaceThreshold = 0.6,
     max_faces: MaxFaces = 0,
     save_crops: Annotated[
-        str, typer.Option("--save-crops", help="Keep the crops in this folder, named by file and face.")
+        str, typer.Option("--save-crops", help="Save the face crops in this folder, named by file and face.")
     ] = "",
     workers: Workers = 0,
     batch_size: BatchSize = 0,
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
     all_files: Annotated[
-        bool, typer.Option("--all-files", help="Take files, too, that are not named like pictures.")
+        bool, typer.Option("--all-files", help="Label files, too, whose suffix is not that of an image.")
     ] = False,
     include: Include = None,
     exclude: Exclude = None,
@@ -69,16 +69,18 @@ def classify(
     retry_failed: RetryFailed = False,
     refresh: Refresh = False,
     device: DeviceOption = Device.AUTO,
-    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went, and what would help.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print the time of each stage, and what would help.")
+    ] = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Label every face in folders of pictures: one row per face, one reason per file that gave none.
+    """Label every face in folders of photos: one row per face, and one reason per file without a face.
 
-    Faces are found in pictures larger than 128 pixels; smaller ones are taken whole, as one face crop each. The same
-    command again continues an unfinished table; with --retry-failed or --refresh it completes it first, as it was
-    begun.
+    Faces are detected in photos larger than 128 pixels; a smaller photo is one face crop. The same command continues
+    an unfinished table; with --retry-failed or --refresh, too, the table is completed first, with the settings it was
+    begun with.
 
     Example: labeler classify ./photos --out labels.csv
     """
@@ -116,15 +118,15 @@ def classify(
 
 def sort(
     source: Annotated[
-        Path | None, typer.Argument(help="A table made by classify, or a folder, which is classified first.")
+        Path | None, typer.Argument(help="A table made by classify, or a folder of photos, which is classified first.")
     ] = None,
     into: Annotated[Path | None, typer.Option("--into", help="The folder to sort into.")] = None,
-    mode: Annotated[Mode, typer.Option("--mode", help="How a file gets its place there.")] = Mode.COPY,
-    flat: Annotated[bool, typer.Option("--flat", help="No subfolders below the label's folder.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, change nothing.")] = False,
-    undo: Annotated[Path | None, typer.Option("--undo", help="Take back what was sorted into this folder.")] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help="How files are placed there.")] = Mode.COPY,
+    flat: Annotated[bool, typer.Option("--flat", help="Leave out the subfolders below the label's folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    undo: Annotated[Path | None, typer.Option("--undo", help="Undo what was sorted into this folder.")] = None,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+        Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")
     ] = None,
     model: ModelOption = "",
     threshold: Threshold = 0.0,
@@ -133,12 +135,11 @@ def sort(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Sort files into one folder per label, plus uncertain/, no_face/ and failed/.
+    """Sort photos into one folder per label, plus uncertain/, no_face/ and failed/.
 
     A photo with several faces goes where its largest face goes. Nothing is ever overwritten: a file whose name is
-    taken gets a number. A sort that was stopped is continued by the same command and taken back by --undo. When a
-    folder is given, its table is kept in the sorted folder as labels.csv; --model, --threshold and --workers are
-    those of classify.
+    taken gets a number. The same command continues a sort that was stopped; --undo takes it back. The table of a
+    folder is saved in the sorted folder as labels.csv; --model, --threshold and --workers are those of classify.
 
     Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
     labeler sort --undo sorted
@@ -168,7 +169,7 @@ def sort(
 
 
 def _root(source: Path, root: Path | None) -> str:
-    """Return the folder that the files to sort are relative to."""
+    """Return the folder that the names of the files to sort are relative to."""
     from labeler.tables import reader
 
     if source.is_dir():
@@ -179,7 +180,7 @@ def _root(source: Path, root: Path | None) -> str:
 def _sortable(
     source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
 ) -> tuple[Iterable[Row], tuple[str, ...]]:
-    """Return the rows to sort by, of a table or made now, and the classes that there are."""
+    """Return the rows to sort by, which a table holds or a run yields, and the names of the classes."""
     from labeler import pipeline
     from labeler.cli import show_photos
     from labeler.inference import bundle
@@ -188,7 +189,7 @@ def _sortable(
 
     if not source.is_dir():
         return reader.read(source), reader.class_names(source)
-    sorting.plan([], str(source), into)  # Refuses what cannot be sorted before an hour is spent on labels.
+    sorting.plan([], str(source), into)  # It refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
         class_names = bundle.card(bundle.find(settings.model)).class_names
         return _heard(pipeline.label([source], settings, workers)), class_names
@@ -201,22 +202,22 @@ def _sortable(
 
 
 def _heard(rows: Iterable[Row]) -> Iterator[Row]:
-    """Pass rows on while what decoders say of their images is heard."""
+    """Yield rows while decoders' messages are captured."""
     with decoders():
         yield from rows
 
 
 def annotate(
     table: Annotated[Path, typer.Argument(help="A table made by classify.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to draw into: new, or empty.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to draw into: a new or an empty one.")],
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where the table's files are, if not where they were classified.")
+        Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")
     ] = None,
     max_pixels: MaxPixels = 100_000_000,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the boxes, labels and scores of a table on its pictures, for a look or a slide.
+    """Draw the bounding boxes, labels and scores of a table on its photos, for review or a slide.
 
     Example: labeler annotate labels.csv --out drawn
     """

@@ -1,4 +1,4 @@
-"""What a person sees of what a model is worth. Rich, on stderr only."""
+"""What the commands for data sets print of a model's figures, on stderr."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.text import Text
 from labeler import console
 from labeler.records import EXAMPLES
 
-if TYPE_CHECKING:  # Only to say what comes in: they load the whole pipeline.
+if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline.
     from labeler.evaluation.evaluate import Evaluation
     from labeler.evaluation.metrics import Figures
 
 
 def show(verdict: Evaluation) -> None:
-    """Print the figures, and what was asked for besides."""
+    """Print the figures, the suggested threshold and the perturbations that were asked for."""
     show_figures(verdict.figures)
     terminal = console.stderr()
     for line in verdict.passed_over:
@@ -32,11 +32,11 @@ def show(verdict: Evaluation) -> None:
 
 
 def show_figures(figures: Figures) -> None:
-    """Print how each class is found, then the figures over all."""
+    """Print precision, recall and F1 of each class, then the overall figures."""
     terminal = console.stderr()
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
-    for name in ("precision", "recall", "F1", "pictures"):
+    for name in ("precision", "recall", "F1", "photos"):
         table.add_column(name, justify="right")
     for name, one in figures.per_class.items():
         table.add_row(Text(name), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
@@ -57,20 +57,18 @@ def show_figures(figures: Figures) -> None:
 
 
 def show_change(model: str, before: Figures, after: Figures) -> None:
-    """Print what a model was worth before it was adapted, and after, on the same pictures."""
+    """Print the figures before and after fine-tuning, on the same photos."""
     of_both = f"n = {after.n:,}, always the most frequent class: {after.majority_baseline:.3f}"
     console.say(f"before: accuracy {before.accuracy:.3f}, macro-F1 {before.macro_f1:.3f}, by {model}")
-    console.say(
-        f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same pictures ({of_both})"
-    )
+    console.say(f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same photos ({of_both})")
     if after.accuracy <= before.accuracy:
-        console.say(f"it got no better: go on using {model}, or adapt it to more pictures")
+        console.say(f"the accuracy did not improve: go on using {model}, or fine-tune it on more photos")
 
 
 def _advice(verdict: Evaluation, wanted: float) -> str:
     kept, total = verdict.suggestion, verdict.figures.n
     if not kept:
-        return f"no threshold keeps faces of which {wanted:.1%} are labelled right"
+        return f"no threshold gives an accuracy of {wanted:.1%}"
     low, high = kept.interval
     return (
         f"for an accuracy of {wanted:.1%}: --threshold {kept.threshold:.2f} keeps {kept.n / total:.1%} of the faces "
@@ -80,10 +78,10 @@ def _advice(verdict: Evaluation, wanted: float) -> str:
 
 def _show_trials(verdict: Evaluation, terminal: Console) -> None:
     table = Table(box=None, pad_edge=False)
-    table.add_column("each picture")
+    table.add_column("perturbation")
     table.add_column("accuracy", justify="right")
     table.add_column("points lost", justify="right")
-    table.add_row("as it is", f"{verdict.figures.accuracy:.3f}", "")
+    table.add_row("none", f"{verdict.figures.accuracy:.3f}", "")
     for trial in verdict.trials:
         table.add_row(trial.variation, f"{trial.accuracy:.3f}", f"{round(trial.drop, 1) + 0.0:.1f}")  # No -0.0.
     terminal.print(table)

@@ -1,5 +1,4 @@
-"""What a person sees of models: a line for each, all about one, or how they work here. Rich, on stdout: it is what was
-asked for."""
+"""What the commands for models and `doctor` print: the result they were asked for, so on stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from labeler.inference.bundle import Card
 
 
 def show_all(cards: Iterable[Card]) -> None:
-    """Print one line a model."""
+    """Print one line per model."""
     table = Table(box=None, pad_edge=False)
     for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
         table.add_column(name)
@@ -34,7 +33,7 @@ def show_all(cards: Iterable[Card]) -> None:
 
 
 def show(card: Card, readme: str = "") -> None:
-    """Print what a model says about itself, and what is written about it in Markdown."""
+    """Print a model card, and below it the model's README."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in card.as_json().items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
@@ -48,7 +47,7 @@ def show(card: Card, readme: str = "") -> None:
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Print what `doctor` has found."""
+    """Print the report of `doctor`."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in report.items():
         shown = value

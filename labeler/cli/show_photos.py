@@ -1,4 +1,4 @@
-"""What a person sees while and after a command runs. Rich, on stderr only."""
+"""What the commands for photos print: progress and summaries on stderr, a sort's plan on stdout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeler.console import say, stderr
 from labeler.errors import Interrupted, printable
 from labeler.records import FAILURES, Progress, Row, Status, Tally
 
-if TYPE_CHECKING:  # Only to say what comes in: these two load the whole pipeline.
+if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline.
     from labeler.drawing import Annotated
     from labeler.pipeline import Summary
     from labeler.profile import Profile
@@ -35,7 +35,7 @@ _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: 
 def labeling_progress(
     form: Progress = Progress.AUTO, *, quiet: bool
 ) -> Iterator[Callable[[Tally, int | None], None] | None]:
-    """Show how far the labeling is: what `pipeline.classify` calls. None where nothing is shown, and so counted."""
+    """Yield the callback of `pipeline.classify` that shows progress; None where nothing is shown or counted."""
     console = stderr()
     if progress.chosen(console, form, quiet=quiet) is Progress.NONE:
         yield None
@@ -47,7 +47,7 @@ def labeling_progress(
 def followed(
     rows: Iterable[Row], total: int | None = None, form: Progress = Progress.AUTO, *, quiet: bool
 ) -> Iterator[Row]:
-    """Pass rows on, and show how many files they are of."""
+    """Yield the rows, and show how many files they come from."""
     tally = Tally()
     with labeling_progress(form, quiet=quiet) as show:
         for row in rows:
@@ -71,7 +71,7 @@ def _show_tally(meter: progress.Meter, tally: Tally, total: int | None) -> None:
 
 
 def show_summary(summary: Summary) -> None:
-    """Print the labels with their share, then the files by status, which add up to all that were found."""
+    """Print each label with its share, then the number of files by status; they add up to all files found."""
     console = stderr()
     tally = summary.tally
     found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
@@ -89,18 +89,18 @@ def show_summary(summary: Summary) -> None:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
     spent = summary.profile.spent
     if spent.lost_crops:
-        lost = f"not kept: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
+        lost = f"not saved: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
         console.print(lost, markup=False, style="red", soft_wrap=True)
     if summary.vanished:
         named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
-        gone = f"gone since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
+        gone = f"deleted since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
         console.print(gone, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
-        console.print(f"passed over: {_count(summary.passed_over, 'file')} not named like a picture")
+        console.print(f"passed over: {_count(summary.passed_over, 'file')} without the suffix of an image")
     if summary.source.selection:
         console.print(_selection(summary.source), markup=False, soft_wrap=True)
     if summary.complete_before:
-        console.print("the table was complete already; --overwrite labels everything again")
+        console.print("the table was complete already; --overwrite labels all photos again")
     else:
         made = tally.files - tally.resumed
         rate = made / summary.profile.total_s
@@ -110,7 +110,7 @@ def show_summary(summary: Summary) -> None:
 
 
 def show_profile(profile: Profile) -> None:
-    """Print where the time of a run went, over all its processes, and what held it up."""
+    """Print the seconds of each stage, summed over all processes, and the bottleneck."""
     console = stderr()
     table = Table(box=None, pad_edge=False)
     table.add_column("stage")
@@ -128,14 +128,14 @@ def show_profile(profile: Profile) -> None:
 
 
 def show_plan(plan: Plan, into: Path, *, as_json: bool) -> None:
-    """Print one line a move on stdout, for people or machines, and the number of moves on stderr."""
+    """Print one line per move on stdout, as text or JSON, and the number of moves on stderr."""
     for move in plan:
         target = os.path.join(into, move.target)
         if as_json:
             text = json.dumps(move._asdict() | {"target": target})
         else:
             text = printable(f"{move.mode}  {move.source}  ->  {target}  ({move.outcome})")
-        sys.stdout.write(text + "\n")  # Not by rich, which takes 100 microseconds a line.
+        sys.stdout.write(text + "\n")  # Rich would take 100 microseconds a line.
     say(f"{_count(len(plan), 'file')}; nothing was changed")
 
 
@@ -148,7 +148,7 @@ def show_moves(
     doing: str = "sorting",
     quiet: bool,
 ) -> Counter[str]:
-    """Follow moves, name those that were left or kept, and return the outcomes, counted.
+    """Show the progress of moves, print those that were left or kept, and return the number of each outcome.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -174,7 +174,7 @@ def show_moves(
 
 
 def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progress.AUTO, *, quiet: bool) -> int:
-    """Follow the drawing, name the files that gave no picture and return how many they are.
+    """Show the progress of drawing, print the files that could not be drawn, and return their number.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -188,14 +188,14 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progr
             if one.reason:
                 console.print(f"{one.file}: {one.reason}", markup=False, style="yellow", soft_wrap=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped after {_count(made, 'picture')} in {out}") from None
+        raise Interrupted(f"stopped after {_count(made, 'photo')} in {out}") from None
     if not quiet:
-        console.print(f"{_count(made, 'picture')} in {out}", markup=False, soft_wrap=True)
+        console.print(f"{_count(made, 'photo')} in {out}", markup=False, soft_wrap=True)
     return left
 
 
 def _selection(source: Source) -> str:
-    """Return how many files were selected, of how many if that is known, and by what."""
+    """Return how many files were selected, out of how many if known, and by which options."""
     files = f"the first {_count(source.selected, 'file')}"
     if source.found is not None:
         files = f"{source.selected:,} of {_count(source.found, 'file')}"
@@ -203,7 +203,7 @@ def _selection(source: Source) -> str:
 
 
 def watching(form: Progress = Progress.AUTO, *, quiet: bool) -> Watched:
-    """Return what passes things on, and shows how many they are so far."""
+    """Return a function that yields items and shows how many there were so far."""
     return lambda items, doing: progress.tracked(items, doing, stderr(), None, form, quiet=quiet)
 
 
@@ -224,12 +224,12 @@ def _labels(tally: Tally) -> Table:
 
 
 def _bar(longest: float, length: float) -> Bar | str:
-    """Return a bar, where the terminal has the characters for it."""
+    """Return a bar, or nothing where the encoding has no characters for it."""
     return Bar(longest, 0, length, color="cyan") if stderr().encoding.startswith("utf") else ""
 
 
 def _reconciled(tally: Tally) -> Text:
-    """Return `files found = ok + no_face + damaged + each failure`, the closing line of every run."""
+    """Return `files = ok + no_face + damaged + each failure`, the last count of every run."""
     line = Text(f"{_count(tally.files, 'file')} = ")
     shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
     for index, status in enumerate(shown):

@@ -1,4 +1,4 @@
-"""The command for when something does not work: doctor."""
+"""The command that checks an installation: doctor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from labeler.cli.options import Json
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is installed and whether it works here: what a bug report needs.
+    """Check what is installed and whether it works here, for a bug report.
 
-    Versions, machine, device, the formats that can be read, and whether each model that ships is intact and labels a
-    picture. Names no file of yours, and nothing of your environment. Exit code 4 when a model cannot be used.
+    Prints versions, machine, device, the formats that can be decoded, and whether each shipped model is intact and
+    labels a photo. It names none of your files and no environment variable. Exit code 4 when a model cannot be used.
 
     Example: labeler doctor --json > report.json
     """

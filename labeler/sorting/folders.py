@@ -1,4 +1,4 @@
-"""The names of the folders that files are sorted into: one for each label, and no two that some disk takes for one."""
+"""Names of the folders that photos are sorted into: one per label, and distinct on every file system."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from labeler.records import UNCERTAIN, Row, Status
 
 FAILED = "failed"
 OWN = (UNCERTAIN, Status.NO_FACE.value, FAILED)
-"""The folders that are no classes."""
+"""Folders that no class may have."""
 
 UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for itself."""
+"""Names that Windows reserves for devices."""
 LONGEST = 127
-"""Bytes of a folder's name: half of what common file systems allow."""
+"""Upper limit in bytes on a folder's name: half of what common file systems allow."""
 DIGITS = 8
-"""How much of its label's hash a folder's name ends in, where another folder has the name."""
+"""Hexadecimal digits of the label's SHA-256 that tell a folder from another of the same plain name."""
 
 
 class Folders:
-    """Gives each class a folder of its own. Which one depends on the names of the classes alone."""
+    """Assigns each class a folder of its own, which depends on the class names alone."""
 
     def __init__(self, class_names: Iterable[str]) -> None:
         self._names = {UNCERTAIN: UNCERTAIN}
@@ -35,7 +35,7 @@ class Folders:
             self._taken.add(key(self._names[label]))
 
     def of(self, row: Row) -> str:
-        """Return the folder for a file with this row."""
+        """Return the folder for the file of a row."""
         if row.failed:
             return FAILED
         if row.status is Status.NO_FACE or not row.label:
@@ -43,11 +43,11 @@ class Folders:
         return self._names.get(row.label) or self._of_no_class(row.label)
 
     def _of_no_class(self, label: str) -> str:
-        """Return the folder of a label that was put into the table by hand: one that no class has."""
+        """Return the folder of a label that was entered by hand; no class has this folder."""
         return label if plain(label) == label and key(label) not in self._taken else self._other(label)
 
     def _other(self, label: str) -> str:
-        """Return a free name that tells this label from all that have the same `plain` name."""
+        """Return a free name: the `plain` one and as many digits of the label's SHA-256 as it takes."""
         digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
         endings = (f"-{digest[:size]}" for size in range(DIGITS, len(digest) + 1))
         names = (clipped(plain(label), LONGEST - len(ending)).strip(" .") + ending for ending in endings)
@@ -55,19 +55,19 @@ class Folders:
 
 
 def plain(label: str) -> str:
-    """Return a label as the name of one folder: never a path, hidden, empty, too long or reserved."""
+    """Return a label as the name of one folder: never a path, never hidden, empty, too long or reserved."""
     text = unicodedata.normalize("NFC", label.encode("utf-8", "replace").decode())
     name = clipped(UNSAFE.sub("_", text).strip(" ."), LONGEST).strip(" .")
     return f"_{name}" if not name or RESERVED.fullmatch(name) else name
 
 
 def key(name: str) -> str:
-    """Return what two names share when some file system takes them for one."""
+    """Return a key that is equal for two names which some file system takes for one: case-folded and normalized."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def clipped(name: str, size: int) -> str:
-    """Return as much of a name as fits into ``size`` bytes."""
+    """Truncate a name to ``size`` bytes of UTF-8, at a character."""
     return os.fsencode(name)[:size].decode("utf-8", "ignore")

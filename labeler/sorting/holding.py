@@ -1,4 +1,4 @@
-"""One sort or undo at a time in a sorted folder, which goes again when nothing was sorted into it."""
+"""Lock a sorted folder for one sort or undo at a time; remove it again when nothing was sorted into it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from labeler.storage import transfer
 from labeler.storage.lock import Lock
 
 NAME = ".labeler-sort.lock"
-"""The lock's file in the sorted folder. Hidden, so that `classify` does not see it."""
+"""Name of the lock file in the sorted folder. It is hidden, so that `classify` passes it over."""
 
 
 @contextmanager
 def held(into: Path, *, making: bool) -> Iterator[None]:
-    """Let no other sort or undo work in a sorted folder; make it first, if so.
+    """Hold the lock of a sorted folder inside the block; with ``making``, create the folder first.
 
-    A folder that a sort has made is announced in its journal at once: it goes with the journal, when that tells of
+    A folder that a sort creates is announced in its journal at once. Both are removed again if the journal announces
     nothing else.
 
     Raises:
-        LabelerError: another one works there.
-        OutputError: the folder cannot be made, or nothing can be written there.
+        LabelerError: another sort or undo holds the lock.
+        OutputError: the folder cannot be created, or nothing can be written there.
     """
     with transfer.writing(into):
         lock, new = _locked(into, making=making)
@@ -41,7 +41,7 @@ def held(into: Path, *, making: bool) -> Iterator[None]:
 
 
 def begin(into: Path, *, new: bool) -> None:
-    """Make a journal, and announce the folder itself if it is new; make ready what an earlier sort has left.
+    """Create the journal, or repair that of an earlier sort; announce the folder itself if it is new.
 
     Raises:
         OutputError: it cannot be written.
@@ -53,7 +53,7 @@ def begin(into: Path, *, new: bool) -> None:
 
 
 def _locked(into: Path, *, making: bool) -> tuple[Lock, bool]:
-    """Return the lock, and whether the folder was made for it."""
+    """Return the lock, and whether the folder was created for it."""
     while True:
         new = making and not into.is_dir()
         if new:
@@ -62,20 +62,20 @@ def _locked(into: Path, *, making: bool) -> tuple[Lock, bool]:
             return Lock(into / NAME), new
         except BlockingIOError as exc:
             raise LabelerError(
-                f"another sort or undo is at work in {into}. Run the same command again when it has ended"
+                f"another sort or undo is running in {into}. Run the same command again when it has ended"
             ) from exc
-        except FileNotFoundError:  # An undo that ended just now has removed the folder.
+        except FileNotFoundError:  # An undo that has just ended removed the folder.
             if not making:
                 raise
 
 
 def _forgotten(into: Path) -> bool:
-    """Remove a journal that tells of nothing but the folder, if it is one; say whether that was so."""
+    """Remove a journal that announces nothing but the folder; return whether it was one."""
     path = os.path.join(into, journal.NAME)
     try:
         if not journal.tells_of_nothing(path):
             return False
         os.unlink(path)
-    except OSError:  # There is none, or it cannot be reached any more.
+    except OSError:  # There is no journal, or it cannot be reached any more.
         return False
     return True

@@ -1,4 +1,4 @@
-"""A sort's moves, and the journal that has each of them on the disk before it is carried out."""
+"""The moves of a sort, and its write-ahead journal: each move is on the disk before it is carried out."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from labeler.records import Mode
 from labeler.storage import atomic
 
 NAME = ".labeler-sort.jsonl"
-"""The journal's file in the sorted folder. Hidden, so that `classify` does not see it."""
+"""Name of the journal in the sorted folder. It is hidden, so that `classify` passes it over."""
 BEGINNING = b'{"target": "'
-"""How each line begins, a torn one too, if it is long enough."""
+"""Prefix of each line, of a torn one, too, if it is long enough."""
 BLOCK = 1 << 16
-"""Bytes that are read at a time to find the end of the last line."""
+"""Bytes per read when the last lines are searched backwards."""
 MODES = frozenset(map(str, Mode))
 _PLAIN = re.compile(r"[\w-][\w .~+@=,()-]*(?:/[\w-][\w .~+@=,()-]*)+", re.ASCII)
-"""Targets that are relative and lead nowhere else on any system."""
+"""Targets that are relative paths without `..` on every system."""
 
 
 class Outcome(StrEnum):
-    """What became of a move, in words for the user."""
+    """The outcome of a move, as shown to the user."""
 
     PLANNED = "to be sorted"
     SORTED = "sorted"
@@ -46,12 +46,12 @@ class Outcome(StrEnum):
 
     @property
     def notable(self) -> bool:
-        """Say whether the file did not end where it was wanted."""
+        """Return whether the file is not where it was wanted."""
         return self not in {Outcome.PLANNED, Outcome.SORTED, Outcome.THERE, Outcome.UNDONE}
 
 
 class Move(NamedTuple):
-    """One file and its place: ``target`` is relative to the sorted folder, with forward slashes."""
+    """A file and its place in the sorted folder: ``target`` is relative to it, with forward slashes."""
 
     source: str
     target: str
@@ -61,7 +61,7 @@ class Move(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One line of the journal: the intent to make a folder (no ``mode``) or to place a file."""
+    """A line of the journal: the intent to create a folder (no ``mode``) or to place a file."""
 
     target: str
     source: str = ""
@@ -70,16 +70,16 @@ class Entry(NamedTuple):
 
     @property
     def move(self) -> Move:
-        """Return the move that was announced."""
-        return Move(self.source, self.target, Mode(self.mode), sha256=self.sha256)
+        """Return the announced move."""
+        return Move(source=self.source, target=self.target, mode=Mode(self.mode), sha256=self.sha256)
 
 
-MADE = Entry("")
-"""The intent to make the sorted folder itself."""
+MADE = Entry(target="")
+"""The intent to create the sorted folder itself."""
 
 
 def begin(path: str) -> None:
-    """Create the journal, or cut off a last line that a kill has torn: what it announced was not begun."""
+    """Create the journal, or truncate a torn last line: its move was not begun."""
     with open(path, "a+b") as file:
         end = file.tell()
         while end:
@@ -94,7 +94,7 @@ def begin(path: str) -> None:
 
 
 def append(path: str, entries: Iterable[Entry]) -> None:
-    """Write the entries; they are on the disk when this returns."""
+    """Append entries and sync them to the disk."""
     lines = map(_line, entries)
     if first := next(lines, b""):
         with open(path, "ab") as file:
@@ -104,14 +104,14 @@ def append(path: str, entries: Iterable[Entry]) -> None:
 
 
 def read(path: str) -> Iterator[Entry]:
-    """Yield the entries as they were written, without a torn last line.
+    """Yield the entries in the order they were written, without a torn last line.
 
     Raises:
         FileNotFoundError: there is no journal.
-        LabelerError: it is damaged before its last line, or no sort has written it.
+        LabelerError: a line before the last is damaged, or the journal is not written by a sort.
     """
     if not stat.S_ISREG(os.lstat(path).st_mode):
-        raise LabelerError(f"{path} cannot be read: no journal of a sort is a link, a folder or a device. Remove it")
+        raise LabelerError(f"{path} is a link, a folder or a device, not the journal of a sort. Remove it")
     with open(path, "rb") as file:
         for line in file:
             entry = _entry(line)
@@ -119,13 +119,13 @@ def read(path: str) -> Iterator[Entry]:
                 yield entry
             elif line.endswith(b"\n") or not _torn(line):
                 raise LabelerError(
-                    f"{path} is damaged and cannot tell what was sorted. "
+                    f"{path} is damaged, so it is unknown what was sorted. "
                     "Restore it, or choose another folder to sort into"
                 )
 
 
 def last(path: str, count: int) -> list[Entry]:
-    """Return the last entries of files that were announced, at most so many.
+    """Return the last ``count`` entries of files.
 
     Raises:
         FileNotFoundError: there is no journal.
@@ -142,7 +142,7 @@ def last(path: str, count: int) -> list[Entry]:
 
 
 def keep(path: str, entries: Iterable[Entry]) -> None:
-    """Forget all but these entries; without any, the journal goes."""
+    """Replace the journal by one with these entries, or remove it if there are none."""
     beside = f"{path}.part"
     with suppress(FileNotFoundError):  # Left by a kill.
         os.unlink(beside)
@@ -155,7 +155,7 @@ def keep(path: str, entries: Iterable[Entry]) -> None:
 
 
 def tells_of_nothing(path: str) -> bool:
-    """Say whether a sort has made its folder, and nothing in it."""
+    """Return whether a journal announces its folder and nothing else."""
     with open(path, "rb") as file:
         return file.read(BLOCK) == _line(MADE)
 
@@ -165,7 +165,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def _entry(line: bytes) -> Entry | None:
-    """Return what a line announces; None when it has no end, or no sort can have written it."""
+    """Parse a line; None if it has no end, or no sort can have written it."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -176,15 +176,15 @@ def _entry(line: bytes) -> Entry | None:
 
 
 def _sound(entry: Entry) -> bool:
-    """Say whether a sort can have written this: plain names, a target in a folder below the sorted one.
+    """Return whether a sort can have written an entry: plain names, and a target in a folder below the sorted one.
 
     Raises:
-        ValueError, TypeError: no, for no disk can hold the names.
+        ValueError, TypeError: no file system can hold the names.
     """
     if "\0" in "".join(entry):
         return False
     if _PLAIN.fullmatch(entry.target) and entry.source[:1] == "/" and entry.mode in MODES and entry.source.isascii():
-        return True  # The usual one; what follows takes eight times as long.
+        return True  # The usual case; the checks below take eight times as long.
     target = os.fsdecode(os.fsencode(entry.target)).replace(os.sep, "/")
     parts = [part for part in target.split("/") if part not in ("", ".")]
     if os.path.isabs(target) or os.path.splitdrive(target)[0] or ".." in parts:
@@ -194,6 +194,6 @@ def _sound(entry: Entry) -> bool:
 
 
 def _torn(last_line: bytes) -> bool:
-    """Say whether a line without an end is what a kill, or a power failure, leaves of one of ours."""
+    """Return whether a line without an end is one of ours, torn by a kill or a power failure."""
     written = last_line.rstrip(b"\0")
     return written[: len(BEGINNING)] == BEGINNING[: len(written)]

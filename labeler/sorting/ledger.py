@@ -1,8 +1,8 @@
-"""What a sort has to remember of each file, outside of memory, so that this does not grow with their number.
+"""What a sort has to remember of each file, outside of memory, so that memory does not grow with the number of files.
 
-Files come in the order of their folders, in a table, in a journal and in a plan alike: as long as they do, one look
-ahead tells what is new, and a nameless file holds the rest. Where the order breaks, a temporary database is asked:
-SQLite keeps what its cache has no room for in a nameless file, too. Both go with the process, however that ends.
+A table, a journal and a plan list files in the order of their folders. As long as they do, looking one file ahead says
+what is new, and an anonymous temporary file holds the rest. Where the order breaks, a temporary database is queried:
+SQLite spills what its cache has no room for into an anonymous file, too. The system removes both with the process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from labeler.records import Mode
 from labeler.sorting.journal import Entry, Move, Outcome
 
 CACHE_KIB = 8192
-"""How much of a database stays in memory."""
+"""Upper limit on the memory for a database's cache."""
 ROWS = 1000
-"""How many records are written at a time."""
+"""Records per write: one at a time would cost a system call each."""
 MODES, OUTCOMES = {str(mode): mode for mode in Mode}, {str(outcome): outcome for outcome in Outcome}
 
 ADD_FILE = "REPLACE INTO entries (target, source, mode, sha256) VALUES (?, ?, ?, ?)"
@@ -36,7 +36,7 @@ Opened = TypeVar("Opened", IO[bytes], sqlite3.Connection)
 
 
 class Order:
-    """Says whether names come in the order of folders: the files of a folder before those of the folders in it."""
+    """Checks that names come in the order of folders: the files of a folder before those of its subfolders."""
 
     def __init__(self, separator: str = os.sep) -> None:
         self.unbroken = True
@@ -44,7 +44,7 @@ class Order:
         self._folder = self._file = ""
 
     def goes_on(self, name: str) -> bool:
-        """Note a name; say whether each so far came after all before it."""
+        """Record a name; return whether every name so far came after all names before it."""
         if self.unbroken:
             folder, _, file = name.rpartition(self._separator)
             self.unbroken = not self._is_past(folder, file) and (folder, file) != (self._folder, self._file)
@@ -52,7 +52,7 @@ class Order:
         return self.unbroken
 
     def is_past(self, name: str) -> bool:
-        """Say whether a name comes before the last one that was noted."""
+        """Return whether a name comes before the last one that was recorded."""
         folder, _, file = name.rpartition(self._separator)
         return self._is_past(folder, file)
 
@@ -63,9 +63,9 @@ class Order:
 
 
 class Entries:
-    """The entries of a journal: each folder where it was first announced, each file where it was last.
+    """The entries of a journal, without repetitions: the first entry of each folder, the last one of each file.
 
-    A place that was announced twice had become free in between: it belongs to the later file.
+    A target that was announced twice had become free in between: it belongs to the later file.
     """
 
     def __init__(self, announced: Iterable[Entry]) -> None:
@@ -78,7 +78,7 @@ class Entries:
         for is_file, entries in groupby(announced, lambda entry: bool(entry.mode)):
             self._database.executemany(ADD_FILE if is_file else ADD_FOLDER, map(self._values, entries))
         self.files: int = self._database.execute("SELECT count(*) FROM entries WHERE mode != ''").fetchone()[0]
-        """How many of them are about files."""
+        """Number of entries of files."""
         self._asked = Order()
         self._ahead = self._file_moves("ORDER BY number")
         self._next = next(self._ahead, None)
@@ -98,11 +98,11 @@ class Entries:
         return self._found("ORDER BY number DESC")
 
     def targets(self) -> Iterator[str]:
-        """Yield the places that files were announced for."""
+        """Yield the targets of files."""
         return (move.target for move in self._file_moves("ORDER BY number"))
 
     def moves(self, source: str) -> list[Move]:
-        """Return the moves of a file, the last one first."""
+        """Return the moves of a file, latest first."""
         if not self.files:
             return []
         if not (self._order.unbroken and self._asked.goes_on(source)):
@@ -118,35 +118,35 @@ class Entries:
     def _file_moves(self, which: str, *values: bytes) -> Iterator[Move]:
         query = f"SELECT source, target, mode, sha256 FROM entries WHERE mode != '' {which}"
         for source, target, mode, sha256 in self._database.execute(query, values):
-            yield Move(_text(source), _text(target), MODES[mode], sha256=sha256)
+            yield Move(source=_text(source), target=_text(target), mode=MODES[mode], sha256=sha256)
 
     def keep(self, entry: Entry) -> None:
-        """Note that an entry is not done with."""
+        """Mark an entry as not undone."""
         self._database.execute("INSERT INTO kept SELECT number FROM entries WHERE target = ?", (_bytes(entry.target),))
 
     def kept(self) -> Iterator[Entry]:
-        """Yield the entries that are not done with, oldest first."""
+        """Yield the entries that are not undone, oldest first."""
         return self._found("JOIN kept USING (number) ORDER BY number")
 
     def _found(self, which: str, *values: bytes) -> Iterator[Entry]:
         with stored():
             rows = self._database.execute(f"SELECT target, source, mode, sha256 FROM entries {which}", values)
             for target, source, mode, sha256 in rows:
-                yield Entry(_text(target), _text(source), mode, sha256)
+                yield Entry(target=_text(target), source=_text(source), mode=mode, sha256=sha256)
 
 
 class Plan:
-    """The moves of a sort in their order, each file once, and the places that are given away.
+    """The moves of a sort in order, each file once, and the targets that are taken.
 
-    ``given`` are places that an earlier sort has given away, if there was one; they are not asked for before a file
-    needs a place.
+    ``given`` are the targets that an earlier sort has taken; None without one. They are not read before a file needs a
+    target.
     """
 
     def __init__(self, given: Iterable[str] | None = None) -> None:
         self._moves, self._places = _Records(), _Records()
         self._sources = Order()
         self._orders: dict[str, Order] = {}
-        """Of the places in each of the sorted folder's own folders, which are as many as classes."""
+        """The order of targets within each folder below the sorted one; there are as many folders as classes."""
         self._given = given
         self._database = _database(
             self,
@@ -161,10 +161,10 @@ class Plan:
 
     def __iter__(self) -> Iterator[Move]:
         for source, target, mode, outcome in self._moves:
-            yield Move(source, target, MODES[mode], OUTCOMES[outcome])
+            yield Move(source=source, target=target, mode=MODES[mode], outcome=OUTCOMES[outcome])
 
     def is_new(self, source: str) -> bool:
-        """Say whether no move of a file was added; it is to be added then."""
+        """Return whether a file has no move yet; the caller then adds one."""
         if self._sources.goes_on(source):
             return True
         self._remember("sources", (move[0] for move in self._moves))
@@ -175,7 +175,7 @@ class Plan:
         self._moves.add((move.source, move.target, str(move.mode), str(move.outcome)))
 
     def take(self, place: str) -> bool:
-        """Give a place away; say whether it was free."""
+        """Take a target; return whether it was free."""
         if self._given is None and "taken" not in self._in_database:
             folder, _, name = place.partition("/")
             if self._orders.setdefault(folder, Order("/")).goes_on(name):
@@ -185,7 +185,7 @@ class Plan:
         return self._note("taken", place)
 
     def is_taken(self, place: str) -> bool:
-        """Say whether a place was given away."""
+        """Return whether a target is taken."""
         self._remember("taken", self._all_taken())
         return bool(self._database.execute("SELECT 1 FROM taken WHERE name = ?", (_bytes(place),)).fetchone())
 
@@ -193,7 +193,7 @@ class Plan:
         return chain(self._given or (), self._places)
 
     def _remember(self, table: str, names: Iterable[str]) -> None:
-        """Fill a table with the names so far, once: the order is broken."""
+        """Fill a table with the names so far, once: their order is broken."""
         if table not in self._in_database:
             self._in_database.add(table)
             values = ((_bytes(name),) for name in names)
@@ -203,17 +203,17 @@ class Plan:
         return self._database.execute(f"INSERT OR IGNORE INTO {table} VALUES (?)", (_bytes(name),)).rowcount > 0
 
     def number(self, place: str) -> int:
-        """Return the last number that was given to a file which wanted this place, 1 if none was."""
+        """Return the last number given to a file that wanted this target; 1 if none was."""
         found = self._database.execute("SELECT number FROM numbers WHERE place = ?", (_bytes(place),)).fetchone()
         return found[0] if found else 1
 
     def note_number(self, place: str, number: int) -> None:
-        """Note the number that was given to a file which wanted this place."""
+        """Record the number given to a file that wanted this target."""
         self._database.execute("REPLACE INTO numbers VALUES (?, ?)", (_bytes(place), number))
 
 
 class _Records:
-    """Values in the order in which they were added, in a nameless file."""
+    """Values in the order they were added, in an anonymous temporary file."""
 
     def __init__(self) -> None:
         self._file = _as_long_as(self, tempfile.TemporaryFile())  # noqa: SIM115 - it is closed there
@@ -224,10 +224,10 @@ class _Records:
         return self._length
 
     def add(self, value: Any) -> None:
-        """Add a value: texts, or tuples of them.
+        """Append a value: a text, or a tuple of texts.
 
         Raises:
-            OutputError: there is no room.
+            OutputError: the temporary folder is full.
         """
         self._latest.append(value)
         self._length += 1
@@ -243,17 +243,17 @@ class _Records:
     def __iter__(self) -> Iterator[Any]:
         at, file = 0, self._file.fileno()
         while size := int.from_bytes(os.pread(file, 8, at), "little"):
-            yield from marshal.loads(os.pread(file, size, at + 8))  # What this process has written itself.
+            yield from marshal.loads(os.pread(file, size, at + 8))  # Trusted: this process has written it.
             at += 8 + size
         yield from self._latest
 
 
 @contextmanager
 def stored() -> Iterator[None]:
-    """Turn a database without room into the one line that the user needs.
+    """Turn an error of the database into one line for the user.
 
     Raises:
-        OutputError: something in the block could not be remembered.
+        OutputError: the temporary folder is full.
     """
     try:
         yield
@@ -267,8 +267,8 @@ def _no_room(exc: Exception) -> OutputError:
 
 
 def _database(owner: object, *tables: str) -> sqlite3.Connection:
-    """Return a database that nobody else can open, with one transaction that never ends."""
-    database = _as_long_as(owner, sqlite3.connect("", isolation_level=None))
+    """Return a private temporary database, in one transaction that is never committed, closed with its owner."""
+    database = _as_long_as(owner, sqlite3.connect("", isolation_level=None, check_same_thread=False))
     for setting in ("journal_mode = OFF", f"cache_size = -{CACHE_KIB}"):
         database.execute(f"PRAGMA {setting}")
     for table in tables:
@@ -278,7 +278,7 @@ def _database(owner: object, *tables: str) -> sqlite3.Connection:
 
 
 def _as_long_as(owner: object, opened: Opened) -> Opened:
-    """Return what is open, to be closed as soon as its owner is gone: a plan has no block that it is used in."""
+    """Close a file or database when its owner is collected, in any thread: a plan is not used inside one block."""
     weakref.finalize(owner, opened.close)
     return opened
 

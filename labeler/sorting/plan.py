@@ -1,4 +1,4 @@
-"""Where each file goes: knows what was sorted before and what stands on the disk; writes nothing."""
+"""Plan where each file goes, given the journal and the disk; write nothing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from labeler.sorting.ledger import Entries, Plan
 from labeler.storage import transfer
 
 NAME_BYTES = 255
-"""The longest name that common file systems allow."""
+"""Upper limit in bytes on a file name, on common file systems."""
 SUFFIX_LENGTH = 16
-"""What follows a dot and is longer belongs to the name."""
+"""Upper limit on a suffix in characters; longer text after a dot belongs to the stem."""
 WAYS = 4096
-"""How many folders are remembered: the files of one come one after another."""
+"""Upper limit on cached folders: the files of one folder come one after another."""
 
 
 class Destinations:
-    """Gives each file a place of its own in the sorted folder."""
+    """Assigns each file a target of its own in the sorted folder."""
 
     def __init__(self, root: str, into: Path, mode: Mode, flat: bool, announced: Iterable[Entry]) -> None:
         self.into, self.mode, self.flat = into, mode, flat
@@ -38,29 +38,29 @@ class Destinations:
         self.plan = Plan(self._given() if self._earlier.files else None)
 
     def add(self, source: str, folder: str) -> None:
-        """Plan what is to be done with a file, unless it is planned already."""
+        """Plan the move of a file, unless it is planned already."""
         if self.plan.is_new(source):
             self.plan.add(self._move(source, folder))
 
     def _given(self) -> Iterator[str]:
-        """Yield the places where files of an earlier sort stand."""
+        """Yield the targets at which files of an earlier sort exist."""
         return (key(target) for target in self._earlier.targets() if os.path.exists(self._path(target)))
 
     def _move(self, source: str, folder: str) -> Move:
-        """Return what is to be done with one file: nothing more, nothing at all, or a planned move."""
+        """Return the move of a file: planned, done already, or left for a reason."""
         if inside := self._inside(source):
-            return Move(source, inside, self.mode, Outcome.THERE)
+            return Move(source=source, target=inside, mode=self.mode, outcome=Outcome.THERE)
         wanted = self._wanted(source, folder)
         present = os.path.isfile(source)
         for placed in self._earlier.moves(source):
             if self._done(placed, made=True) if present else os.path.exists(self._path(placed.target)):
                 return self._again(placed, wanted, present)
         if left := self._left(source, wanted, present):
-            return Move(source, wanted, self.mode, left)
+            return Move(source=source, target=wanted, mode=self.mode, outcome=left)
         return self._named(source, wanted)
 
     def _left(self, source: str, wanted: str, present: bool) -> Outcome | None:
-        """Return why a file is not to be sorted, if so."""
+        """Return why a file is not sorted; None if it is."""
         if not present:
             return Outcome.MISSING
         if self.mode is Mode.MOVE and os.path.islink(source):
@@ -70,7 +70,7 @@ class Destinations:
         return Outcome.BLOCKED if self._leads_out(wanted.rpartition("/")[0]) else None
 
     def _inside(self, source: str) -> str:
-        """Return the place of a file that stands in the sorted folder, empty for any other."""
+        """Return the target of a file that is in the sorted folder already; empty for any other."""
         folder, _, name = source.rpartition(os.sep)
         way = self._way_to(folder + os.sep)
         return "" if way is None else (way / name).as_posix()
@@ -79,18 +79,18 @@ class Destinations:
         return self._below_into + target
 
     def _wanted(self, source: str, folder: str) -> str:
-        """Return the place the file would have, were it the only one."""
+        """Return the target of a file before a number is added."""
         name = source.rpartition(os.sep)[2]
         below = not self.flat and source.startswith(self._below_root)
         path = source[len(self._below_root) : len(source) - len(name)] if below else ""
-        if transfer.UNFINISHED.fullmatch(name):  # Such a file would be removed as what a kill has left.
+        if transfer.UNFINISHED.fullmatch(name):  # A file of this name would be removed as the remains of a kill.
             name = f"_{name}"
         return f"{folder}/{path.replace(os.sep, '/')}{name}"
 
     def _done(self, move: Move, *, made: bool = False) -> bool:
-        """Say whether the file stands at its target already: the right link, or the same bytes.
+        """Return whether the file is at its target already: the right link, or the same bytes.
 
-        ``made`` says that a sort has made what stood there.
+        ``made`` says that a sort has written the target; its size and time are then compared instead of its bytes.
         """
         target = self._path(move.target)
         if os.path.islink(target):
@@ -98,20 +98,20 @@ class Destinations:
         return transfer.is_copy(target, move.source) if made else transfer.same_bytes(target, move.source)
 
     def _again(self, placed: Move, wanted: str, present: bool) -> Move:
-        """Return the move of a file sorted before; one that a kill left in both places is still to be finished."""
+        """Return the move of a file that was sorted before; a move that a kill left in both places is planned again."""
         if placed.mode is not self.mode or placed.target.rpartition("/")[0] != wanted.rpartition("/")[0]:
             raise LabelerError(
-                f"{self.into} holds {placed.target}, made with --mode {placed.mode}; this sort wants {wanted} with "
-                f"--mode {self.mode}. Undo the first (labeler sort --undo {self.into}) or choose another folder"
+                f"{self.into} holds {placed.target}, sorted with --mode {placed.mode}; this sort wants {wanted} with "
+                f"--mode {self.mode}. Undo the first sort (labeler sort --undo {self.into}) or choose another folder"
             )
         unfinished = self.mode is Mode.MOVE and present
         return placed._replace(outcome=Outcome.PLANNED if unfinished else Outcome.THERE, sha256="")
 
     def _named(self, source: str, wanted: str) -> Move:
-        """Return the move with the first number in its name that leaves every other file alone."""
+        """Return the move to the target with the first number that is free."""
         place, folder = key(wanted), wanted.rpartition("/")[0]
         for number in self._numbers(place):
-            move = Move(source, _numbered(wanted, number), self.mode)
+            move = Move(source=source, target=_numbered(wanted, number), mode=self.mode)
             there = place if number == 1 else key(move.target)
             stands = self._is_folder(folder) and os.path.lexists(self._path(move.target))
             if stands and (self.plan.is_taken(there) or not self._done(move)):
@@ -123,16 +123,16 @@ class Destinations:
         return move._replace(outcome=Outcome.THERE) if stands else move
 
     def _numbers(self, place: str) -> Iterator[int]:
-        """Yield the numbers to try: 1, for a name without a number, then the last that was given and those after."""
+        """Yield the numbers to try: 1, which adds none to the name, then the last one given and those after it."""
         yield 1
         yield from count(max(self.plan.number(place), 2))
 
 
 def check(root: str, into: Path) -> None:
-    """Refuse a folder that contains the photos, or that cannot be made.
+    """Refuse a folder that contains the photos, or that cannot be created.
 
     Raises:
-        LabelerError: with what to choose instead.
+        LabelerError: the folder is refused; the message says what to choose instead.
     """
     photos, folder = os.path.abspath(root), Path(os.path.realpath(into))
     if _way(str(folder), photos) is not None:
@@ -144,13 +144,13 @@ def check(root: str, into: Path) -> None:
 
 
 def _way(folder: str, path: str | Path) -> PurePath | None:
-    """Return what leads from a folder to a path at or below it, None for any other.
+    """Return the path relative to a folder at or above it; None if it is not below.
 
-    A folder can have two names: it is mounted twice, or the disk does not tell capital letters from small ones.
+    A folder can have two names: it is mounted twice, or the file system is case-insensitive.
     """
     try:
         real = PurePath(os.path.realpath(path))
-    except ValueError:  # No disk can hold such a name.
+    except ValueError:  # No file system can hold such a name.
         return None
     for parent in (real, *real.parents):
         if str(parent) == folder or _same(str(parent), folder):

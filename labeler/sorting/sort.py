@@ -1,7 +1,7 @@
-"""Sort files into one folder per label: plan the moves, carry out that very plan, take it back.
+"""Sort photos into one folder per label: plan the moves, carry out the plan, undo it.
 
-The promise: a file of the user's is never lost, changed or overwritten. Each step is announced in a journal in the
-sorted folder before it is taken. After a kill at any moment, sorting again completes it and `undo` plays it back.
+No photo is ever lost, changed or overwritten. A write-ahead journal in the sorted folder announces each step before it
+is taken. After a kill at any moment, sorting again completes the sort, and `undo` rolls it back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from labeler.storage.transfer import UnreadableError
 __all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
 
 BATCH = 32
-"""How many intents are written, and waited for until they are on the disk, at a time."""
+"""Moves per batch: their intents are synced to the disk together, because a sync takes milliseconds."""
 
 PLACE: dict[Mode, Callable[[Move, str], None]] = {
     Mode.COPY: lambda move, target: transfer.copy(move.source, target, move.sha256),
@@ -39,29 +39,29 @@ PLACE: dict[Mode, Callable[[Move, str], None]] = {
 }
 
 _is_plain = re.compile(r"(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*").fullmatch
-"""Names of files that `os.path.abspath`, which takes three times as long, would leave as they are."""
+"""Matches names that `os.path.abspath` would leave unchanged; it takes three times as long."""
 
 Item = TypeVar("Item")
 
 
 class Watched(Protocol):
-    """Passes things on, and shows how many they are so far."""
+    """Yields items, and shows how many there were so far."""
 
     def __call__(self, items: Iterable[Item], doing: str, /) -> Iterable[Item]:
-        """Return the items."""
+        """Return an iterable of the items."""
 
 
 def unwatched(items: Iterable[Item], doing: str, /) -> Iterable[Item]:  # noqa: ARG001 - as `Watched`
-    """Pass things on, and show nothing."""
+    """Return the items, and show nothing."""
     return items
 
 
 def held(into: Path, root: str) -> AbstractContextManager[None]:
-    """Make the sorted folder, if need be, and let no other sort or undo work there: from planning until the end.
+    """Create the sorted folder, if it does not exist, and lock it against other sorts: from planning until the end.
 
     Raises:
-        LabelerError: another one works there, ``into`` contains ``root`` or cannot be a folder.
-        OutputError: the folder cannot be made.
+        LabelerError: another sort or undo holds the lock, ``into`` contains ``root`` or cannot be a folder.
+        OutputError: the folder cannot be created.
     """
     check(root, into)
     return holding.held(into, making=True)
@@ -79,13 +79,13 @@ def plan(
 ) -> Plan:
     """Return one move for each file, in the table's order; write nothing.
 
-    A file with several faces (adjacent rows) goes where its largest face goes. ``into`` may lie below ``root``,
-    which may be just the common parent of what was classified: a file that stands in ``into`` is never
-    sorted again, so a second classify that finds the sorted files does no harm.
+    A file with several faces (adjacent rows) goes where its largest face goes. ``into`` may lie below ``root``, which
+    may be only the common parent of the inputs. A file in ``into`` is never sorted again, so a second classify that
+    finds the sorted files does no harm.
 
     Raises:
         LabelerError: ``into`` contains ``root``, cannot be a folder, or holds these files sorted in another way.
-        OutputError: there is no room for the plan in the temporary folder.
+        OutputError: the temporary folder has no room for the plan.
     """
     check(root, into)
     root = os.path.abspath(root)
@@ -100,11 +100,11 @@ def plan(
 
 
 def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
-    """Carry out a plan; yield each move with its outcome, in order. What is not consumed is not done.
+    """Carry out a plan lazily; yield each move with its outcome, in order.
 
     Raises:
-        OutputError: something cannot be written. The sort can be repeated, and then continues.
-        LabelerError: a link of this kind is impossible here.
+        OutputError: a file cannot be written. The same sort again continues.
+        LabelerError: the file system does not support links of this kind.
     """
     begun = False
     moves = iter(moves)
@@ -123,10 +123,10 @@ def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
 
 @contextmanager
 def undo(into: Path, watched: Watched = unwatched) -> Iterator[Undo]:
-    """Read the journal of a sorted folder, which no other sort or undo may enter until the end of the block.
+    """Lock a sorted folder inside the block, and yield the moves of its journal.
 
     Raises:
-        LabelerError: there is no journal in ``into``, it is damaged, or another sort or undo works there.
+        LabelerError: there is no journal in ``into``, it is damaged, or another sort or undo holds the lock.
         OutputError: nothing can be written there.
     """
     if not any(os.path.lexists(into / name) for name in (journal.NAME, holding.NAME)):
@@ -140,9 +140,10 @@ def undo(into: Path, watched: Watched = unwatched) -> Iterator[Undo]:
 
 
 class Undo:
-    """The moves to take back, newest first. The iteration does it, and says of each what came of it.
+    """The moves to undo, newest first. Iterating undoes them, and yields each with its outcome.
 
-    The journal goes when all is undone. Until then it holds what had to be kept, and an undo can be repeated.
+    The journal is removed when all moves are undone. Until then it holds the moves that were kept, and undo can be
+    repeated.
     """
 
     def __init__(self, into: Path, entries: Entries) -> None:
@@ -152,10 +153,10 @@ class Undo:
         return self._entries.files
 
     def __iter__(self) -> Iterator[Move]:
-        """Play the journal back; yield each move that was undone, or why it had to be kept.
+        """Roll the journal back; yield each move with its outcome: undone, or why it was kept.
 
         Raises:
-            OutputError: something cannot be removed or put back.
+            OutputError: a file cannot be removed or moved back.
         """
         complete = True
         with ledger.stored():
@@ -172,7 +173,7 @@ class Undo:
 
 
 def _no_sort(into: Path) -> LabelerError:
-    return LabelerError(f"{into} holds no sort to undo. Name the folder that was given to --into")
+    return LabelerError(f"there is no sort to undo in {into}. Name the folder that was given to --into")
 
 
 def _absolute(root: str, file: str) -> str:
@@ -185,7 +186,7 @@ def _journal(into: Path) -> str:
 
 
 def _announced(into: Path, watched: Watched) -> Iterator[Entry]:
-    """Yield what the journal holds, nothing when there is no journal."""
+    """Yield the entries of the journal; none if there is no journal."""
     try:
         yield from watched(journal.read(_journal(into)), "reading the journal")
     except (FileNotFoundError, NotADirectoryError):
@@ -195,7 +196,7 @@ def _announced(into: Path, watched: Watched) -> Iterator[Entry]:
 
 
 def _ready(move: Move) -> Move:
-    """Return the move as its intent is written: with the copy's hash, or not to be done after all."""
+    """Return the move as its intent is written: with the hash of a copy, or with why it is not carried out."""
     if move.outcome is not Outcome.PLANNED:
         return move
     if not os.path.isfile(move.source):
@@ -207,7 +208,7 @@ def _ready(move: Move) -> Move:
 
 
 def _clear(into: Path) -> None:
-    """Remove what a kill has left of the last files that were announced, where it can be removed."""
+    """Remove, where possible, the unfinished copies that a kill has left of the last files announced."""
     with suppress(OSError):
         for entry in journal.last(_journal(into), BATCH):
             if is_below(into, entry.target):
@@ -215,18 +216,18 @@ def _clear(into: Path) -> None:
 
 
 def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
-    """Return the entries of the planned moves, after those of the folders they need."""
+    """Return the entries of the folders that the planned moves need, then those of the moves."""
     planned = [move for move in batch if move.outcome is Outcome.PLANNED]
     parents = (parent for move in planned for parent in reversed(PurePosixPath(move.target).parents))
     folders = [str(parent) for parent in dict.fromkeys(parents) if not os.path.isdir(into / parent)]
     return [
-        *(Entry(folder) for folder in folders),
-        *(Entry(move.target, move.source, move.mode, move.sha256) for move in planned),
+        *(Entry(target=folder) for folder in folders),
+        *(Entry(target=move.target, source=move.source, mode=move.mode, sha256=move.sha256) for move in planned),
     ]
 
 
 def _carried_out(move: Move, target: str) -> Move:
-    """Do what the move says and return it with its outcome."""
+    """Carry out a planned move, and return it with its outcome."""
     if move.outcome is not Outcome.PLANNED:
         return move
     try:
@@ -250,7 +251,7 @@ def _placed(move: Move, target: str) -> Outcome:
 
 
 def _place(move: Move, target: str) -> None:
-    """Place the file; finish a move that a kill has left in both places."""
+    """Place a file; finish a move that a kill has left in both places."""
     try:
         PLACE[move.mode](move, target)
     except FileExistsError:

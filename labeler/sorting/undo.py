@@ -1,4 +1,4 @@
-"""Take back what a sort has done, one step at a time, and leave what has changed since."""
+"""Undo a sort step by step, and keep what has changed since."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from labeler.storage.transfer import UnreadableError
 
 
 def undone(entry: Entry, into: Path) -> Outcome | None:
-    """Undo one entry of a journal; return None when nothing is left of it.
+    """Undo an entry of a journal; return None if nothing was left to undo.
 
-    What lies behind a symbolic link that leads out of the sorted folder is left alone.
+    Nothing behind a symbolic link that leads out of the sorted folder is touched.
 
     Raises:
-        OutputError: something cannot be removed or put back.
+        OutputError: a file cannot be removed or moved back.
     """
     if not is_below(into, entry.target):
         return Outcome.CHANGED
@@ -28,7 +28,7 @@ def undone(entry: Entry, into: Path) -> Outcome | None:
 
 
 def _taken_back(move: Move, target: str) -> Outcome | None:
-    """Undo one move; return None when there is nothing to undo."""
+    """Undo a move; return None if nothing was left to undo."""
     moved = move.mode is Mode.MOVE
     try:
         with transfer.writing(move.source if moved else target):
@@ -44,7 +44,7 @@ def _taken_back(move: Move, target: str) -> Outcome | None:
 
 
 def _moved_back(source: str, target: str) -> Outcome | None:
-    """Move a file to where it came from, if nothing else stands there now."""
+    """Move a file back to its source, if nothing else is there now."""
     transfer.discard(transfer.unfinished(source))
     if not os.path.lexists(target):
         return None if os.path.lexists(source) else Outcome.MISSING
@@ -64,7 +64,7 @@ def _moved_back(source: str, target: str) -> Outcome | None:
 
 
 def _removed(move: Move, target: str) -> Outcome | None:
-    """Remove a copy or link that is still as the sort made it, and not the last of its kind."""
+    """Remove a copy or link, if it is as the sort made it and its original still exists."""
     if not os.path.lexists(target):
         return None
     if move.mode is not Mode.SYMLINK and not os.path.isfile(move.source):
@@ -76,7 +76,7 @@ def _removed(move: Move, target: str) -> Outcome | None:
 
 
 def _as_made(move: Move, target: str) -> bool:
-    """Say whether what stands at the target is what the sort has put there."""
+    """Return whether the target is still what the sort has put there."""
     if os.path.islink(target):
         return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
     if move.mode is Mode.SYMLINK or not os.path.isfile(target) or not transfer.apart(target, move.source):
@@ -87,5 +87,5 @@ def _as_made(move: Move, target: str) -> bool:
 
 
 def is_below(into: Path, target: str) -> bool:
-    """Say whether a target's folder is in the sorted folder, and not behind a symbolic link that leads out of it."""
+    """Return whether a target's folder, with symbolic links resolved, is in the sorted folder."""
     return Path(os.path.realpath((into / target).parent)).is_relative_to(os.path.realpath(into))

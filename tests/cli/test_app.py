@@ -86,7 +86,7 @@ def test_without_a_terminal_no_progress_bar_is_drawn(photos: Folder, model: Path
         pytest.param(["classify", "photos", "--out", "no/t.csv"], 2, "create it first: mkdir", id="missing folder"),
         pytest.param(["classify", "photos", "--out", "t.xlsx"], 2, "ends in .csv", id="unknown format"),
         pytest.param(["classify", "photos", "--out", "mine.csv"], 2, "not a table made by labeler", id="not ours"),
-        pytest.param(["classify", "void", "--out", "t.csv"], 3, "no pictures in", id="no pictures"),
+        pytest.param(["classify", "void", "--out", "t.csv"], 3, "no photos in", id="no photos"),
         pytest.param(["classify", "photos", "--out", "t.csv", "--model", "nowhere"], 4, "no model", id="missing model"),
         pytest.param(
             ["classify", "photos", "--out", "t.csv", "--model", "mute.onnx"], 4, "has no class names", id="no names"
@@ -260,7 +260,7 @@ def test_files_that_were_left_behind_are_named_and_give_exit_code_one(
     ("arguments", "message"),
     [
         pytest.param([], "name a table or a folder and --into", id="nothing named"),
-        pytest.param(["--undo", "photos"], "holds no sort to undo", id="nothing to undo"),
+        pytest.param(["--undo", "photos"], "there is no sort to undo", id="nothing to undo"),
         pytest.param(["photos", "--into", "photos"], "contains the photos", id="into the photos"),
         pytest.param(["lone.csv", "--into", "sorted"], "has no run record", id="no record"),
         pytest.param(["nowhere.csv", "--into", "sorted"], "does not exist", id="no table"),

@@ -211,7 +211,7 @@ def test_crops_are_not_mixed_with_other_files(model: Path, tmp_path: Path) -> No
 def test_crops_are_not_kept_among_the_pictures(folder: Folder, model: Path, tmp_path: Path) -> None:
     folder.picture("a.png")
     settings = Settings(str(model), save_crops=str(folder.path / "crops"))
-    with pytest.raises(LabelerError, match="lies within the pictures"):
+    with pytest.raises(LabelerError, match="is inside the folders of photos"):
         pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", settings))
 
 

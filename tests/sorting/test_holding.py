@@ -25,7 +25,7 @@ from labeler.tables.comma_separated import Csv
 from labeler.tables.run_record import RunRecord
 
 COUNT = 2000
-BUSY = "another sort or undo is at work in"
+BUSY = "another sort or undo is running in"
 
 
 pytestmark = pytest.mark.heavy
@@ -222,7 +222,7 @@ def test_a_refused_plan_leaves_the_sorted_folder_as_it_was(tmp_path: Path) -> No
 
 def test_an_undo_of_a_folder_without_a_sort_writes_nothing(tmp_path: Path) -> None:
     when = tmp_path.stat().st_mtime_ns
-    with pytest.raises(LabelerError, match="holds no sort"), undo(tmp_path):
+    with pytest.raises(LabelerError, match="no sort to undo"), undo(tmp_path):
         pass
 
     assert tmp_path.stat().st_mtime_ns == when

@@ -96,14 +96,14 @@ def test_a_link_in_place_of_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own").write_text("no line end")
     (tmp_path / journal.NAME).symlink_to("own")
 
-    with pytest.raises(LabelerError, match="cannot be read"):
+    with pytest.raises(LabelerError, match="not the journal of a sort"):
         list(journal.read(str(tmp_path / journal.NAME)))
 
 
 def test_a_pipe_in_place_of_a_journal_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / journal.NAME)
 
-    with pytest.raises(LabelerError, match="cannot be read"):
+    with pytest.raises(LabelerError, match="not the journal of a sort"):
         list(journal.read(str(tmp_path / journal.NAME)))
 
 

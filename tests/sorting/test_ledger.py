@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,18 @@ def peak_kib(*arguments: object) -> int:
         [sys.executable, "-c", PEAK, *map(str, arguments)], capture_output=True, text=True, check=True
     )
     return int(found.stdout)
+
+
+def test_what_is_left_of_a_plan_is_closed_in_whatever_thread_collects_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    kept = [Entries(ENTRIES), Plan()]
+    thread = threading.Thread(target=kept.clear)
+    thread.start()
+    thread.join()
+    gc.collect()
+
+    assert ignored == []
 
 
 @pytest.mark.heavy

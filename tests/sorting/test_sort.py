@@ -410,7 +410,7 @@ def test_undo_without_a_sort_says_so(tmp_path: Path) -> None:
 def test_undo_with_a_journal_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / journal.NAME).mkdir()
 
-    with pytest.raises(LabelerError, match="cannot be read"), sorting.undo(tmp_path):
+    with pytest.raises(LabelerError, match="not the journal of a sort"), sorting.undo(tmp_path):
         pass
 
 

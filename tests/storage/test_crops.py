@@ -71,7 +71,7 @@ def test_every_face_keeps_its_own_crop_whatever_its_file_is_called(
     rows = list(reader.read(out))
     found = kept(place, settings, rows)
 
-    assert "not kept" not in done.stderr
+    assert "not saved" not in done.stderr
     assert (len(rows), len(found)) == (len(NAMES), len(NAMES))
     classify(*command, "--overwrite")
     assert kept(place, settings, rows) == found
@@ -115,7 +115,7 @@ def test_a_name_that_is_refused_all_the_same_costs_its_crop_only(folder: Folder,
     (place / "b.jpg.face0.png" / "mine").mkdir(parents=True)
     done = classify(*command, "--overwrite", "--json", status=1)
 
-    assert "not kept: 1 crop, the first of b.jpg: Is a directory" in done.stderr
+    assert "not saved: 1 crop, the first of b.jpg: Is a directory" in done.stderr
     assert json.loads(done.stdout)["lost_crops"] == 1
     assert [row.label != "" for row in reader.read(out)] == [True, True, True]
     assert sorted(os.listdir(place)) == ["a.jpg.face0.png", "b.jpg.face0.png", "c.jpg.face0.png"]
@@ -191,4 +191,4 @@ def test_crops_are_not_kept_among_the_pictures_by_another_name_of_their_folder(
     place = tmp_path / "link" / "crops"
     done = classify(folder.path, "--out", tmp_path / "t.csv", "--model", model, "--save-crops", place, status=2)
 
-    assert "lies within the pictures" in done.stderr
+    assert "is inside the folders of photos" in done.stderr

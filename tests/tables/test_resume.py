@@ -154,7 +154,7 @@ def test_the_command_line_retries_and_tells_of_files_that_have_gone(run: Run, me
 
     assert (found["files"], found["ok"], found["resumed"]) == (5, 4, 3)
     assert (found["vanished"], found["vanished_files"]) == (1, ["a.jpg"])
-    assert "gone since, kept in the table: 1 file: a.jpg" in result.stderr
+    assert "deleted since, kept in the table: 1 file: a.jpg" in result.stderr
 
 
 def test_of_many_files_that_have_gone_the_first_few_are_named(run: Run, mended: pipeline.Job) -> None:
