@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--faces", type=Faces, default=Faces.AUTO, help="as for classify")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     given = parser.parse_args()
-    settings = Settings(given.model, faces=given.faces)
+    settings = Settings(model=given.model, faces=given.faces)
     with tempfile.TemporaryDirectory() as scratch:
         sound, damaged = Path(scratch, "sound"), Path(scratch, "damaged")
         chance = random.Random(given.seed)

@@ -28,7 +28,7 @@ _NO_RATE_S = 0.2
 _STYLES = {"ok": "green", "no_face": "yellow", "failed": "red"}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Meter:
     """The state of a command. The worker sets it as often as it likes, the display samples it at intervals."""
 
@@ -106,7 +106,7 @@ def chosen(console: Console, form: Progress, *, quiet: bool) -> Progress:
 def shown(doing: str, console: Console, form: Progress = Progress.AUTO, *, quiet: bool = False) -> Iterator[Meter]:
     """Yield a meter that is shown inside the block."""
     form = chosen(console, form, quiet=quiet)
-    meter = Meter(doing)
+    meter = Meter(doing=doing)
     if form is Progress.BAR:
         with _Bars(*_columns(), console=console, transient=True) as bars:
             bars.add_task(doing, total=None, meter=meter)

@@ -192,7 +192,7 @@ def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield list(group)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that decides the content of the rows, and nothing else."""
 
@@ -219,7 +219,7 @@ class Settings:
     """The folder to save face crops in; empty for none."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tally:
     """The counts of a run so far. Every file counts once: ok + no_face + damaged + each failure = files."""
 

@@ -127,7 +127,7 @@ class Source:
         return "" if path == self.root else os.path.relpath(path, self.root).replace(os.sep, "/")
 
     def _shown(self, name: str) -> str:
-        return os.path.join(self.root, name).replace(os.sep, "/") if self._absolute else name
+        return self.store.locate(name).replace(os.sep, "/") if self._absolute else name
 
     def _excludes(self, folder: str) -> bool:
         return bool(self.selection.exclude) and self.selection.excludes_folder(folder)

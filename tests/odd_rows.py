@@ -41,5 +41,14 @@ def rows() -> list[Row]:
 
 def record_of(class_names: tuple[str, ...], **changes: object) -> RunRecord:
     """Return the record of a table with these classes."""
-    record = RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, class_names, "/photos", ("/photos",), {"threshold": 0.0})
+    record = RunRecord(
+        version="1",
+        schema_version=SCHEMA_VERSION,
+        model="m",
+        model_sha256="a" * 64,
+        class_names=class_names,
+        root="/photos",
+        inputs=("/photos",),
+        settings={"threshold": 0.0},
+    )
     return replace(record, **changes)  # type: ignore[arg-type]

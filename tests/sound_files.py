@@ -64,7 +64,18 @@ def table_files() -> Iterator[File]:
         for name in ("plain", 'with "quotes", comma', "=two\nlines", os.fsdecode(b"\xff\xfe"), "007", "'apostrophe")
     ]
     rows.append(Row("bad.jpg").without_label(Status.UNREADABLE, "broken data stream"))
-    record = RunRecord("0.1", 1, "mine", "0" * 64, NAMES, "/photos", ("/photos",), {"min_face": 24}, True, {"files": 7})
+    record = RunRecord(
+        version="0.1",
+        schema_version=1,
+        model="mine",
+        model_sha256="0" * 64,
+        class_names=NAMES,
+        root="/photos",
+        inputs=("/photos",),
+        settings={"min_face": 24},
+        finished=True,
+        counts={"files": 7},
+    )
     with tempfile.TemporaryDirectory() as folder:
         for suffix in formats.SUFFIXES:
             path = Path(folder, f"table{suffix}")

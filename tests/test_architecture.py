@@ -18,12 +18,14 @@ ROWS = [
     {"__init__"},
     {"evaluation"},
     {"pipeline", "labeler"},
+    {"job"},
     {"labeling", "drawing"},
     {"tables", "sources", "sorting", "grouping"},
     {"inference"},
     {"executors"},
     {"images"},
     {"storage", "selection", "console", "progress", "native_output"},
+    {"batches"},
     {"streams", "profile"},
     {"records", "errors", "_version"},
 ]
@@ -107,7 +109,9 @@ def test_help_loads_nothing_heavy() -> None:
 def test_classify_loads_neither_tensorflow_nor_pandas(model: Path, tmp_path: Path) -> None:
     photos = ROOT / "examples" / "photos"
     command = ["classify", str(photos), "--out", str(tmp_path / "t.csv"), "--model", str(model), "-q"]
-    here = f"from labeler import Settings, label\nprint(len(list(label({str(photos)!r}, Settings({str(model)!r})))))"
+    here = (
+        f"from labeler import Settings, label\nprint(len(list(label({str(photos)!r}, Settings(model={str(model)!r})))))"
+    )
     found = loaded(f"from labeler.cli.app import app\napp({command}, standalone_mode=False)\n{here}")
 
     assert "onnxruntime" in found

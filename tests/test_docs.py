@@ -111,7 +111,7 @@ def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path
     onnx.save(made, tmp_path / "network.onnx")
     (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bundle.md").read_text("utf-8"), re.S)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    (row,) = pipeline.label([folder.path], Settings(str(tmp_path / "mine.onnx")))
+    (row,) = pipeline.label([folder.path], Settings(model=str(tmp_path / "mine.onnx")))
     card = bundle.card(tmp_path / "mine.onnx")
 
     assert (card.name, card.class_names) == ("mine", ("angry", "happy", "sad"))

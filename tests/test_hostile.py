@@ -163,7 +163,7 @@ def test_a_file_that_is_another_one_when_it_is_opened_is_looked_at_again(
 def test_a_file_that_vanishes_between_discovery_and_reading_has_its_row(folder: Folder, model: Path) -> None:
     names = [folder.picture(f"{index}.jpg").name for index in range(3)]
     (folder.path / "1.jpg").unlink()
-    rows = labeling.BatchLabeler(Settings(str(model), str(folder.path)))(names)
+    rows = labeling.BatchLabeler(Settings(model=str(model), root=str(folder.path)))(names)
 
     assert [row.reason for row in rows] == ["", "No such file or directory", ""]
 
@@ -224,7 +224,7 @@ def test_a_picture_that_would_take_for_ever_costs_its_own_row(
     names = [f"{number}.jpg" for number in range(10)]
     for seed, name in enumerate(names):
         folder.noise(name, seed)
-    settings = Settings(str(model), root=str(folder.path))
+    settings = Settings(model=str(model), root=str(folder.path))
     expected = [row for row in labeling.BatchLabeler(settings)(names) if row.file != bomb]
     folder.file(bomb, scan_bomb())
     executor = Processes(workers, stand_in, ["labeler.labeling"], LONGEST_S)

@@ -24,7 +24,7 @@ def labels() -> Labeler:
 
 
 def test_paths_and_bytes_give_the_rows_of_a_table(labels: Labeler) -> None:
-    expected = [row for row in labeler.label(PORTRAITS, Settings("documented", absolute=True)) if row.label]
+    expected = [row for row in labeler.label(PORTRAITS, Settings(model="documented", absolute=True)) if row.label]
     of_paths = [face for faces in labels(sorted(PORTRAITS)) for face in faces]
     of_bytes = [face for faces in labels([path.read_bytes() for path in PORTRAITS]) for face in faces]
 

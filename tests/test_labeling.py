@@ -15,7 +15,7 @@ from labeler.records import Settings, Status
 
 @pytest.fixture
 def settings(folder: Folder, model: Path) -> Settings:
-    return Settings(str(model), root=str(folder.path))
+    return Settings(model=str(model), root=str(folder.path))
 
 
 def test_every_file_gives_a_row_in_the_order_given(folder: Folder, settings: Settings) -> None:
@@ -54,7 +54,7 @@ def test_probabilities_sum_to_one_and_the_score_is_the_winners(folder: Folder, s
 
 def test_below_the_threshold_the_label_is_uncertain_and_the_score_stays(folder: Folder, model: Path) -> None:
     folder.picture("a.jpg")
-    (row,) = BatchLabeler(Settings(str(model), str(folder.path), threshold=1.0))(["a.jpg"])
+    (row,) = BatchLabeler(Settings(model=str(model), root=str(folder.path), threshold=1.0))(["a.jpg"])
 
     assert (row.label, row.score) == ("uncertain", max(row.probabilities))
 

@@ -36,12 +36,12 @@ def mixed(folder: Folder) -> Folder:
 
 
 def job(folder: Folder, out: Path, model: Path, **options: object) -> pipeline.Job:
-    return pipeline.Job((folder.path,), out, Settings(str(model)), **options)  # type: ignore[arg-type]
+    return pipeline.Job(inputs=(folder.path,), out=out, settings=Settings(model=str(model)), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def expected(mixed: Folder, model: Path) -> list[Row]:
-    return list(pipeline.label([mixed.path], Settings(str(model))))
+    return list(pipeline.label([mixed.path], Settings(model=str(model))))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
@@ -272,7 +272,7 @@ def test_a_photo_that_kills_the_process_that_reads_it_costs_one_row(
 ) -> None:
     for number in range(7):
         folder.noise(f"{number}.jpg", seed=number)
-    expected = list(pipeline.label([folder.path], Settings(str(model))))
+    expected = list(pipeline.label([folder.path], Settings(model=str(model))))
     folder.noise("killer.jpg", seed=7)
     hooks = tmp_path / "hooks"
     hooks.mkdir()
@@ -305,7 +305,7 @@ def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_pa
             with contextlib.suppress(ProcessLookupError):
                 os.kill(chance.choice(victims), signal.SIGKILL)
                 killed += 1
-    expected = pipeline.label([folder.path], Settings(str(model), faces=Faces.WHOLE))
+    expected = pipeline.label([folder.path], Settings(model=str(model), faces=Faces.WHOLE))
 
     assert killed >= 2
     assert list(reader.read(out)) == list(expected)

@@ -73,7 +73,7 @@ def test_json_has_an_object_a_line_and_the_last_state(monkeypatch: pytest.Monkey
 
 
 def test_what_an_earlier_run_did_says_nothing_of_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    meter = progress.Meter("counting", began=0.0)
+    meter = progress.Meter(doing="counting", began=0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: 10.0)
     meter.set(120, 220, before=100)
 
@@ -82,7 +82,7 @@ def test_what_an_earlier_run_did_says_nothing_of_the_speed(monkeypatch: pytest.M
 
 
 def test_while_a_table_is_taken_over_it_is_said_so() -> None:
-    meter = progress.Meter("labeling")
+    meter = progress.Meter(doing="labeling")
     tally = Tally()
     for number in range(3):
         tally.add(Row(f"{number}.jpg"))

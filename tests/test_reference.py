@@ -85,7 +85,15 @@ def reference(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_fast_path_gives_the_probabilities_of_the_simplest_one(photos: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "t.csv"
-    pipeline.classify(pipeline.Job((photos,), out, Settings("documented", faces=Faces.WHOLE), workers, batch_size=5))
+    pipeline.classify(
+        pipeline.Job(
+            inputs=(photos,),
+            out=out,
+            settings=Settings(model="documented", faces=Faces.WHOLE),
+            workers=workers,
+            batch_size=5,
+        )
+    )
     rows = {row.file: row for row in reader.read(out)}
     differences = {
         name: float(np.abs(np.array(row.probabilities) - reference(photos / name)).max())

@@ -166,7 +166,7 @@ def mixed(folder: Folder) -> Folder:
 
 
 def job(folder: Folder, out: Path, model: Path, **options: object) -> pipeline.Job:
-    return pipeline.Job((folder.path,), out, Settings(str(model)), **options)  # type: ignore[arg-type]
+    return pipeline.Job(inputs=(folder.path,), out=out, settings=Settings(model=str(model)), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -177,7 +177,7 @@ def test_a_try_and_then_the_rest_are_a_whole_run(
 ) -> None:
     out, selection = tmp_path / f"t{suffix}", SELECTIONS[kind]
     wanted = list(Source([mixed.path], selection=selection))
-    whole = list(pipeline.label([mixed.path], Settings(str(model))))
+    whole = list(pipeline.label([mixed.path], Settings(model=str(model))))
     tried = job(mixed, out, model, workers=workers, batch_size=2, selection=selection)
     pipeline.classify(tried)
     after_the_try = list(reader.read(out))
@@ -243,7 +243,7 @@ def test_only_what_is_selected_is_labelled_again(
     mixed: Folder, model: Path, tmp_path: Path, kind: str, absolute: bool
 ) -> None:
     out, selection = tmp_path / "t.csv", SELECTIONS[kind]
-    whole = replace(job(mixed, out, model), settings=Settings(str(model), absolute=absolute))
+    whole = replace(job(mixed, out, model), settings=Settings(model=str(model), absolute=absolute))
     pipeline.classify(whole)
     for row in list(reader.read(out)):
         if row.failed:
@@ -267,7 +267,7 @@ def test_what_was_not_selected_for_a_refresh_is_refreshed_later(mixed: Folder, m
     second = pipeline.classify(refresh)
 
     assert (first.tally.resumed, second.tally.resumed) == (39, 39)
-    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(model=str(model))))
 
 
 def test_a_refresh_that_was_stopped_with_a_selection_and_continued_without_forgets_nothing(
@@ -287,7 +287,7 @@ def test_a_refresh_that_was_stopped_with_a_selection_and_continued_without_forge
     pipeline.classify(refresh)  # Completes what was begun: of the rows before 1/01.jpg nothing is read again.
     pipeline.classify(refresh)
 
-    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([mixed.path], Settings(model=str(model))))
 
 
 def test_the_summary_and_json_say_that_it_was_a_selection(run: Run, mixed: Folder, model: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ _MOST_PIXELS = 1 << 20
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Report:
     """The findings; ``problems`` say what does not work, and the first of them decides the exit code."""
 
@@ -71,7 +71,7 @@ class Report:
 
 def examine() -> Report:
     """Run all checks; the models label the photo that is packed with them."""
-    report = Report(_versions())
+    report = Report(found=_versions())
     report.found["extras"] = {name: _extra(name, packages) for name, packages in EXTRAS.items()}
     report.found["locale"] = {
         "language": locale.getlocale()[0],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -38,6 +38,9 @@ from labeler.cli.options import (
 from labeler.errors import LabelerError
 from labeler.native_output import decoders
 from labeler.records import Device, Faces, Mode, Progress, Redo, Row, Settings
+
+if TYPE_CHECKING:
+    from labeler.job import Summary
 
 
 def classify(
@@ -86,10 +89,11 @@ def classify(
     """
     from labeler import pipeline
     from labeler.cli import show_photos
+    from labeler.job import Job
     from labeler.selection import Selection
 
     settings = Settings(
-        model,
+        model=model,
         faces=faces,
         detector=detector,
         min_face=min_face,
@@ -104,9 +108,26 @@ def classify(
         include=tuple(include or ()), exclude=tuple(exclude or ()), limit=limit, sample=sample, seed=seed
     )
     redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
-    job = pipeline.Job(tuple(inputs), out, settings, workers, batch_size, overwrite, all_files, device, redo, selection)
+    job = Job(
+        inputs=tuple(inputs),
+        out=out,
+        settings=settings,
+        workers=workers,
+        batch_size=batch_size,
+        overwrite=overwrite,
+        all_files=all_files,
+        device=device,
+        redo=redo,
+        selection=selection,
+    )
     with decoders(), show_photos.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
+    _end(summary, as_json=as_json, profile=profile, quiet=quiet)
+
+
+def _end(summary: Summary, *, as_json: bool, profile: bool, quiet: bool) -> NoReturn:
+    from labeler.cli import show_photos
+
     if as_json:
         typer.echo(json.dumps(summary.as_json()))
     if not quiet:
@@ -154,7 +175,7 @@ def sort(
     elif source and into:
         folder = _root(source, root)
         with nullcontext() if dry_run else sorting.held(into, folder):
-            settings = Settings(model, threshold=threshold)
+            settings = Settings(model=model, threshold=threshold)
             rows, class_names = _sortable(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
             plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
             if dry_run:
@@ -184,6 +205,7 @@ def _sortable(
     from labeler import pipeline
     from labeler.cli import show_photos
     from labeler.inference import bundle
+    from labeler.job import Job
     from labeler.sorting import sort as sorting
     from labeler.tables import reader
 
@@ -193,7 +215,7 @@ def _sortable(
     if dry_run:
         class_names = bundle.card(bundle.find(settings.model)).class_names
         return _heard(pipeline.label([source], settings, workers)), class_names
-    job = pipeline.Job((source,), into / "labels.csv", settings, workers)
+    job = Job(inputs=(source,), out=into / "labels.csv", settings=settings, workers=workers)
     with decoders(), show_photos.labeling_progress(progress, quiet=quiet) as show:
         summary = pipeline.classify(job, show)
     if not quiet:

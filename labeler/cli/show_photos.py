@@ -23,7 +23,7 @@ from labeler.records import FAILURES, Progress, Row, Status, Tally
 
 if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline.
     from labeler.drawing import Annotated
-    from labeler.pipeline import Summary
+    from labeler.job import Summary
     from labeler.profile import Profile
     from labeler.sorting.sort import Move, Plan, Watched
     from labeler.sources import Source

@@ -150,7 +150,7 @@ def _figures(wanted: EvaluateSettings, follow: Follow, vary: Perturbation | None
     truth = wanted.truth
     inputs = [wanted.data / file for file in truth.labels] if truth else [wanted.data]
     total = len(inputs) if truth else sum(1 for _ in sources.find(wanted.data))
-    settings = Settings(wanted.model, absolute=bool(truth))
+    settings = Settings(model=wanted.model, absolute=bool(truth))
     rows = follow(pipeline.label(inputs, settings, wanted.workers, vary=vary), total)
     if not truth:
         return compared.of_folders(rows, wanted.class_names, wanted.copies)

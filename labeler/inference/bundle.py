@@ -33,7 +33,7 @@ blocks only cost memory."""
 _JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """A model card: what a model file says about itself."""
 

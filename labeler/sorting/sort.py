@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
+from labeler import storage
 from labeler.errors import LabelerError
 from labeler.records import Mode, Row
 from labeler.sorting import holding, journal, ledger
@@ -89,13 +90,15 @@ def plan(
     """
     check(root, into)
     root = os.path.abspath(root)
+    store = storage.at(root)
     folders = Folders(class_names)
     with ledger.stored():
         destinations = Destinations(root, into, mode, flat, _announced(into, watched))
         for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
             first, *others = faces
             row = min(first, *others, key=lambda row: row.face or 0) if others else first
-            destinations.add(_absolute(root, file), folders.of(row))
+            path = store.locate(file)
+            destinations.add(path if _is_plain(file) else os.path.abspath(path), folders.of(row))
     return destinations.plan
 
 
@@ -174,11 +177,6 @@ class Undo:
 
 def _no_sort(into: Path) -> LabelerError:
     return LabelerError(f"there is no sort to undo in {into}. Name the folder that was given to --into")
-
-
-def _absolute(root: str, file: str) -> str:
-    path = os.path.join(root, file)
-    return path if _is_plain(file) else os.path.abspath(path)
 
 
 def _journal(into: Path) -> str:

@@ -53,14 +53,14 @@ class Crops:
 
     def name(self, file: str, index: int) -> str:
         """Return the name of a face's crop; it lies below the crops' folder as the file does below the root."""
-        *folders, name = os.path.relpath(self._root.path(file), self._root.address).split(os.sep)
+        *folders, name = os.path.relpath(self._root.locate(file), self._root.address).split(os.sep)
         # A folder never gets the name of a crop, so that the two cannot collide.
         parts = [_hashed(part) if _CROP.fullmatch(part) else self._distinct(part) for part in folders]
         return "/".join((*parts, f"{self._distinct(name)}.face{index}.png"))
 
     def path(self, file: str, index: int) -> Path:
         """Return the path of a face's crop."""
-        return Path(self._store.path(self.name(file, index)))
+        return Path(self._store.locate(self.name(file, index)))
 
     def keep(self, file: str, index: int, png: bytes) -> str:
         """Write a crop; return the error if the disk refuses its name all the same, else an empty text.
@@ -73,7 +73,7 @@ class Crops:
             self._store.write(name, png)
         except OSError as exc:
             if exc.errno not in _REFUSED:
-                raise OutputError(f"cannot write {self._store.path(name)}: {exc.strerror or exc}{_ADVICE}") from exc
+                raise OutputError(f"cannot write {self._store.locate(name)}: {exc.strerror or exc}{_ADVICE}") from exc
             return f"{file}: {exc.strerror}"
         return ""
 

@@ -25,13 +25,13 @@ class Local:
         self._prefix = os.path.join(address, "")
         self._presence = Presence()
 
-    def path(self, name: str) -> str:
-        """Return where a file lies; an absolute name is its own path."""
+    def locate(self, name: str) -> str:
+        """See `Store.locate`."""
         return os.path.join(self.address, name) if name else self.address
 
     def walk(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
         """See `Store.walk`, and for what symbolic links lead to `Walk`."""
-        walk = Walk(self.path, folders, skips, self._presence)
+        walk = Walk(self.locate, folders, skips, self._presence)
         self.unreadable = walk.unreadable
         return iter(walk)
 
@@ -56,7 +56,7 @@ class Local:
     def version(self, name: str) -> str | None:
         """See `Store.version` and `version_of`."""
         try:
-            return version_of(os.stat(self.path(name)))
+            return version_of(os.stat(self.locate(name)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError):
@@ -64,7 +64,7 @@ class Local:
 
     def write(self, name: str, content: bytes) -> None:
         """See `Store.write`. A power failure may cost what was written last."""
-        path = Path(self.path(name))
+        path = Path(self.locate(name))
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic.placing(path, durable=False) as beside:
             beside.write_bytes(content)
@@ -72,12 +72,12 @@ class Local:
     def expect(self, folder: str) -> None:
         """See `Store.expect`."""
         with suppress(OSError):
-            self._presence.note(self.path(folder), named=True)
+            self._presence.note(self.locate(folder), named=True)
 
     def confirm(self, files: Iterable[str]) -> None:
         """See `Store.confirm`."""
         for file in {os.path.dirname(file): file for file in files}.values():
-            path = self.path(file)
+            path = self.locate(file)
             self._presence.confirm(os.path.dirname(path), path)
 
     def confirm_all(self) -> None:

@@ -42,6 +42,9 @@ class Store(Protocol):
     unreadable: dict[str, str]
     """Folders of the last walk that could not be listed, and why."""
 
+    def locate(self, name: str) -> str:
+        """Return where a file lies, in full; an absolute name is returned as it is, "" gives the address itself."""
+
     def walk(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
         """Yield the names of all files below some folders, in ascending order of `key`, each once.
 

@@ -23,7 +23,7 @@ _LONGEST_RECORD = 1 << 26
 """Bytes of a run record; one that names 100,000 inputs has a tenth of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """What stands in ``<table>.run.json``: how the table was made. An unfinished table has a record of its own."""
 

@@ -41,7 +41,7 @@ def as_a_guest(folder: Path, model: Path, answers: Connection) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, 500)  # A profiler's.
     before = own_state()
-    rows = list(labeler.label(folder, Settings(str(model))))
+    rows = list(labeler.label(folder, Settings(model=str(model))))
     answers.send(([str(row.status) for row in rows], own_state() == before))
 
 

@@ -116,7 +116,7 @@ def test_a_picture_that_is_refused_says_nothing_of_the_next(folder: Folder) -> N
 def test_a_damaged_photo_without_a_face_says_both(folder: Folder, model: Path) -> None:
     folder.damaged("a.jpg", side=300)
     with native_output.decoders():
-        (row,) = labeler.label(folder.path, Settings(str(model)))
+        (row,) = labeler.label(folder.path, Settings(model=str(model)))
 
     assert (row.label, row.status, row.reason) == ("", Status.DAMAGED, f"no face was found; {LOST}")
 
@@ -130,7 +130,7 @@ def test_every_face_of_a_damaged_photo_is_damaged(folder: Folder, model: Path) -
     content = (folder.path / "a.jpg").read_bytes()
     folder.file("a.jpg", content[:-20] + b"\xff\xd9")
     with native_output.decoders():
-        rows = list(labeler.label(folder.path, Settings(str(model))))
+        rows = list(labeler.label(folder.path, Settings(model=str(model))))
 
     assert [(row.face, str(row.status), bool(row.label)) for row in rows] == [
         (0, "damaged", True), (1, "damaged", True), (2, "damaged", True),
@@ -140,7 +140,7 @@ def test_every_face_of_a_damaged_photo_is_damaged(folder: Folder, model: Path) -
 def test_below_the_threshold_the_label_is_uncertain(folder: Folder, model: Path) -> None:
     folder.damaged("a.jpg")
     with native_output.decoders():
-        (row,) = labeler.label(folder.path, Settings(str(model), threshold=1.0))
+        (row,) = labeler.label(folder.path, Settings(model=str(model), threshold=1.0))
 
     assert (row.label, row.status, row.reason) == ("uncertain", Status.DAMAGED, LOST)
 
@@ -150,7 +150,7 @@ import os, sys, labeler
 from labeler.records import Settings
 if __name__ == "__main__":
     before = os.fstat(2)
-    rows = labeler.label(sys.argv[1], Settings(sys.argv[2]), workers=int(sys.argv[3]))
+    rows = labeler.label(sys.argv[1], Settings(model=sys.argv[2]), workers=int(sys.argv[3]))
     statuses = [(next(rows), os.fstat(2))[0].status, *(row.status for row in rows)]
     print(*statuses, os.fstat(2) == before)
     os.write(2, b"mine")
@@ -342,6 +342,6 @@ def test_no_sound_picture_is_called_damaged(folder: str, model: Path) -> None:
     if not (SHARED / folder).exists():
         pytest.skip(f"../shared/data/{folder} is not here; it holds sound pictures")
     with native_output.decoders():
-        rows = list(pipeline.label([SHARED / folder], Settings(str(model), faces=Faces.WHOLE)))
+        rows = list(pipeline.label([SHARED / folder], Settings(model=str(model), faces=Faces.WHOLE)))
 
     assert [row.file for row in rows if row.status is Status.DAMAGED] == []

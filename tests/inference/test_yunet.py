@@ -86,7 +86,7 @@ def test_a_face_is_found_where_it_is(path: Path, box: Face) -> None:
 
 @pytest.mark.parametrize("name", ["cat.jpg", "coffee.jpg"])
 def test_a_picture_without_a_face_gives_one_row_and_no_label(model: Path, name: str) -> None:
-    (row,) = BatchLabeler(Settings(str(model), root=str(PHOTOS / "no_face")))([name])
+    (row,) = BatchLabeler(Settings(model=str(model), root=str(PHOTOS / "no_face")))([name])
 
     assert row[1:12] == Row(name, status=Status.NO_FACE, reason="no face was found")[1:12]
     assert row.image_width
@@ -174,16 +174,20 @@ def test_a_model_that_is_no_detector_is_refused(model: Path) -> None:
 
 def test_another_detector_is_another_table(folder: Folder, model: Path, tmp_path: Path) -> None:
     folder.picture("a.png")
-    pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model))))
+    pipeline.classify(pipeline.Job(inputs=(folder.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model))))
     other = tmp_path / "other.onnx"
     other.write_bytes(bundle.detector("").read_bytes() + b"\x00")
     with pytest.raises(LabelerError, match="--detector was"):
-        pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model), detector=str(other))))
+        pipeline.classify(
+            pipeline.Job(
+                inputs=(folder.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model), detector=str(other))
+            )
+        )
 
 
 def test_crops_are_kept_as_the_network_saw_them(model: Path, tmp_path: Path) -> None:
-    settings = Settings(str(model), save_crops=str(tmp_path / "crops"))
-    pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings))
+    settings = Settings(model=str(model), save_crops=str(tmp_path / "crops"))
+    pipeline.classify(pipeline.Job(inputs=(PHOTOS,), out=tmp_path / "t.csv", settings=settings))
     kept = Image.open(tmp_path / "crops" / "portraits" / "hopper.jpg.face0.png")
     ((_, crop),) = Looker(Settings(root=str(PHOTOS)))("portraits/hopper.jpg").faces
 
@@ -191,8 +195,10 @@ def test_crops_are_kept_as_the_network_saw_them(model: Path, tmp_path: Path) -> 
 
 
 def test_there_is_a_crop_for_every_row_with_a_face(model: Path, tmp_path: Path) -> None:
-    settings = Settings(str(model), save_crops=str(tmp_path / "crops"))
-    pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings, workers=2, batch_size=3))
+    settings = Settings(model=str(model), save_crops=str(tmp_path / "crops"))
+    pipeline.classify(
+        pipeline.Job(inputs=(PHOTOS,), out=tmp_path / "t.csv", settings=settings, workers=2, batch_size=3)
+    )
     labelled = [f"{row.file}.face{row.face}.png" for row in reader.read(tmp_path / "t.csv") if row.label]
 
     assert sorted(
@@ -203,16 +209,16 @@ def test_there_is_a_crop_for_every_row_with_a_face(model: Path, tmp_path: Path) 
 def test_crops_are_not_mixed_with_other_files(model: Path, tmp_path: Path) -> None:
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops" / "mine.png").write_bytes(b"mine")
-    settings = Settings(str(model), save_crops=str(tmp_path / "crops"))
+    settings = Settings(model=str(model), save_crops=str(tmp_path / "crops"))
     with pytest.raises(LabelerError, match="is not empty"):
-        pipeline.classify(pipeline.Job((PHOTOS,), tmp_path / "t.csv", settings))
+        pipeline.classify(pipeline.Job(inputs=(PHOTOS,), out=tmp_path / "t.csv", settings=settings))
 
 
 def test_crops_are_not_kept_among_the_pictures(folder: Folder, model: Path, tmp_path: Path) -> None:
     folder.picture("a.png")
-    settings = Settings(str(model), save_crops=str(folder.path / "crops"))
-    with pytest.raises(LabelerError, match="is inside the folders of photos"):
-        pipeline.classify(pipeline.Job((folder.path,), tmp_path / "t.csv", settings))
+    settings = Settings(model=str(model), save_crops=str(folder.path / "crops"))
+    with pytest.raises(LabelerError, match="lies within the photos"):
+        pipeline.classify(pipeline.Job(inputs=(folder.path,), out=tmp_path / "t.csv", settings=settings))
 
 
 def annotated() -> Iterator[tuple[Path, list[Face], list[Face]]]:

@@ -40,7 +40,21 @@ def album(path: Path, count: int = COUNT) -> Path:
     table = path / "t.csv"
     table.write_bytes(Csv().header(CLASS_NAMES) + Csv().encode(rows, CLASS_NAMES))
     root = str(photos.path)
-    run_record.write(table, RunRecord("0", SCHEMA_VERSION, "m", "", CLASS_NAMES, root, (root,), {}, finished=True), "")
+    run_record.write(
+        table,
+        RunRecord(
+            version="0",
+            schema_version=SCHEMA_VERSION,
+            model="m",
+            model_sha256="",
+            class_names=CLASS_NAMES,
+            root=root,
+            inputs=(root,),
+            settings={},
+            finished=True,
+        ),
+        "",
+    )
     return table
 
 

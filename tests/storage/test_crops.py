@@ -65,7 +65,7 @@ def test_every_face_keeps_its_own_crop_whatever_its_file_is_called(
     photos: Folder, model: Path, tmp_path: Path, disks: dict[str, Path], disk: str, workers: int
 ) -> None:
     place, out = disks[disk], tmp_path / "t.csv"
-    settings = Settings(str(model), str(photos.path), save_crops=str(place))
+    settings = Settings(model=str(model), root=str(photos.path), save_crops=str(place))
     command = (photos.path, "--out", out, "--model", model, "--save-crops", place, "--workers", workers)
     done = classify(*command, "--batch-size", 1)
     rows = list(reader.read(out))
@@ -191,4 +191,4 @@ def test_crops_are_not_kept_among_the_pictures_by_another_name_of_their_folder(
     place = tmp_path / "link" / "crops"
     done = classify(folder.path, "--out", tmp_path / "t.csv", "--model", model, "--save-crops", place, status=2)
 
-    assert "is inside the folders of photos" in done.stderr
+    assert "lies within the photos" in done.stderr

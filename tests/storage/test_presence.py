@@ -82,7 +82,7 @@ def interrupted(
 
 
 def expected(originals: Path, model: Path) -> list[Row]:
-    return list(pipeline.label([originals], Settings(str(model), faces=Faces.WHOLE)))
+    return list(pipeline.label([originals], Settings(model=str(model), faces=Faces.WHOLE)))
 
 
 @pytest.mark.parametrize(("below", "rows"), [(".", 10), ("1", 10), ("1", 70)])
@@ -280,7 +280,7 @@ def test_single_files_that_were_named_go_with_their_disk(tmp_path: Path) -> None
 
 
 def test_rows_that_a_script_asks_for_end_with_an_error_too(originals: Path, model: Path, tmp_path: Path) -> None:
-    rows = pipeline.label([originals], Settings(str(model)), batch_size=1)
+    rows = pipeline.label([originals], Settings(model=str(model)), batch_size=1)
     for _ in range(5):
         next(rows)
     originals.rename(tmp_path / "away")

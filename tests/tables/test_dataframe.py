@@ -29,10 +29,19 @@ def rows() -> list[Row]:
     return [*labelled, Row("wrong.jpg").without_label(Status.UNREADABLE, "NA")]
 
 
-@pytest.fixture(params=[".csv", ".jsonl", ".parquet"])
+@pytest.fixture(params=formats.SUFFIXES)
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
-    record = RunRecord("1", 2, "m", "a", NAMES, "/photos", ("/photos",), {})
+    record = RunRecord(
+        version="1",
+        schema_version=2,
+        model="m",
+        model_sha256="a",
+        class_names=NAMES,
+        root="/photos",
+        inputs=("/photos",),
+        settings={},
+    )
     with TableWriter.begin(out, record) as begun:
         begun.write(rows())
         begun.finish({})

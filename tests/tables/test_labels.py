@@ -118,7 +118,7 @@ def test_numbers_that_become_fractions_late_are_read(photos: Folder) -> None:
 
 def test_a_table_of_ours_is_accepted_as_it_is(photos: Folder, model: Path, tmp_path: Path) -> None:
     photos.file("broken.jpg")
-    job = pipeline.Job((photos.path,), tmp_path / "t.csv", Settings(str(model)), workers=1)
+    job = pipeline.Job(inputs=(photos.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model)), workers=1)
     pipeline.classify(job)
     found = Table(tmp_path / "t.csv").below(photos.path)
 
@@ -173,7 +173,9 @@ def test_a_part_of_what_was_classified_can_be_trained_on(model: Path, tmp_path: 
     pictures = Folder(tmp_path / "all")
     for number in range(12):
         pictures.noise(f"{'old' if number % 2 else 'new'}/{number:02}.png", seed=number)
-    pipeline.classify(pipeline.Job((pictures.path,), tmp_path / "t.csv", Settings(str(model)), workers=1))
+    pipeline.classify(
+        pipeline.Job(inputs=(pictures.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model)), workers=1)
+    )
 
     assert Table(tmp_path / "t.csv").below(pictures.path / "new").files == tuple(f"{n:02}.png" for n in range(0, 12, 2))
 

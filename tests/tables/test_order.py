@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,59 @@ def test_a_table_that_changes_its_order_in_the_middle_of_a_run_is_noticed(tmp_pa
             table.finish({})
 
     assert [row.file for row in reader.read(out)] == ["b", "b", "a", "a", "d", "d"]
+
+
+PEAK = """
+import resource, sys
+from itertools import islice
+from pathlib import Path
+from labeler import pipeline
+from labeler.records import SCHEMA_VERSION, Row, Settings, Tally
+from labeler.tables import formats, run_record
+
+kind, count, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+half = count // 2
+classes, shares = tuple("abcdefgh"), (0.3, *[0.1] * 7)
+record = run_record.RunRecord(
+    version="1", schema_version=SCHEMA_VERSION, model="m", model_sha256="a", class_names=classes, root=str(out.parent),
+    inputs=(), settings={},
+)
+
+def row(name):
+    return Row.of_image(name, 48, 48, "1-1").labelled(shares, classes, 0.0)
+
+def names(numbers, step=0):
+    for number in numbers:
+        if number % 1000 != step:
+            yield f"folder{number // 1000:05}/IMG_{number:07}.jpg"
+
+def label(names):
+    while batch := list(islice(names, 512)):
+        yield [row(name) for name in batch]
+
+order = [*range(half, count), *range(half)] if kind == "unordered" else range(count)
+formats.of(out).write(out, map(row, names(order)), record)
+run_record.write(out, record, "")
+job, tally = pipeline.Job(inputs=(), out=out, settings=Settings(root=str(out.parent))), Tally()
+agenda = pipeline.fill(job, record, names(range(count), step=1 if kind == "out of step" else 0.5), label, tally)
+assert agenda.vanished == (count // 1000 if kind == "out of step" else 0)
+assert (tally.files, tally.resumed) == (count, count - count // 1000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_kib(*arguments: object) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+def test_memory_does_not_grow_with_what_a_table_and_a_folder_do_not_share(tmp_path: Path) -> None:
+    """The names of such a table took 25 MB and more; those of one that is out of order wait in SQLite's cache first."""
+    in_step, out_of_step, unordered = (
+        peak_kib(kind, 80_000, tmp_path / f"{kind}.csv") for kind in ("in step", "out of step", "unordered")
+    )
+
+    assert out_of_step - in_step < 12_000
+    assert unordered - in_step < 30_000

@@ -37,7 +37,16 @@ def rows() -> list[Row]:
 @pytest.fixture(scope="module", params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     out = tmp_path_factory.mktemp("tables") / f"t{request.param}"
-    record = RunRecord("1", SCHEMA_VERSION, "m", "a", NAMES, "/photos", ("/photos",), {})
+    record = RunRecord(
+        version="1",
+        schema_version=SCHEMA_VERSION,
+        model="m",
+        model_sha256="a",
+        class_names=NAMES,
+        root="/photos",
+        inputs=("/photos",),
+        settings={},
+    )
     with writer.TableWriter.begin(out, record) as draft:
         draft.write(rows())
         draft.finish({})

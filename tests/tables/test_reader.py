@@ -14,11 +14,10 @@ import pytest
 
 from labeler.errors import LabelerError, ModelError, OutputError
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, SCHEMA_VERSION, Face, Redo, Row, columns
-from labeler.tables import reader, run_record, writer
+from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
-FORMATS = [".csv", ".jsonl", ".parquet"]
 
 
 def record(**changes: object) -> RunRecord:
@@ -47,7 +46,7 @@ def write(out: Path, *batches: list[Row], finish: bool = True) -> None:
             table.finish({})
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_finished_table_holds_what_was_written(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3))
@@ -55,7 +54,7 @@ def test_a_finished_table_holds_what_was_written(tmp_path: Path, suffix: str) ->
     assert list(reader.read(out)) == rows("a") + rows("b", 3)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_nothing_stands_at_the_output_before_it_is_complete(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), finish=False)
@@ -63,14 +62,14 @@ def test_nothing_stands_at_the_output_before_it_is_complete(tmp_path: Path, suff
     assert not out.exists()
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_only_the_table_and_its_record_are_left_in_the_end(tmp_path: Path, suffix: str) -> None:
     write(tmp_path / f"t{suffix}", rows("a"))
 
     assert sorted(os.listdir(tmp_path)) == sorted([f"t{suffix}", f"t{suffix}.run.json"])
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"), rows("b", 3), finish=False)
@@ -82,7 +81,7 @@ def test_an_unfinished_table_continues_with_its_last_file_made_again(tmp_path: P
     assert list(reader.read(out)) == rows("a") + rows("b", 3)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     part = tmp_path / f"t{suffix}.part"
@@ -102,7 +101,7 @@ def test_wherever_a_kill_tears_the_part_the_table_continues_to_the_same_end(tmp_
         assert list(reader.read(out)) == [row for batch in everything for row in batch]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_complete_table_grows_when_something_is_written_to_it(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     write(out, rows("a"))
@@ -204,7 +203,7 @@ def first_version(out: Path, *, finished: bool, **changes: object) -> None:
     run_record.beside(out, run_record.RECORD).write_text(json.dumps(found))
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     with writer.TableWriter.begin(out, record(schema_version=1)) as table:
@@ -217,7 +216,7 @@ def test_a_table_of_the_first_schema_is_read_and_grows_as_it_was_begun(tmp_path:
     assert reader.columns(out) == columns(NAMES, schema=1)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_an_unfinished_table_of_the_first_schema_is_continued_as_it_was_begun(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
     with writer.TableWriter.begin(out, record(schema_version=1)) as table:

@@ -33,7 +33,6 @@ from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.run_record import RunRecord
 
 NAMES = ("angry", "happy")
-SUFFIXES = [".csv", ".jsonl", ".parquet"]
 FIRST = ["a", "b/a", "b/x,y", 'b/"q"\n', "c"]
 ADDED = ["a/new", "z"]
 FAILING = {"b/a", "c"}
@@ -57,7 +56,16 @@ class Stopped(Exception):  # noqa: N818 - as Ctrl-C, no error
 
 def record_of(out: Path) -> RunRecord:
     root = str(out.parent / "photos")
-    return RunRecord("1", SCHEMA_VERSION, "m", "a" * 64, NAMES, root, (root,), {})
+    return RunRecord(
+        version="1",
+        schema_version=SCHEMA_VERSION,
+        model="m",
+        model_sha256="a" * 64,
+        class_names=NAMES,
+        root=root,
+        inputs=(root,),
+        settings={},
+    )
 
 
 def run(
@@ -72,7 +80,7 @@ def run(
             raise Stopped
 
     record = record_of(out)
-    job = pipeline.Job((record.root,), out, Settings(root=record.root), redo=redo)
+    job = pipeline.Job(inputs=(record.root,), out=out, settings=Settings(root=record.root), redo=redo)
     with suppress(Stopped):
         pipeline.fill(job, record, sorted(names, key=key), label, Tally())
 
@@ -157,7 +165,7 @@ def fresh(photos: Path, tmp_path: Path) -> Iterator[Path]:
     return folders()
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize("action", BEFORE)
 def test_killed_before_any_step_the_same_command_comes_to_the_same_table(
     fresh: Iterator[Path],
@@ -271,7 +279,7 @@ def begun_before(out: Path, schema: int) -> bytes:
 
 
 @pytest.mark.parametrize("schema", [1, 2])
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_part_that_an_earlier_version_has_begun_is_continued(fresh: Iterator[Path], suffix: str, schema: int) -> None:
     wanted = [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
     for step, folder in enumerate(fresh):
@@ -289,7 +297,7 @@ def test_a_part_that_an_earlier_version_has_begun_is_continued(fresh: Iterator[P
 
 
 @pytest.mark.parametrize("schema", [1, 2])
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_part_of_an_earlier_version_that_is_torn_at_any_byte_is_repaired(
     fresh: Iterator[Path], suffix: str, schema: int
 ) -> None:
@@ -304,7 +312,7 @@ def test_a_part_of_an_earlier_version_that_is_torn_at_any_byte_is_repaired(
         assert list(reader.read(out)) == wanted, f"torn after {length} bytes"
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_table_that_an_earlier_version_had_only_to_put_in_its_place_is_complete(
     fresh: Iterator[Path], suffix: str
 ) -> None:
@@ -320,7 +328,7 @@ def test_a_table_that_an_earlier_version_had_only_to_put_in_its_place_is_complet
     assert list(reader.read(out)) == [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize("action", BEFORE)
 def test_whatever_does_not_fit_on_the_disk_the_table_is_complete_when_there_is_room(
     fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
@@ -367,7 +375,7 @@ def at_once(*actions: Callable[[], object]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize("action", BEFORE)
 def test_of_runs_that_start_at_the_same_moment_one_writes_the_table(
     fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
@@ -418,7 +426,7 @@ def test_the_record_of_a_table_that_was_exchanged_under_an_unfinished_run_is_ref
         adding(out)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize("action", [adding, retrying])
 def test_a_table_that_was_put_into_another_order_under_an_unfinished_run_is_continued(
     fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
@@ -462,7 +470,7 @@ def test_a_full_disk_stops_the_command_with_one_line_and_it_continues_when_there
     assert (stopped.returncode, stopped.stderr.count("\n")) == (5, 1)
     assert "No space left on device. Make room, then run the same command to continue" in stopped.stderr
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert list(reader.read(out)) == list(pipeline.label([folder.path], Settings(str(model))))
+    assert list(reader.read(out)) == list(pipeline.label([folder.path], Settings(model=str(model))))
 
 
 def test_crops_that_do_not_fit_stop_the_command_with_one_line_and_it_continues(

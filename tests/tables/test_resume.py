@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from labeler import pipeline
 from labeler.records import Face, Redo, Row, Settings, Status, Tally
-from labeler.tables import reader, run_record, writer
+from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.resume import Agenda
 from labeler.tables.run_record import RunRecord
 
@@ -32,7 +32,9 @@ def mended(folder: Folder, model: Path, tmp_path: Path) -> pipeline.Job:
         folder.noise(f"{name}.jpg", seed=index)
     folder.file("b.jpg")
     folder.file("d.jpg", b"")
-    job = pipeline.Job((folder.path,), tmp_path / "t.csv", Settings(str(model)), workers=1, batch_size=2)
+    job = pipeline.Job(
+        inputs=(folder.path,), out=tmp_path / "t.csv", settings=Settings(model=str(model)), workers=1, batch_size=2
+    )
     pipeline.classify(job)
     folder.noise("d.jpg", seed=3)
     return job
@@ -46,7 +48,7 @@ def files(out: Path) -> list[str]:
     return [row.file for row in reader.read(out)]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 def test_a_file_that_failed_is_redone_in_its_place(mended: pipeline.Job, suffix: str) -> None:
     job = replace(mended, out=mended.out.with_suffix(suffix))
     (Path(job.inputs[0]) / "d.jpg").write_bytes(b"")
@@ -187,7 +189,16 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
-    record = RunRecord("1", 2, "m", "a" * 64, NAMES, str(root), (str(root),), {})
+    record = RunRecord(
+        version="1",
+        schema_version=2,
+        model="m",
+        model_sha256="a" * 64,
+        class_names=NAMES,
+        root=str(root),
+        inputs=(str(root),),
+        settings={},
+    )
     with writer.TableWriter.begin(out, record) as draft:
         draft.write(rows)
         draft.finish({})

@@ -19,14 +19,13 @@ from labeler import drawing, pipeline
 from labeler.errors import LabelerError
 from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally
 from labeler.sorting.sort import plan
-from labeler.tables import labels, reader, run_record
+from labeler.tables import formats, labels, reader, run_record
 from labeler.tables.run_record import RunRecord
 
 CLASSES = tuple(f"{made_of}:{kind}" for made_of in ("a:m1", "a:m2", "b:m1") for kind in "xy")
 """The label of a row says which folder and which model it was made of."""
 
 FILES = ("1.jpg", "2.jpg", "sub/3.jpg")
-SUFFIXES = [".csv", ".jsonl", ".parquet"]
 
 
 class Place:
@@ -44,8 +43,19 @@ class Place:
     ) -> None:
         """Let the pipeline label files that nobody has to read, of which the first fails, unless it is tried again."""
         folder = str(self.roots[root])
-        record = RunRecord("1", SCHEMA_VERSION, model, model * 32, CLASSES, folder, (folder,), {})
-        job = pipeline.Job((folder,), self.out, Settings(root=folder), redo=redo, overwrite=overwrite)
+        record = RunRecord(
+            version="1",
+            schema_version=SCHEMA_VERSION,
+            model=model,
+            model_sha256=model * 32,
+            class_names=CLASSES,
+            root=folder,
+            inputs=(folder,),
+            settings={},
+        )
+        job = pipeline.Job(
+            inputs=(folder,), out=self.out, settings=Settings(root=folder), redo=redo, overwrite=overwrite
+        )
 
         def label(names: Iterator[str]) -> Iterator[list[Row]]:
             for name in names:
@@ -91,7 +101,7 @@ def places(tmp_path: Path) -> Callable[[str], Iterator[Place]]:
     return fresh
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
 @pytest.mark.parametrize("deed", DEEDS)
 def test_killed_before_any_step_the_record_is_true_of_the_table(
     places: Callable[[str], Iterator[Place]], deed: str, suffix: str

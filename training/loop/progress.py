@@ -28,7 +28,7 @@ class Display(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no ty
         self._epochs = epochs
         self._patience = patience
         self._form = form
-        self._meter = progress.Meter("preparing")
+        self._meter = progress.Meter(doing="preparing")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
