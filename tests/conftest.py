@@ -32,7 +32,7 @@ SHARED = ROOT.parent / "shared" / "data"
 CLASS_NAMES = ("angry", "happy", "sad")
 
 
-HEAVY_FIXTURES = frozenset({"tensorflow", "exfat", "mounted", "wheel"})
+HEAVY_FIXTURES = frozenset({"tensorflow", "exfat", "wheel"})
 """A test that asks for one of these, itself or by another fixture, is marked as heavy. So is one that calls `kills`."""
 
 

@@ -157,6 +157,7 @@ def outlast(folder: Folder, model: Path, out: Path, workers: int, kills: int) ->
     return done
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("suffix", "workers"), [(".csv", 2), (".parquet", 1)])
 def test_killed_while_labelling_adding_or_retrying_the_same_command_comes_to_the_same_table(
     folder: Folder, model: Path, tmp_path: Path, suffix: str, workers: int
@@ -181,6 +182,7 @@ def test_killed_many_times_the_same_command_comes_to_the_same_table(
     assert kills >= 9  # Of 15: 54 over the six tables.
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(

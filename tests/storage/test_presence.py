@@ -21,6 +21,8 @@ from labeler.selection import Selection
 from labeler.sources import Source
 from labeler.tables import reader
 
+pytestmark = pytest.mark.heavy
+
 COUNT = 120
 
 

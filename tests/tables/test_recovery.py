@@ -32,6 +32,8 @@ from labeler.storage.store import key
 from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.run_record import RunRecord
 
+pytestmark = pytest.mark.heavy
+
 NAMES = ("angry", "happy")
 FIRST = ["a", "b/a", "b/x,y", 'b/"q"\n', "c"]
 ADDED = ["a/new", "z"]
