@@ -19,6 +19,7 @@ from labeler.images.picture import ImageError, Picture
 from labeler.images.read import read
 from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
+from labeler.storage.store import Store
 
 PALETTE = ("#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#0072B2", "#E69F00")
 """The colours of Okabe and Ito, which colour-blind people can tell apart; a class has the colour at its index."""
@@ -63,20 +64,21 @@ def annotate(
     atomic.open_empty(out, "output folder", "choose a new folder, or empty it first")
     colours = dict(zip(class_names, cycle(PALETTE), strict=False))
     by_file = groupby(rows, key=lambda row: row.file)
-    return (_annotated(list(faces), colours, settings, out, longer_side) for _, faces in by_file)
+    store = storage.at(settings.root)
+    return (_annotated(list(faces), colours, store, settings.max_pixels, out, longer_side) for _, faces in by_file)
 
 
 def _annotated(
-    rows: Sequence[Row], colours: Mapping[str, str], settings: Settings, out: Path, longer: int
+    rows: Sequence[Row], colours: Mapping[str, str], store: Store, max_pixels: int, out: Path, longer: int
 ) -> Annotated:
     row = rows[0]
     if row.failed:
         return Annotated(file=row.file, reason=f"{row.status}: {row.reason}")
     try:
-        picture, _ = read(storage.at(settings.root), row.file, 1, longer, settings.max_pixels)
+        picture, _ = read(store, row.file, 1, longer, max_pixels)
     except ImageError as exc:
         return Annotated(file=row.file, reason=f"{exc.status}: {exc.reason}")
-    target = _target(row.file, settings.root)
+    target = _target(row.file, store.address)
     problem = _write(_drawn(picture, rows, colours, longer), os.path.join(out, target))
     return Annotated(file=row.file, reason=problem) if problem else Annotated(file=row.file, target=target)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cached_property
 from heapq import merge
 from itertools import islice
@@ -14,6 +13,7 @@ from labeler import storage
 from labeler.errors import LabelerError
 from labeler.selection import Selection
 from labeler.storage.store import key
+from labeler.storage.walk import identity, is_inside
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .jp2 .j2k .jpx .avif .heic .heif .hif"
@@ -50,7 +50,7 @@ class Source:
     ) -> None:
         paths = _absolute(inputs)
         folders = {path for path in paths if os.path.isdir(path)}
-        self.inputs = tuple(path for path in paths if not any(_inside(path, folder) for folder in folders))
+        self.inputs = tuple(path for path in paths if not any(is_inside(path, folder) for folder in folders))
         self.root = _common_folder(self.inputs)
         self.store = storage.at(self.root)
         self.selection = selection
@@ -92,8 +92,8 @@ class Source:
 
     def contains(self, folder: str) -> bool:
         """Say whether a folder, which need not exist, lies within an input; compares inodes, for links."""
-        inputs = set(map(_identity, self.inputs)) - {None}
-        return any(_identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
+        inputs = set(map(identity, self.inputs)) - {None}
+        return any(identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
     @cached_property
     def _highest_rank(self) -> int:
@@ -156,17 +156,6 @@ def _absolute(inputs: Iterable[str | Path]) -> list[str]:
         except OSError as exc:
             raise LabelerError(f"{path} cannot be read: {exc.strerror}") from exc
     return paths
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    with suppress(OSError):
-        found = os.stat(path)
-        return found.st_dev, found.st_ino
-    return None
-
-
-def _inside(path: str, folder: str) -> bool:
-    return path != folder and path.startswith(os.path.join(folder, ""))
 
 
 def _common_folder(paths: Sequence[str]) -> str:

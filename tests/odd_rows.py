@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from labeler.records import SCHEMA_VERSION, Face, Row, Status
 from labeler.tables.run_record import RunRecord
+from labeler.tables.writer import TableWriter
 
 NAMES = ("angry", "happy")
 ODD_NAMES = [
@@ -37,6 +40,13 @@ def rows() -> list[Row]:
     whole = [Row(name, image_width=640, image_height=480, version=f"{at}-17") for at, name in enumerate(ODD_NAMES)]
     labelled = [row.located(0, face).labelled((0.25, 0.75), NAMES, 0.0) for row in whole]
     return [*labelled, Row("bad.jpg").without_label(Status.UNREADABLE, 'it is "broken",\nall of it')]
+
+
+def write_finished(out: Path, record: RunRecord, rows: Sequence[Row]) -> None:
+    """Write a finished table."""
+    with TableWriter.begin(out, record) as table:
+        table.write(rows)
+        table.finish({})
 
 
 def record_of(class_names: tuple[str, ...], **changes: object) -> RunRecord:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.executors.cores import cores
-from labeler.images.picture import Pixels
 from labeler.inference import keras_network
 from labeler.inference.classifier import Classifier
+from labeler.inference.detector import Pixels
 from labeler.inference.session import load
 from labeler.records import INPUT_SIDE
 

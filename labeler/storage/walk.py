@@ -10,6 +10,9 @@ from labeler.errors import LabelerError
 from labeler.storage.presence import Presence
 from labeler.storage.store import key
 
+Identity = tuple[int, int]
+"""Device and inode of a folder."""
+
 
 class Walk:
     """One walk: see `Store.walk`.
@@ -29,7 +32,7 @@ class Walk:
         self._folders = sorted(folders, key=lambda name: key(f"{name}/") if name else "")
         self._skips = skips
         self._presence = presence
-        self._starts: dict[tuple[int, int], str] = {}
+        self._starts: dict[Identity, str] = {}
         """Folders that are walked by a certain name: those to walk, and those behind links."""
         self._places: dict[str, str] = {}
         """Where each of these really lies, and its name."""
@@ -43,17 +46,16 @@ class Walk:
             LabelerError: one of the folders to walk cannot be listed.
             InputGoneError: a folder that was there has gone.
         """
-        walked: set[tuple[int, int]] = set()
+        walked: set[Identity] = set()
         for top in self._folders:
             pending = [top]
             while pending:
                 name = pending.pop()
                 try:
-                    found = self._presence.note(self._path(name))
-                    identity = found.st_dev, found.st_ino
-                    if identity in walked or self._starts.get(identity, name) != name:
+                    found = identity_of(self._presence.note(self._path(name)))
+                    if found in walked or self._starts.get(found, name) != name:
                         continue
-                    walked.add(identity)
+                    walked.add(found)
                     files, folders = self._list(name)
                 except OSError as exc:
                     self._note_unreadable(name, exc, named=name == top)
@@ -88,22 +90,25 @@ class Walk:
 
     def _begin_at(self, folder: str) -> None:
         path = self._path(folder)
-        with suppress(OSError):
-            found = os.stat(path)
-            self._starts.setdefault((found.st_dev, found.st_ino), folder)
+        if found := identity(path):
+            self._starts.setdefault(found, folder)
         self._places.setdefault(os.path.realpath(path), folder)
 
     def _is_known(self, link: str) -> bool:
         """Say whether the folder behind a link is walked by another name: no hidden or skipped folder is above it."""
         real = os.path.realpath(self._path(link))
-        for place, name in self._places.items():
-            below = real[len(os.path.join(place, "")) :].split(os.sep) if _inside(real, place) else []
-            above = ["/".join(filter(None, (name, *below[: end + 1]))) for end in range(len(below))]
-            if (below or real == place) and not any(
-                part.startswith(".") or self._skips(folder) for part, folder in zip(below, above, strict=True)
-            ):
-                return True
-        return False
+        return any(
+            real == place or (is_inside(real, place) and self._reaches(name, os.path.relpath(real, place)))
+            for place, name in self._places.items()
+        )
+
+    def _reaches(self, folder: str, below: str) -> bool:
+        """Say whether a walk goes from a folder to one below it: none on the way is hidden or skipped."""
+        for part in below.split(os.sep):
+            folder = f"{folder}/{part}" if folder else part
+            if part.startswith(".") or self._skips(folder):
+                return False
+        return True
 
     def _note_unreadable(self, name: str, exc: OSError, *, named: bool) -> None:
         path = self._path(name)
@@ -120,5 +125,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _inside(path: str, folder: str) -> bool:
-    return path.startswith(os.path.join(folder, "")) and path != folder
+def identity_of(found: os.stat_result) -> Identity:
+    """Return what tells a folder from all others."""
+    return found.st_dev, found.st_ino
+
+
+def identity(path: str) -> Identity | None:
+    """Return what tells a folder from all others; None where it cannot be looked at."""
+    try:
+        return identity_of(os.stat(path))
+    except OSError:
+        return None
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Say whether a path lies below a folder, as far as their names tell."""
+    return path != folder and path.startswith(os.path.join(folder, ""))

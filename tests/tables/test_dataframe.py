@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pandas
 import pytest
-from odd_rows import record_of
+from odd_rows import record_of, write_finished
 
 import labeler
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, Status, columns
 from labeler.tables import formats, reader
-from labeler.tables.run_record import RunRecord
-from labeler.tables.writer import TableWriter
 
 NAMES = ("angry", "happy")
 FILES = ["007", "NA", "nan", os.fsdecode(b"not utf-8 \xff.jpg"), "plain.jpg", "two\nlines.jpg"]
@@ -32,19 +30,8 @@ def rows() -> list[Row]:
 @pytest.fixture(params=formats.SUFFIXES)
 def table(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     out = tmp_path / f"t{request.param}"
-    record = RunRecord(
-        version="1",
-        schema_version=2,
-        model="m",
-        model_sha256="a",
-        class_names=NAMES,
-        root="/photos",
-        inputs=("/photos",),
-        settings={},
-    )
-    with TableWriter.begin(out, record) as begun:
-        begun.write(rows())
-        begun.finish({})
+    record = record_of(NAMES, settings={})
+    write_finished(out, record, rows())
     return out
 
 
@@ -72,9 +59,7 @@ def test_each_format_gives_the_same_frame(tmp_path: Path) -> None:
     frames = []
     for suffix in formats.SUFFIXES:
         out = tmp_path / f"t{suffix}"
-        with TableWriter.begin(out, record_of(NAMES)) as begun:
-            begun.write(rows())
-            begun.finish({})
+        write_finished(out, record_of(NAMES), rows())
         frames.append(labeler.read(out))
 
     for frame in frames[1:]:

@@ -10,10 +10,9 @@ import duckdb
 import pandas
 import polars
 import pytest
+from odd_rows import record_of, write_finished
 
-from labeler.records import SCHEMA_VERSION, Face, Row, Status
-from labeler.tables import writer
-from labeler.tables.run_record import RunRecord
+from labeler.records import Face, Row, Status
 
 NAMES = ("angry", "happy")
 CROPS, PHOTOS = 25_000, 50
@@ -37,19 +36,8 @@ def rows() -> list[Row]:
 @pytest.fixture(scope="module", params=[".csv", ".jsonl", ".parquet"])
 def table(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     out = tmp_path_factory.mktemp("tables") / f"t{request.param}"
-    record = RunRecord(
-        version="1",
-        schema_version=SCHEMA_VERSION,
-        model="m",
-        model_sha256="a",
-        class_names=NAMES,
-        root="/photos",
-        inputs=("/photos",),
-        settings={},
-    )
-    with writer.TableWriter.begin(out, record) as draft:
-        draft.write(rows())
-        draft.finish({})
+    record = record_of(NAMES, settings={})
+    write_finished(out, record, rows())
     return out
 
 

@@ -21,13 +21,14 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
+import odd_rows
 import pytest
 from conftest import Folder, small_tmpfs
 from kills import forked, killed_before
 
 from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
-from labeler.records import SCHEMA_VERSION, Face, Redo, Row, Settings, Status, Tally, columns
+from labeler.records import Face, Redo, Row, Settings, Status, Tally, columns
 from labeler.storage.store import key
 from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.run_record import RunRecord
@@ -58,16 +59,7 @@ class Stopped(Exception):  # noqa: N818 - as Ctrl-C, no error
 
 def record_of(out: Path) -> RunRecord:
     root = str(out.parent / "photos")
-    return RunRecord(
-        version="1",
-        schema_version=SCHEMA_VERSION,
-        model="m",
-        model_sha256="a" * 64,
-        class_names=NAMES,
-        root=root,
-        inputs=(root,),
-        settings={},
-    )
+    return odd_rows.record_of(NAMES, root=root, inputs=(root,), settings={})
 
 
 def run(

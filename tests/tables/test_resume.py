@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Folder
+from odd_rows import record_of, write_finished
 from typer.testing import Result
 
 from labeler import pipeline
 from labeler.records import Face, Redo, Row, Settings, Status, Tally
-from labeler.tables import formats, reader, run_record, writer
+from labeler.tables import formats, reader, run_record
 from labeler.tables.resume import Agenda
 from labeler.tables.run_record import RunRecord
 
@@ -189,19 +190,8 @@ def labelled(file: str, faces: int = 1) -> list[Row]:
 
 def table(out: Path, root: Path, *rows: Row) -> RunRecord:
     """Write a finished table and return the record of a run that is to retry what failed in it."""
-    record = RunRecord(
-        version="1",
-        schema_version=2,
-        model="m",
-        model_sha256="a" * 64,
-        class_names=NAMES,
-        root=str(root),
-        inputs=(str(root),),
-        settings={},
-    )
-    with writer.TableWriter.begin(out, record) as draft:
-        draft.write(rows)
-        draft.finish({})
+    record = record_of(NAMES, root=str(root), inputs=(str(root),), settings={})
+    write_finished(out, record, rows)
     return replace(record, redo=(Redo.FAILED, Redo.CHANGED))
 
 
