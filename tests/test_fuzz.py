@@ -73,6 +73,7 @@ def test_a_crash_is_found_and_the_hunt_goes_on() -> None:
     assert [finding.number for finding in report.findings][:2] == ODD[:2]
 
 
+@pytest.mark.heavy
 def test_a_hang_is_found_and_ended() -> None:
     report = fuzz.hunt(sleep, FILES, 0, range(ODD[0], ODD[0] + 1), limits=Limits(seconds=1.0))
 

@@ -206,6 +206,7 @@ def look_at(path: Path, times: int) -> None:
     Worker(partial(looker, path.parent), LONGEST_S)([path.name] * times)
 
 
+@pytest.mark.heavy
 def test_a_picture_that_would_take_for_ever_ends_its_worker(folder: Folder) -> None:
     path = folder.file("bomb.jpg", scan_bomb())
 
@@ -216,6 +217,7 @@ def stand_in(file: str, reason: str) -> list[Row]:
     return [Row(file).without_label(Status.UNREADABLE, reason)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bomb", ["0.jpg", "5.jpg", "9.jpg"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_picture_that_would_take_for_ever_costs_its_own_row(
@@ -252,6 +254,7 @@ def work_afterwards(path: Path) -> None:
         pass
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("work", [look_for_a_second, work_afterwards])
 def test_the_time_is_that_of_one_picture_not_of_all_nor_of_what_comes_after_them(
     folder: Folder, work: Callable[[Path], None]

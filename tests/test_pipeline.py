@@ -291,6 +291,7 @@ def test_a_photo_that_kills_the_process_that_reads_it_costs_one_row(
     assert list(reader.read(out)) == [*expected, killer]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_path: Path, workers: str) -> None:
     for index in range(300):

@@ -144,6 +144,7 @@ def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("where", ["latin_1", "ascii", "latin_1 output"])
 def test_in_any_locale_a_table_holds_the_same_names_and_is_continued(
     folder: Folder, model: Path, tmp_path: Path, request: pytest.FixtureRequest, where: str

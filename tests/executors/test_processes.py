@@ -159,6 +159,7 @@ def test_finding_it_costs_three_processes_however_large_its_batch_is(tmp_path: P
     assert told.read_text() == "died\n" * 3
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", [1, 2])
 def test_when_processes_die_whatever_they_are_given_the_run_stops(workers: int) -> None:
     with pytest.raises(OutputError, match="worker processes keep dying"):

@@ -317,6 +317,7 @@ def figures(folder: Path, count: int) -> dict[str, int]:
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("folder", "count", "share"),
     [
