@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make demo       install without TensorFlow, label examples/photos"
-	@echo "make test       install everything, run the tests"
+	@echo "make test       install everything, run the tests; TEST=--cov hands options to pytest"
 	@echo "make test-fast  those that need neither TensorFlow nor many processes: below two minutes"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make coverage   make test, and how many lines of code it runs"
@@ -19,13 +19,13 @@ demo: .venv/demo
 	$(BIN)/labeler classify examples/photos --out labels.csv || test $$? -eq 1
 
 test: .venv/all
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto $(TEST)
 
 test-fast: .venv/all
 	$(BIN)/python -m pytest --numprocesses auto --fast
 
-coverage: .venv/all
-	$(BIN)/python -m pytest --numprocesses auto --cov
+coverage:
+	$(MAKE) test TEST=--cov
 
 test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow

@@ -98,6 +98,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
         agenda = fill(job, _record(source, job.settings, card), names, label, tally, _Told(progress, source), profile)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
+    if progress:
+        progress(tally, tally.files)  # The count in the background may come later than the end.
     profile.total_s = time.perf_counter() - started
     return Summary(
         out=job.out,
