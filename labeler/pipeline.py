@@ -127,7 +127,7 @@ def fill(
     """Begin or continue the table of a job, label the files that it lacks, and put it in place.
 
     ``label`` turns names into batches of rows, those of a file together; its exceptions stop the run. ``told`` is
-    called at the start, after every batch, and at the end.
+    called at the start and after every batch.
 
     Raises:
         LabelerError: the table cannot be continued, or cannot be written.
@@ -141,7 +141,6 @@ def fill(
             table.write(agenda.to_write(rows))
             profile.write_s += time.perf_counter() - began
             told(tally)
-        told(tally)
         table.finish(tally.counts())
     return agenda
 
