@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def recorded(folder: Path) -> str:
 
     out = folder / "labels.csv"
     os.environ["COLUMNS"] = "92"
-    pty.spawn([*COMMAND[:-1], str(out)], read)
+    pty.spawn([str(Path(sys.executable).with_name(COMMAND[0])), *COMMAND[1:-1], str(out)], read)
     text = b"".join(pieces).decode().replace(str(out), "labels.csv")
     drawn = re.split(r"\x1b\[2K|\x1b\[\?25h", text)  # What the progress bar drew, it wiped.
     return drawn[-1].replace("\r\n", "\n").strip("\r\n")
