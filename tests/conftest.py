@@ -102,6 +102,14 @@ def tensorflow() -> None:
     pytest.importorskip("tensorflow")
 
 
+def content_of(path: Path) -> bytes:
+    """Return the content of a file of a running process; nothing once the file is put in place."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
 def read_image(path: Path | str, shorter: int, longer: int, max_pixels: int) -> Picture:
     """Read and decode a file; for the sides and the limit see `decode`."""
     return read(storage.at(""), str(path), shorter, longer, max_pixels)[0]

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Folder
+from conftest import ROOT, Folder, content_of
 
 from labeler import pipeline
 from labeler.errors import NoPicturesError
@@ -119,7 +119,7 @@ def kill_again_and_again(command: Sequence[object], part: Path, step: int, times
     for _ in range(times):
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
         enough = (part.stat().st_size if part.exists() else 0) + growth.uniform(0, step)
-        while process.poll() is None and not (part.exists() and part.stat().st_size >= enough):
+        while process.poll() is None and len(content_of(part)) < enough:
             time.sleep(0.0005)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
@@ -201,7 +201,7 @@ def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A job in the background ignores it.
     )
     part = tmp_path / "t.csv.part"
-    while process.poll() is None and not (part.exists() and part.stat().st_size > 500):
+    while process.poll() is None and len(content_of(part)) <= 500:
         time.sleep(0.001)
     os.killpg(process.pid, number)
     stdout, stderr = process.communicate()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Folder
+from conftest import Folder, content_of
 
 from labeler import pipeline
 from labeler.errors import InputGoneError
@@ -74,7 +74,7 @@ def interrupted(
     """Run a command, and change something when some rows of the table are there, while it stands still."""
     process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     part = Path(f"{out}.part")
-    while process.poll() is None and not (part.exists() and part.read_bytes().count(b"\n") > rows):
+    while process.poll() is None and content_of(part).count(b"\n") <= rows:
         time.sleep(0.001)
     process.send_signal(signal.SIGSTOP)
     change()
