@@ -207,10 +207,10 @@ def _sortable(
     from labeler.inference import bundle
     from labeler.job import Job
     from labeler.sorting import sort as sorting
-    from labeler.tables import reader
+    from labeler.tables import decided, reader
 
     if not source.is_dir():
-        return reader.read(source), reader.class_names(source)
+        return decided.rows(source), reader.class_names(source)
     sorting.plan([], str(source), into)  # It refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
         class_names = bundle.card(bundle.find(settings.model)).class_names
@@ -220,7 +220,7 @@ def _sortable(
         summary = pipeline.classify(job, show)
     if not quiet:
         show_photos.show_summary(summary)
-    return reader.read(summary.out), summary.model.class_names
+    return decided.rows(summary.out), summary.model.class_names
 
 
 def _heard(rows: Iterable[Row]) -> Iterator[Row]:
@@ -245,10 +245,10 @@ def annotate(
     """
     from labeler import drawing
     from labeler.cli import show_photos
-    from labeler.tables import reader
+    from labeler.tables import decided, reader
 
     settings = Settings(root=str(root) if root else reader.root(table), max_pixels=max_pixels)
-    drawn = drawing.annotate(reader.read(table), reader.class_names(table), settings, out)
+    drawn = drawing.annotate(decided.rows(table), reader.class_names(table), settings, out)
     with decoders():
         failed = show_photos.show_annotated(drawn, out, progress, quiet=quiet)
     raise typer.Exit(1 if failed else 0)

@@ -26,6 +26,7 @@ from labeler.sorting.plan import Destinations, check
 from labeler.sorting.undo import is_below, undone
 from labeler.storage import transfer
 from labeler.storage.transfer import UnreadableError
+from labeler.tables import decided
 
 __all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
 
@@ -95,10 +96,8 @@ def plan(
     with ledger.stored():
         destinations = Destinations(root, into, mode, flat, _announced(into, watched))
         for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
-            first, *others = faces
-            row = min(first, *others, key=lambda row: row.face or 0) if others else first
             path = store.locate(file)
-            destinations.add(path if _is_plain(file) else os.path.abspath(path), folders.of(row))
+            destinations.add(path if _is_plain(file) else os.path.abspath(path), folders.of(decided.face_of(faces)))
     return destinations.plan
 
 

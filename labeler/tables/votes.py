@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from labeler.errors import LabelerError
 from labeler.records import RESERVED_NAMES, UNCERTAIN, Status
 from labeler.tables import arrow
+from labeler.tables.decided import NO_CLASS
 
 Votes = NDArray[np.float32]
 
@@ -41,7 +42,7 @@ def count_labels(
     Raises:
         LabelerError: a label of ``wanted`` does not occur.
     """
-    known = wanted or {label: label for label in sorted(set(labels) - {"", UNCERTAIN})}
+    known = wanted or {label: label for label in sorted(set(labels) - NO_CLASS)}
     missing = known.keys() - set(labels)
     if missing:
         raise LabelerError(f"{path} has no label {', '.join(missing)}; its labels are {', '.join(sorted(set(labels)))}")
