@@ -15,6 +15,7 @@ ROWS = [
     {"__main__"},
     {"cli"},
     {"training"},
+    {"exports"},
     {"__init__"},
     {"evaluation"},
     {"pipeline", "labeler"},

@@ -1,0 +1,10 @@
+"""The formats of exports, by the name that a user gives."""
+
+from __future__ import annotations
+
+from labeler.exports.format import Format
+from labeler.exports.yolo_classify import YoloClassify
+
+FORMATS: dict[str, type[Format]] = {
+    "yolo-cls": YoloClassify,
+}

@@ -1,0 +1,31 @@
+"""Ultralytics' classification layout: ``<subset>/<class>/<picture>``, which torchvision's ImageFolder reads, too."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from labeler.exports.item import Item, Plan
+
+
+class YoloClassify:
+    """Folders of pictures by class; there is no other file."""
+
+    packs: ClassVar = False
+    crops: ClassVar = True
+    split: ClassVar[tuple[float, ...]] = (0.8, 0.2)
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write nothing: the folders say it all."""
+
+    def path(self, item: Item) -> str:
+        """Return the picture's place in the folder of its class."""
+        return f"{item.subset}/{item.label}/{item.name}"
+
+    def add(self, item: Item) -> None:
+        """Write nothing."""
