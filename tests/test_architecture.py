@@ -16,6 +16,7 @@ ROWS = [
     {"cli"},
     {"training"},
     {"__init__"},
+    {"report"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"job"},
