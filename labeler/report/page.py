@@ -7,6 +7,7 @@ import hashlib
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from labeler.errors import printable
 from labeler.report.style import CSS
@@ -25,6 +26,13 @@ class Html(str):
     """A text that is HTML already: `text` leaves it as it is."""
 
     __slots__ = ()
+
+
+class Cell(NamedTuple):
+    """A number in a table, with a class of its own."""
+
+    value: object
+    class_: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +57,15 @@ def text(value: object) -> Html:
     return Html(html.escape(printable(str(value))))
 
 
-def name(value: str) -> Html:
-    r"""Return the name of a file, folder, class or reason, isolated from the direction of the text around it.
+def name(value: str, longest: int = LONGEST_NAME) -> Html:
+    """Return the name of a file, folder, class or reason, isolated from the direction of the text around it."""
+    return tag("bdi", spelled(value, longest))
 
-    A byte that is not UTF-8 is shown as in a table, ``\xNN``. A long name keeps its beginning and its end.
-    """
+
+def spelled(value: str, longest: int = LONGEST_NAME) -> str:
+    r"""Return a name with bytes that are not UTF-8 as ``\xNN``, as in a table; of a long one, its ends."""
     shown = escape(value)
-    if len(shown) > LONGEST_NAME:
-        shown = f"{shown[: LONGEST_NAME // 2]} … {shown[-LONGEST_NAME // 2 :]}"
-    return tag("bdi", shown)
+    return shown if len(shown) <= longest else f"{shown[: longest // 2]} … {shown[-longest // 2 :]}"
 
 
 def tag(element: str, *content: object, **attributes: object) -> Html:
@@ -85,8 +93,11 @@ def share(part: float, whole: float) -> str:
 def table(
     caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], *, wide: bool = False, class_: str = ""
 ) -> Html:
-    """Return a table whose first column names its rows; numbers are aligned. A ``wide`` one scrolls by itself."""
-    columns = [tag("th", column, scope="col") for column in head]
+    """Return a table whose first column names its rows; numbers are aligned. A ``wide`` one scrolls by itself.
+
+    A column without a name holds what its neighbours say already, such as bars.
+    """
+    columns = [tag("th", column, scope="col") if column else tag("td") for column in head]
     body = [tag("tr", *_cells(row)) for row in rows]
     made = tag(
         "table",
@@ -100,7 +111,14 @@ def table(
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:
     """Return a list of names and values; pairs without a value are left out."""
-    return tag("dl", *(tag("div", tag("dt", key), tag("dd", value)) for key, value in pairs if value not in {"", None}))
+    found = [tag("div", tag("dt", key), tag("dd", value)) for key, value in pairs if value not in {"", None}]
+    return tag("dl", *found) if found else Html()
+
+
+def figures(pairs: Iterable[tuple[object, object]]) -> Html:
+    """Return a few numbers in large type, each with its name; those without a value are left out."""
+    found = [tag("div", tag("dt", key), tag("dd", value)) for key, value in pairs if value not in {"", None}]
+    return tag("dl", *found, class_="figures") if found else Html()
 
 
 def details(summary: object, *content: object) -> Html:
@@ -162,5 +180,8 @@ def _cells(row: Sequence[object]) -> Iterable[Html]:
     first, *others = row
     yield tag("th", first, scope="row")
     for value in others:
+        if isinstance(value, Cell):
+            yield tag("td", value.value, class_=value.class_)
+            continue
         number = not isinstance(value, Html) and str(value)[:1] in set("0123456789–-.")
         yield tag("td", value, class_="n" if number else None)

@@ -20,7 +20,7 @@ from labeler.images.crop import cut
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read as read_image
 from labeler.records import Face, Row, Settings
-from labeler.report.page import Html, joined, name, tag
+from labeler.report.page import Html, name, spelled, tag
 from labeler.storage.store import Store
 
 SIDE = 112
@@ -111,7 +111,9 @@ class Sprite:
             return tag("span", self._album.missing.get(key, "not read"), class_="absent")
         x, y = place % _COLUMNS * SIDE, place // _COLUMNS * SIDE
         use = tag("use", href=f"#{self._anchor}")
-        return tag("svg", use, viewBox=f"{x} {y} {SIDE} {SIDE}", width=SIDE, height=SIDE, aria_hidden="true")
+        box = f"{x} {y} {SIDE} {SIDE}"
+        shape = {"viewBox": box, "preserveAspectRatio": "xMidYMid slice", "width": SIDE, "height": SIDE}
+        return tag("svg", use, **shape, aria_hidden="true")
 
     def _image(self) -> Image.Image:
         columns = min(_COLUMNS, len(self._places))
@@ -121,25 +123,22 @@ class Sprite:
         return image
 
 
-def strip(rows: Iterable[Row], sprite: Sprite | None, caption: Callable[[Row], object] | None = None) -> Html:
+def said(row: Row) -> Html:
+    """Return score and label of a face."""
+    score = tag("b", f"{row.score:.2f}") if row.score is not None else ""
+    return tag("span", score, " ", name(row.label), class_="said") if row.label else Html()
+
+
+def strip(rows: Iterable[Row], sprite: Sprite | None, caption: Callable[[Row], object] = said) -> Html:
     """Return a list of faces, each with label, score and file as text; without a sprite, the text alone."""
-    told = caption or _caption
-    return tag(
-        "ul",
-        *(tag("li", sprite.view(row) if sprite else "", told(row), " ", file_of(row)) for row in rows),
-        class_="faces",
-    )
+    cells = [tag("li", sprite.view(row) if sprite else "", caption(row), " ", _file(row)) for row in rows]
+    return tag("ul", *cells, class_="faces")
 
 
-def file_of(row: Row) -> Html:
-    """Return the name of a row's file; the whole of it is shown where the pointer rests."""
-    shown = name(row.file)
-    return tag("span", shown, f", face {row.face + 1}" if row.face else "", class_="file")
-
-
-def _caption(row: Row) -> Html:
-    score = tag("b", f"{row.score:.2f}") if row.score is not None else Html()
-    return joined(tag("span", name(row.label), " ", score) if row.label else Html())
+def _file(row: Row) -> Html:
+    """Return the name of a row's file; a narrow cell cuts it off, and shows it whole where the pointer rests."""
+    face = f", face {row.face + 1}" if row.face else ""
+    return tag("span", name(row.file), face, class_="file", title=f"{spelled(row.file)}{face}")
 
 
 @contextmanager

@@ -62,10 +62,10 @@ caption {{ text-align: left; color: var(--pale); font-size: 0.875rem; padding: 0
 th, td {{ padding: 0.3rem 1.25rem 0.3rem 0; text-align: left; vertical-align: baseline;
   border-bottom: 1px solid var(--line); }}
 th:last-child, td:last-child {{ padding-right: 0; }}
-thead th {{ font-weight: 400; color: var(--pale); font-size: 0.8125rem; vertical-align: bottom; }}
+thead th, thead td {{ font-weight: 400; color: var(--pale); font-size: 0.8125rem; vertical-align: bottom; }}
 tbody th {{ font-weight: 400; min-width: 5rem; }}
 td.n {{ text-align: right; white-space: nowrap; }}
-table.numbers thead th:not(:first-child) {{ text-align: right; }}
+.numbers thead th:not(:first-child), .bars thead th:not(:first-child) {{ text-align: right; }}
 .scroll {{ overflow-x: auto; margin-bottom: 1rem; }}
 .scroll table {{ margin: 0; }}
 .bars {{ width: 100%; max-width: 46rem; }}
@@ -73,13 +73,15 @@ table.numbers thead th:not(:first-child) {{ text-align: right; }}
 .bars svg {{ display: block; width: 100%; height: 0.7rem; }}
 .matrix td {{ padding: 0.35rem 0.6rem; text-align: right; border: 2px solid var(--paper); }}
 .matrix thead th {{ padding: 0.3rem 0.6rem; text-align: right; }}
-.matrix thead th:first-child {{ text-align: left; }}
+.matrix tbody th {{ border-color: transparent; }}
+.matrix thead th:first-child, .matrix tbody th {{ text-align: left; padding-left: 0; }}
 
 .charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.25rem 2rem;
   margin: 0 0 1rem; padding: 0; list-style: none; }}
 .charts h3 {{ margin: 0 0 0.25rem; }}
 .chart {{ display: block; width: 100%; height: auto; max-width: 30rem; }}
-.chart text {{ font-size: 11px; fill: var(--pale); font-variant-numeric: tabular-nums; }}
+.charts .chart {{ max-width: 14rem; }}
+.chart text {{ font-size: 10.5px; fill: var(--pale); font-variant-numeric: tabular-nums; }}
 .chart .bar, .bars rect {{ fill: var(--accent); }}
 .chart .axis {{ stroke: var(--pale); stroke-width: 1; }}
 .chart .grid {{ stroke: var(--line); stroke-width: 1; }}
@@ -87,17 +89,18 @@ table.numbers thead th:not(:first-child) {{ text-align: right; }}
 .chart .spread {{ stroke: var(--accent); stroke-opacity: 0.35; stroke-width: 5; stroke-linecap: round; }}
 .chart .curve {{ fill: none; stroke: var(--accent); stroke-width: 2; }}
 .chart .dot {{ fill: var(--accent); }}
-.columns {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 0 3rem; }}
+.columns {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 0 3rem;
+  align-items: start; }}
 
-.faces {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); gap: 0.75rem 0.6rem;
+.faces {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(4.9rem, 1fr)); gap: 0.75rem 0.4rem;
   list-style: none; padding: 0; margin: 0 0 1rem; font-size: 0.75rem; line-height: 1.35; }}
-.faces svg, .faces .absent {{ display: block; width: 100%; max-width: 7rem; aspect-ratio: 1; border-radius: 4px;
-  background: var(--soft); }}
+.faces svg, .faces .absent {{ display: block; width: 100%; height: auto; max-width: 7rem; aspect-ratio: 1;
+  border-radius: 4px;  background: var(--soft); }}
 .faces .absent {{ padding: 0.4rem; color: var(--pale); overflow: hidden; }}
 .faces b {{ font-variant-numeric: tabular-nums; }}
-.faces .file {{ display: block; color: var(--pale); overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-  max-width: 7rem; }}
-.faces .file bdi {{ overflow-wrap: normal; }}
+.faces .said, .faces .file {{ display: block; max-width: 7rem; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }}
+.faces .file {{ color: var(--pale); }}
 .sheet {{ position: absolute; }}
 .names {{ columns: 18rem; font-size: 0.875rem; padding-left: 1.1rem; }}
 .names li {{ break-inside: avoid; }}
@@ -111,6 +114,7 @@ details {{ margin: 0 0 0.75rem; }}
   .figures {{ grid-template-columns: 1fr 1fr; }}
   .faces {{ grid-template-columns: repeat(auto-fill, minmax(4.75rem, 1fr)); }}
   .bars td:last-child {{ width: 35%; }}
+  .charts {{ grid-template-columns: 1fr 1fr; gap: 1rem; }}
 }}
 @media print {{
   :root {{ --paper: #fff; --ink: #000; --pale: #444; --line: #ccc; --soft: #f4f6f8; --accent: #0072b2;
@@ -121,7 +125,7 @@ details {{ margin: 0 0 0.75rem; }}
   details::details-content {{ content-visibility: visible; height: auto; }}
   section {{ margin-top: 1.5rem; padding-top: 1rem; }}
   h2, h3, h4, caption {{ break-after: avoid; }}
-  tr, li, svg, .warning {{ break-inside: avoid; }}
+  table, tr, li, svg, .warning {{ break-inside: avoid; }}
   thead {{ display: table-header-group; }}
   .scroll {{ overflow: visible; }}
   .faces {{ grid-template-columns: repeat(auto-fill, minmax(4.2rem, 1fr)); }}

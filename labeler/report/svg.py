@@ -28,7 +28,7 @@ def bar(part: float, longest: float) -> Html:
 
 def histogram(anchor: str, title: str, description: str, counts: Sequence[int]) -> Html:
     """Return a histogram of shares from 0 to 1, in bins of equal width."""
-    width, height, floor = 200, 76, 60
+    width, height, floor = 160, 64, 48
     step, highest = width / len(counts), max([*counts, 1])
     bars = [
         tag(
@@ -60,7 +60,7 @@ def heat_map(anchor: str, title: str, description: str, counts: Sequence[Sequenc
     cells = [
         tag(
             "rect",
-            class_=f"s{shade(count, most)}",
+            class_=f"s{shade(math.sqrt(count), math.sqrt(most))}",
             x=_LEFT + column * side + 1,
             y=(rows - 1 - row) * side + 1,
             width=side - 2,
@@ -141,8 +141,8 @@ def chart(anchor: str, title: str, description: str, width: float, height: float
 
 
 def shade(count: float, most: float) -> int:
-    """Return the step of a shade, 0 for nothing and else 1 to `STEPS`, by the square root of the share of the most."""
-    return max(1, round(STEPS * math.sqrt(count / most))) if count else 0
+    """Return the step of a shade, 0 for nothing and else 1 to `STEPS`, by the share of the most."""
+    return max(1, round(STEPS * count / most)) if count else 0
 
 
 def _labels(width: float, height: float, across: str, up: str) -> list[Html]:

@@ -68,4 +68,4 @@ def test_a_page_is_well_formed_and_forbids_scripts_and_requests() -> None:
 
 
 def test_the_shades_of_a_heat_map_begin_above_nothing() -> None:
-    assert [svg.shade(count, 10_000) for count in (0, 1, 2500, 10_000)] == [0, 1, 5, 10]
+    assert [svg.shade(count, 10_000) for count in (0, 1, 2500, 10_000)] == [0, 1, 2, 10]
