@@ -16,7 +16,7 @@ from labeler.report.aggregates import (
     Aggregates,
     ranked,
 )
-from labeler.report.page import Html, Section, details, joined, name, note, share, table, tag
+from labeler.report.page import Html, Section, counted, details, joined, name, note, share, table, tag
 
 _FOLDERS_SHOWN, _LABELS_BESIDE, _PAIRS_SHOWN = 50, 10, 10
 """Upper limits on the rows of the table of folders, on its columns of labels, and on the pairs."""
@@ -87,7 +87,7 @@ def _scores(aggregates: Aggregates) -> Html:
     charts = [
         tag(
             "li",
-            tag("h4", name(label), " ", tag("small", _faces(aggregates.labels[label]))),
+            tag("h4", name(label), " ", tag("small", counted(aggregates.labels[label], "face"))),
             svg.histogram(
                 f"scores-{place}",
                 f"Scores of {label}",
@@ -185,7 +185,3 @@ def _median(counts: Sequence[int]) -> str:
         if count and passed >= half:
             return f"{(place + 0.5) / len(counts):.2f}"
     return "–"
-
-
-def _faces(count: int) -> str:
-    return f"{count:,} face" if count == 1 else f"{count:,} faces"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labeler.records import FAILURES, Row, Status
 from labeler.report.aggregates import CLOSE, NAMES, OTHERS, Aggregates, ranked
-from labeler.report.page import Html, Section, details, joined, name, note, table, tag
+from labeler.report.page import Html, Section, counted, details, joined, name, note, table, tag
 from labeler.report.sprites import MOST_FACES, Album, Sprite, said, strip
 from labeler.report.truth import MISTAKES
 
@@ -53,7 +53,7 @@ def of_labels(aggregates: Aggregates, most: int) -> list[Group]:
             ("random sample", picked.sample.rows()),
         )
         strips = [Strip(Html(kind), rows[:most]) for kind, rows in kinds if rows[:most]]
-        count = f"{aggregates.labels[label]:,} faces"
+        count = counted(aggregates.labels[label], "face")
         if strips and aggregates.labels[label] <= most:  # All faces are in each of the three.
             strips = [Strip(Html("all, the surest first"), strips[0].rows)]
         if strips:
@@ -66,7 +66,7 @@ def of_pairs(aggregates: Aggregates) -> list[Group]:
     shown = [pair for pair, _ in aggregates.pairs.most_common() if pair[0] != OTHERS][:_PAIRS_SHOWN]
     strips = [
         Strip(
-            joined(name(pair[0]), " / ", name(pair[1]), " ", tag("small", f"{aggregates.pairs[pair]:,} faces")),
+            joined(name(pair[0]), " / ", name(pair[1]), " ", tag("small", counted(aggregates.pairs[pair], "face"))),
             aggregates.pair_examples[pair].rows(),
         )
         for pair in shown
@@ -96,11 +96,11 @@ def faces(groups: list[Group], album: Album | None, most: int, asked: int) -> Se
         f"Of each label: the faces with the highest and the lowest scores, and a random sample; up to {most} of each.",
         f" Closest calls: the two most probable classes are less than {CLOSE:g} apart.",
         f" {asked} were asked for; a page holds {MOST_FACES}." if most < asked else "",
-        f" {len(album.changed):,} of these files have changed since they were labelled."
-        if album and album.changed
-        else "",
-        "" if album else " Pictures were left out (--no-pictures).",
     ]
+    if not album:
+        told.append(" Pictures were left out (--no-pictures).")
+    elif album.changed:
+        told.append(f" Changed since they were labelled: {len(album.changed):,} of these files.")
     content = joined(note(*told), *shown(groups, album))
     return Section(anchor="faces", title="Faces", content=content)
 

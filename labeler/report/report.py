@@ -14,7 +14,7 @@ from labeler.records import Settings
 from labeler.report import comparison, distributions, gallery, overview, page, sprites, truth
 from labeler.report.aggregates import Aggregates, gather
 from labeler.report.gallery import Group
-from labeler.report.page import Html, joined, name, note, tag
+from labeler.report.page import Html, counted, joined, name, note, tag
 from labeler.report.sprites import Album, Watched
 from labeler.report.truth import Judged
 from labeler.storage import atomic
@@ -120,7 +120,7 @@ def _lead(found: Aggregates, album: Album | None) -> Html:
         for place, (label, count) in enumerate(found.labels.most_common(_LEAD_LABELS))
     ]
     more = " …" if len(found.labels) > _LEAD_LABELS else ""
-    told = note(f"{found.faces:,} faces in {found.files:,} photos", *first, more, class_="lead")
+    told = note(f"{counted(found.faces, 'face')} in {counted(found.files, 'photo')}", *first, more, class_="lead")
     meaning = note("A label says what expression a photo seems to show, never what a person feels.")
     if not album or not album.faces:
         return joined(told, meaning)
