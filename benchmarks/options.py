@@ -22,6 +22,8 @@ class Options:
     """Take small sizes, which show that everything works, not how fast it is."""
     fer: str
     """An interpreter that has the package fer; empty for none."""
+    profiler: str
+    """An interpreter that has the package ydata-profiling; empty for none."""
     detectors: tuple[str, ...]
     """Other detectors to measure beside the shipped one."""
 

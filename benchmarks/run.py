@@ -2,9 +2,10 @@
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, one, scaled, growth, training, faces and photos. Without a name all of them run, and their output
-becomes benchmarks/RESULTS.md. Needs the extra `train`. The inputs are made in a temporary folder (2 GB; TMPDIR chooses
-it), from the files in --data, or generated. It takes about 20 minutes on two cores; let nothing else run meanwhile.
+The parts are crops, one, scaled, growth, training, faces, photos and pages. Without a name all of them run, and their
+output becomes benchmarks/RESULTS.md. Needs the extra `train`. The inputs are made in a temporary folder (2 GB; TMPDIR
+chooses it), from the files in --data, or generated. It takes about 20 minutes on two cores; let nothing else run
+meanwhile.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import faces
 import growth
 import learning
 import one_picture
+import pages
 import photos
 import scaled_decode
 from options import Options
@@ -36,6 +38,7 @@ PARTS: dict[str, Callable[[Options], list[Goal]]] = {
     "training": learning.measure,
     "faces": faces.measure,
     "photos": photos.measure,
+    "pages": pages.measure,
 }
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -58,6 +61,7 @@ def main() -> None:
             workers=arguments.workers,
             quick=arguments.quick,
             fer=arguments.fer,
+            profiler=arguments.profiler,
             detectors=tuple(arguments.detector),
         )
         text = measured(arguments.part or PARTS, options)
@@ -77,6 +81,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="fer2013/ and photos/")
     parser.add_argument("--run", type=Path, help="run directory of `labeler train`; by default one epoch is trained")
     parser.add_argument("--fer", metavar="PYTHON", default="", help="an interpreter that has the package fer")
+    parser.add_argument("--profiler", metavar="PYTHON", default="", help="an interpreter that has ydata-profiling")
     parser.add_argument("--detector", action="append", default=[], help="a detector to measure, in YuNet's format")
     arguments = parser.parse_args()
     if unknown := set(arguments.part) - set(PARTS):

@@ -17,6 +17,7 @@ ROWS = [
     {"training"},
     {"exports"},
     {"__init__"},
+    {"report"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"job"},

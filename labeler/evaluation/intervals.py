@@ -35,15 +35,32 @@ def of_macro_f1(confusion: Sequence[Sequence[int]]) -> Interval:
 
     Resampling images with replacement equals resampling the cells of the confusion matrix, so no image is needed.
     """
-    counts = np.array(confusion)
-    drawn = np.random.default_rng(_SEED).multinomial(counts.sum(), counts.ravel() / counts.sum(), _REPEATS)
-    low, high = np.percentile(macro_f1(drawn.reshape(-1, *counts.shape)), (2.5, 97.5))
+    low, high = np.percentile(macro_f1(_resampled(confusion)), (2.5, 97.5))
     return float(low), float(high)
+
+
+def of_f1(confusion: Sequence[Sequence[int]]) -> list[Interval]:
+    """Return the bootstrap interval of the F1 of each class; 0 to 1 for a class without any face."""
+    counts = np.array(confusion)
+    found = np.percentile(f1(_resampled(confusion)), (2.5, 97.5), axis=0).T.tolist()
+    present = (counts.sum(axis=0) + counts.sum(axis=1) > 0).tolist()
+    return [(low, high) if there else (0.0, 1.0) for (low, high), there in zip(found, present, strict=True)]
 
 
 def macro_f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the macro-F1 of each confusion matrix (n, true class, predicted class), over the classes that occur."""
+    true = confusions.sum(axis=-1)
+    return np.asarray(f1(confusions).sum(axis=-1) / (true > 0).sum(axis=-1))
+
+
+def f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the F1 of each class of each confusion matrix; 0 for a class without any image."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     true, predicted = confusions.sum(axis=-1), confusions.sum(axis=-2)
-    f1 = 2 * right / np.maximum(true + predicted, 1)
-    return np.asarray(f1.sum(axis=-1) / (true > 0).sum(axis=-1))
+    return np.asarray(2 * right / np.maximum(true + predicted, 1))
+
+
+def _resampled(confusion: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    counts = np.array(confusion)
+    drawn = np.random.default_rng(_SEED).multinomial(counts.sum(), counts.ravel() / counts.sum(), _REPEATS)
+    return drawn.reshape(-1, *counts.shape)
