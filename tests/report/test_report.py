@@ -59,6 +59,7 @@ def test_the_page_reconciles_what_was_found(run: Run, table: Path) -> None:
 
     assert "9 files = 6 ok + 1 no_face + 1 unreadable + 1 unsupported" in text
     assert "6 faces in 9 photos" in text
+    assert re.search(r"duration \d+\.\d s ", text)
     assert "unreadable the file is empty 1" in text
     assert "failed/empty.jpg" in text
 
