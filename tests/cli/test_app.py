@@ -326,6 +326,7 @@ def test_the_bundle_holds_the_reliability_of_its_scores_and_report_draws_it(
 
     assert sum(one["n"] for one in validation["reliability"]) == validation["n"]
     assert "Reliability of the model, as measured" in (tmp_path / "r.html").read_text("utf-8")
+    assert "reliability" not in run("models", "show", trained).stdout
 
 
 def test_train_from_a_model_prints_what_it_was_worth_before(trained: Path) -> None:
