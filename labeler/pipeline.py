@@ -133,6 +133,7 @@ def fill(
         LabelerError: the table cannot be continued, or cannot be written.
     """
     profile = profile or Profile(workers=1)
+    started = time.perf_counter()
     with TableWriter.begin(job.out, record, job.redo, overwrite=job.overwrite) as table:
         told(tally)
         agenda = Agenda(job.settings, table.record.redo or (), tally, partial(told, tally))
@@ -141,7 +142,7 @@ def fill(
             table.write(agenda.to_write(rows))
             profile.write_s += time.perf_counter() - began
             told(tally)
-        table.finish(tally.counts())
+        table.finish(tally.counts(), None if tally.resumed else round(time.perf_counter() - started, 3))
     return agenda
 
 

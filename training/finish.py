@@ -87,7 +87,8 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
     export.name_classes(out / checkpoint.BEST_NETWORK, images.class_names)
     figures = replace(_judge(Classifier(out / BUNDLE), images), against=_against(settings, images))
     validation = {"data": _validation_name(settings), **figures.as_json()}
-    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | {"ece": fitted.ece}})
+    calibration = {"ece": fitted.ece, "reliability": validation["confidence"]["reliability"]}
+    export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | calibration})
     charts.save(curves.draw(history), out / CURVES)
     charts.save(charts.draw_confusion(figures), out / CONFUSION)
     before = _judge(Classifier(given.path), images) if given else None

@@ -29,6 +29,7 @@ for command in (
     datasets.audit,
     photos.annotate,
     reports.report,
+    reports.diff,
     support.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)

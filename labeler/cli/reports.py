@@ -1,4 +1,4 @@
-"""The commands that draw pages of tables: report."""
+"""The commands that draw pages of tables: report, diff."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ Table = Annotated[Path, typer.Argument(help="A table made by classify.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")]
 
 
+ClassFolders = Annotated[
+    bool, typer.Option("--class-folders", help="Compare with the first folder of each name as the true class.")
+]
+Pictures = Annotated[bool, typer.Option("--pictures/--no-pictures", help="Show the faces, which are personal data.")]
+Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no report.")]
+
+
 def report(
     table: Table,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write: an .html file.")],
     root: Root = None,
     labels: Labels = None,
     classes: Classes = "",
-    class_folders: Annotated[
-        bool, typer.Option("--class-folders", help="Compare with the first folder of each name as the true class.")
-    ] = False,
+    class_folders: ClassFolders = False,
     samples: Annotated[
         int,
         typer.Option(
@@ -32,10 +37,8 @@ def report(
         ),
     ] = 12,
     seed: Annotated[int, typer.Option("--seed", help="Random seed of the random faces.")] = 0,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Show the faces, which are personal data.")
-    ] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no report.")] = False,
+    pictures: Pictures = True,
+    overwrite: Replace = False,
     max_pixels: MaxPixels = 100_000_000,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
@@ -70,3 +73,72 @@ def report(
         typer.echo(json.dumps(found.as_json()))
     if not quiet:
         console.say(f"{found.faces:,} faces in {found.files:,} photos: {out}")
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(help="A table made by classify.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another table of the same photos.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw it as a page, too: an .html file.")] = None,
+    root: Root = None,
+    labels: Labels = None,
+    classes: Classes = "",
+    class_folders: ClassFolders = False,
+    flips: Annotated[
+        int, typer.Option("--flips", min=0, max=500, help="Faces of another class to show, the surest first.")
+    ] = 20,
+    least_iou: Annotated[
+        float,
+        typer.Option(
+            "--iou",
+            min=0.01,
+            max=1.0,
+            help="Boxes that overlap at least so much are of one face: intersection over union.",
+        ),
+    ] = 0.5,
+    ignore_versions: Annotated[
+        bool,
+        typer.Option("--ignore-versions", help="Compare files by name alone, although their size or time differs."),
+    ] = False,
+    pictures: Pictures = True,
+    overwrite: Replace = False,
+    max_pixels: MaxPixels = 100_000_000,
+    progress: ProgressOption = Progress.AUTO,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare two tables of the same photos: two models, two thresholds, before and after fine-tuning.
+
+    It prints what only one table has, which labels changed into which, agreement and Cohen's kappa, and the surest
+    changes; with --labels or --class-folders the accuracy of both and McNemar's test. --out draws it with the faces.
+
+    Example: labeler diff before.csv after.csv --out diff.html
+    """
+    from labeler.cli import show_diff, show_photos
+    from labeler.report import diff as differing
+    from labeler.report import diff_page
+
+    wanted = differing.DiffSettings(
+        a=a,
+        b=b,
+        flips=flips,
+        least_iou=least_iou,
+        ignore_versions=ignore_versions,
+        root=str(root) if root else "",
+        labels=labels,
+        classes=classes,
+        class_folders=class_folders,
+    )
+    page = (
+        diff_page.PageSettings(out=out, pictures=pictures, overwrite=overwrite, max_pixels=max_pixels) if out else None
+    )
+    with decoders():
+        if page:
+            diff_page.check(wanted, page)
+        watched = show_photos.watching(progress, quiet=quiet)
+        found = differing.diff(wanted, watched)
+        if page:
+            diff_page.write(found, page, watched)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    if not quiet:
+        show_diff.show(found, out)

@@ -33,12 +33,13 @@ def show_all(cards: Iterable[Card]) -> None:
 
 
 def show(card: Card, readme: str = "") -> None:
-    """Print a model card, and below it the model's README."""
+    """Print a model card without its reliability bins, which `report` draws, and below it the model's README."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in card.as_json().items():
         shown = ", ".join(value) if isinstance(value, tuple) else value
         if isinstance(value, dict):
-            shown = json.dumps(value, indent=1, ensure_ascii=False)
+            printed = {key: one for key, one in value.items() if key != "reliability"}
+            shown = json.dumps(printed, indent=1, ensure_ascii=False)
         table.add_row(Text(name.replace("_", " "), "bold"), Text(str(shown)))
     terminal = Console(highlight=False)
     terminal.print(table)

@@ -1,4 +1,4 @@
-"""95% confidence intervals: Wilson's for a share, the bootstrap for macro-F1."""
+"""95% confidence intervals: Wilson's for a share, the normal one by a standard error, the bootstrap for macro-F1."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ def of_share(count: int, total: int) -> Interval:
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def of_estimate(value: float, standard_error: float, lowest: float, highest: float) -> Interval:
+    """Return the normal interval of an estimate that lies between ``lowest`` and ``highest``."""
+    half = _Z * standard_error
+    return max(value - half, lowest), min(value + half, highest)
 
 
 def of_macro_f1(confusion: Sequence[Sequence[int]]) -> Interval:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from labeler.records import FAILURES, Row, Status
-from labeler.report.aggregates import CLOSE, NAMES, OTHERS, Aggregates, ranked
+from labeler.report.aggregates import CLOSE, NAMES, OTHERS, Aggregates, Reason, ranked
 from labeler.report.page import Html, Section, counted, details, joined, name, note, table, tag
 from labeler.report.sprites import MOST_FACES, Album, Sprite, said, strip
 from labeler.report.truth import MISTAKES
@@ -107,24 +107,23 @@ def faces(groups: list[Group], album: Album | None, most: int, asked: int) -> Se
 
 def without_label(aggregates: Aggregates, groups: list[Group], album: Album | None) -> Section | None:
     """Return the section on photos without a label, by reason; None where all have one and none is damaged."""
-    order = {status: place for place, status in enumerate([*FAILURES, Status.NO_FACE, Status.DAMAGED])}
+    order = {status: (status not in FAILURES, place) for place, status in enumerate(Status)}
     found = sorted(aggregates.reasons.values(), key=lambda one: (order[one.status], -one.count))
     if not found:
         return None
-    rows = [(one.status, name(one.reason) if one.reason else "–", one.count) for one in found[:_REASONS_SHOWN]]
+    rows = [(one.status, _with_names(one), one.count) for one in found[:_REASONS_SHOWN]]
     summary = table("Photos by status and reason", ("status", "reason", "photos"), rows, class_="reasons")
-    lists = [
-        details(
-            joined(one.status, ": ", name(one.reason) if one.reason else "no reason given", f" ({_named(one.count)})"),
-            tag("ul", *(tag("li", name(file)) for file in one.names), class_="names"),
-        )
-        for one in found[:_REASONS_SHOWN]
-    ]
     more = len(found) - len(rows)
     told = note(f"{more:,} more reasons are left out.") if more > 0 else ""
-    content = joined(summary, told, *lists, *shown(groups, album))
+    content = joined(summary, told, *shown(groups, album))
     return Section(anchor="without-label", title="Photos without a label", content=content)
 
 
-def _named(count: int) -> str:
-    return f"{count:,}" if count <= NAMES else f"the first {NAMES} of {count:,}"
+def _with_names(reason: Reason) -> Html:
+    """Return a reason, and the name of its file; the names of several are folded away."""
+    count, why = reason.count, name(reason.reason or "no reason given")
+    if count == 1:
+        return joined(why, tag("div", name(reason.names[0]), class_="names"))
+    first = counted(count, "name") if count <= NAMES else f"the first {NAMES} of {count:,} names"
+    names = tag("ul", *(tag("li", name(file)) for file in reason.names), class_="names")
+    return joined(why, details(first, names))

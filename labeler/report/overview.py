@@ -100,8 +100,17 @@ def _run(record: RunRecord) -> list[tuple[str, object]]:
         ("inputs", joined(listed(record.inputs[:_NAMED_INPUTS]), f" and {more:,} more" if more > 0 else "")),
         ("model", name(record.model)),
         ("classes", listed(record.class_names[:_NAMED_CLASSES])),
+        ("duration", _duration(record.seconds)),
         ("made with", name(f"labeler {record.version}")),
     ]
+
+
+def _duration(seconds: float | None) -> str:
+    """Return a duration in words; an empty text where a table was made in several runs."""
+    if seconds is None or not _is_number(seconds):
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02} (h:min:s)"
 
 
 def _settings(settings: Mapping[str, Any]) -> Html:

@@ -66,8 +66,10 @@ thead th, thead td {{ font-weight: 400; color: var(--pale); font-size: 0.8125rem
 tbody th {{ font-weight: 400; min-width: 5rem; }}
 td.n {{ text-align: right; white-space: nowrap; }}
 .numbers thead th:not(:first-child), .bars thead th:not(:first-child) {{ text-align: right; }}
+.reasons thead th:last-child {{ text-align: right; }}
 .scroll {{ overflow-x: auto; margin-bottom: 1rem; }}
 .scroll table {{ margin: 0; }}
+.scroll thead bdi, .scroll td bdi {{ overflow-wrap: normal; }}
 .bars {{ width: 100%; max-width: 46rem; }}
 .bars td:last-child {{ width: 55%; padding-left: 0.25rem; }}
 .bars svg {{ display: block; width: 100%; height: 0.7rem; }}
@@ -102,10 +104,13 @@ td.n {{ text-align: right; white-space: nowrap; }}
   white-space: nowrap; }}
 .faces .file {{ color: var(--pale); }}
 .sheet {{ position: absolute; }}
-.names {{ columns: 18rem; font-size: 0.875rem; padding-left: 1.1rem; }}
+.names {{ font-size: 0.8125rem; color: var(--pale); }}
+ul.names {{ padding-left: 1.1rem; margin: 0.25rem 0; }}
 .names li {{ break-inside: avoid; }}
 summary {{ cursor: pointer; color: var(--accent); font-size: 0.9rem; padding: 0.25rem 0; }}
 details {{ margin: 0 0 0.75rem; }}
+td details {{ margin: 0; }}
+td summary {{ font-size: 0.8125rem; padding: 0; }}
 {_SHADES}
 @media (max-width: 36rem) {{
   h1 {{ font-size: 1.5rem; }}

@@ -41,6 +41,8 @@ class RunRecord:
     redo: tuple[str, ...] | None = None
     """What is made again of the finished table that stood there when this one was begun, all other rows of which are
     taken over. None when the table is made anew, whatever stands there."""
+    seconds: float | None = None
+    """Duration of the run that labelled every file of the table; None where several runs did."""
 
 
 def read(path: Path) -> RunRecord | None:
@@ -150,6 +152,7 @@ def _check_kinds(record: RunRecord) -> None:
         **dict.fromkeys(("settings", "counts", "model_figures"), dict),
         "schema_version": int,
         "finished": bool,
+        "seconds": int | float | None,
     }
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
     if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):

@@ -144,16 +144,19 @@ class TableWriter:
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
 
-    def finish(self, counts: dict[str, int]) -> None:
-        """Put the complete table in its place, then its record.
+    def finish(self, counts: dict[str, int], seconds: float | None = None) -> None:
+        """Put the complete table in its place, then its record; for ``seconds`` see `RunRecord`.
 
         Raises:
             OutputError: the disk is full, or gone.
         """
-        finished = replace(self.record, finished=True, counts=counts)  # Still with `redo`, for a run after a kill.
+        finished = replace(
+            self.record, finished=True, counts=counts, seconds=seconds
+        )  # Still with `redo`, for a run after a kill.
         if not self._part:  # Nothing was added.
             beside(self.out, PART).unlink(missing_ok=True)  # Left by a run that was killed before its first row.
-            run_record.write(self.out, finished, _ADVICE)
+            earlier = run_record.read(self.out)
+            run_record.write(self.out, replace(finished, seconds=earlier.seconds if earlier else None), _ADVICE)
             return
         try:
             self._part.sync()

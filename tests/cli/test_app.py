@@ -17,8 +17,9 @@ from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 import labeler
+from labeler.inference import bundle
 from labeler.records import Row
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 from labeler.tables.comma_separated import Csv
 
 Run = Callable[..., Result]
@@ -316,6 +317,18 @@ def test_the_keras_file_and_the_bundle_say_the_same(run: Run, trained: Path, tmp
     assert [one for row in found[0] for one in row] == pytest.approx([one for row in found[1] for one in row], abs=1e-5)
 
 
+def test_the_bundle_holds_the_reliability_of_its_scores_and_report_draws_it(
+    run: Run, trained: Path, tmp_path: Path
+) -> None:
+    run("classify", trained.parent / "faces", "--out", tmp_path / "t.csv", "--model", trained)
+    run("report", tmp_path / "t.csv", "--out", tmp_path / "r.html")
+    validation = bundle.card(trained / "model.onnx").validation
+
+    assert sum(one["n"] for one in validation["reliability"]) == validation["n"]
+    assert "Reliability of the model, as measured" in (tmp_path / "r.html").read_text("utf-8")
+    assert "reliability" not in run("models", "show", trained).stdout
+
+
 def test_train_from_a_model_prints_what_it_was_worth_before(trained: Path) -> None:
     adapting = ("train", "faces", "--from", "run", "--out", "adapted", "--epochs", "1")
     done = in_a_process(*adapting, cwd=trained.parent)
@@ -417,3 +430,20 @@ def test_a_photograph_without_a_face_is_no_failure(run: Run, model: Path, tmp_pa
     result = run("classify", no_face, "--out", tmp_path / "t.csv", "--model", model)
 
     assert (result.exit_code, "2 files = 0 ok + 2 no_face" in result.stderr) == (0, True)
+
+
+def test_the_record_says_how_long_a_run_took_that_labelled_all(
+    run: Run, photos: Folder, model: Path, tmp_path: Path
+) -> None:
+    def seconds(table: Path, *options: object) -> float | None:
+        run("classify", photos.path, "--out", table, "--model", model, *options)
+        record = run_record.read(table)
+        assert record
+        return record.seconds
+
+    whole = seconds(tmp_path / "whole.csv")
+    assert whole
+    assert whole > 0
+    assert seconds(tmp_path / "whole.csv") == whole
+    assert seconds(tmp_path / "pieces.csv", "--limit", "1")
+    assert seconds(tmp_path / "pieces.csv") is None

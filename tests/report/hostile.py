@@ -47,6 +47,7 @@ def make_table(path: Path) -> Path:
         inputs=("<script>", "\udcff"),
         settings={f"<script>{RUNS}</script>": [f"<script>{RUNS}</script>"], "deep": {"a": [None, 1e400]}},
         finished=True,
+        seconds=float("inf"),
         model_figures={
             "accuracy": f"<script>{RUNS}</script>",
             "n": True,
