@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from labeler.exports.format import Format
+from labeler.exports.imagefolder import MOST_FILES, ImageFolder
 from labeler.exports.parquet import Parquet
 from labeler.exports.webdataset import WebDataset
 from labeler.exports.yolo_classify import YoloClassify
 
 FORMATS: dict[str, type[Format]] = {
+    "imagefolder": ImageFolder,
     "parquet": Parquet,
     "webdataset": WebDataset,
     "yolo-cls": YoloClassify,
 }
+
+
+def suited(name: str, items: int) -> str:
+    """Return the name of the format that suits so many items: too many files for Hugging Face go into Parquet."""
+    return "parquet" if name == "imagefolder" and items > MOST_FILES else name
