@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeler.exports.croissant import Croissant
 from labeler.exports.format import Format
 from labeler.exports.imagefolder import MOST_FILES, ImageFolder
 from labeler.exports.parquet import Parquet
@@ -9,6 +10,7 @@ from labeler.exports.webdataset import WebDataset
 from labeler.exports.yolo_classify import YoloClassify
 
 FORMATS: dict[str, type[Format]] = {
+    "croissant": Croissant,
     "imagefolder": ImageFolder,
     "parquet": Parquet,
     "webdataset": WebDataset,
