@@ -18,7 +18,7 @@ from labeler.exports.annotation import annotation
 from labeler.exports.item import Item, Plan
 from labeler.exports.shards import Shards
 
-_CLASS_SUFFIX = ".cls"
+_CLASS_SUFFIX = b".cls"
 _BLOCK = tarfile.BLOCKSIZE
 _NO_CLASS = -1
 """The class of a photo without one; every sample has the same members, or `datasets` refuses the file."""
@@ -49,13 +49,12 @@ class WebDataset(Shards):
         """Yield the keys of a tar file; its headers are read, and no content."""
         with path.open("rb") as file:
             while (header := file.read(_BLOCK)).strip(b"\0"):
-                try:
-                    member = tarfile.TarInfo.frombuf(header, "ascii", "strict")
-                except tarfile.TarError as exc:
-                    raise ValueError(exc) from exc
-                file.seek(_padded(member.size), 1)
-                if member.name.endswith(_CLASS_SUFFIX):
-                    yield member.name.removesuffix(_CLASS_SUFFIX)
+                name, size, magic = header[:100].rstrip(b"\0"), header[124:135], header[257:262]
+                if magic != b"ustar":
+                    raise ValueError("it is no tar file of an export")
+                file.seek(_padded(int(size, 8)), 1)
+                if name.endswith(_CLASS_SUFFIX):
+                    yield name.removesuffix(_CLASS_SUFFIX).decode()
 
     def begin(self, path: Path) -> _Tar:
         """Return a tar file to write into."""
@@ -72,7 +71,7 @@ class WebDataset(Shards):
         return {
             f"{key}{'.png' if self._plan.crops else '.jpg'}": content,
             f"{key}.json": json.dumps(about, ensure_ascii=False).encode(),
-            f"{key}{_CLASS_SUFFIX}": b"%d" % number,
+            f"{key}.cls": b"%d" % number,
         }
 
 

@@ -6,8 +6,6 @@ import io
 import json
 from pathlib import Path
 
-import duckdb
-import polars
 import pyarrow.parquet
 import pytest
 from export_items import CLASS_NAMES, HOSTILE, colour, crop, export, face, files, photo, picture, plan_of
@@ -121,6 +119,7 @@ def test_datasets_reads_photos(tmp_path: Path) -> None:
 
 
 def test_duckdb_reads_it(out: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
     query = "select image.bytes, label_name, file, probabilities[2] from read_parquet(?)"
     with duckdb.connect() as connection:
         rows = connection.execute(query, [str(out / "data" / "*.parquet")]).fetchall()
@@ -131,6 +130,7 @@ def test_duckdb_reads_it(out: Path) -> None:
 
 
 def test_polars_reads_it(out: Path) -> None:
+    polars = pytest.importorskip("polars")
     frame = polars.read_parquet(out / "data" / "train-*.parquet")
 
     assert frame["image"].struct.field("bytes").to_list() == [picture(at) for at in range(0, len(HOSTILE), 2)]
