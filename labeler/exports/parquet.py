@@ -22,9 +22,9 @@ from labeler.exports.shards import Shards
 from labeler.records import Row
 from labeler.tables.cells import escape
 
-_GROUP_BYTES = 1 << 25
-"""Upper limit on the pictures' bytes in a row group, which is held in memory: three subsets fill at the same time.
-Hugging Face's viewer wants less than 300 MB."""
+_GROUP_BYTES = 1 << 24
+"""Upper limit on the pictures' bytes in the row groups of all subsets, which fill at the same time, in memory: Arrow
+holds a row group three times while it is written. Hugging Face's viewer wants less than 300 MB in one."""
 _GROUP_ROWS = 10_000
 
 _IMAGE = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
@@ -41,6 +41,7 @@ class Parquet(Shards):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.schema = _schema(plan)
+        self.group_bytes = _GROUP_BYTES // max(1, len(plan.subsets))
 
     def place(self, subset: str, number: int) -> Path:
         """Return the path of a Parquet file."""
@@ -101,7 +102,7 @@ class _File:
 
     def add(self, item: Item, content: bytes | None) -> None:
         size = len(content or b"")
-        if self._rows and (self._bytes + size > _GROUP_BYTES or len(self._rows) >= _GROUP_ROWS):
+        if self._rows and (self._bytes + size > self._form.group_bytes or len(self._rows) >= _GROUP_ROWS):
             self._flush()
         self._rows.append(self._form.row(item, content))
         self._bytes += size
