@@ -6,84 +6,26 @@ creator and date of publication.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from labeler.exports import card
+from labeler.exports import card, json_ld
 from labeler.exports.annotation import WHOLE
 from labeler.exports.card import Counts
 from labeler.exports.item import Item, Plan
+from labeler.exports.json_ld import Node
 from labeler.records import columns
 from labeler.storage import atomic
-from labeler.tables.cells import INTEGERS, STRINGS, escape
+from labeler.tables.cells import INTEGERS, STRINGS
 
 NAME = "croissant.json"
 
 TABLE = "croissant"
 """The format that describes a table in place, and exports nothing."""
 
-Node = dict[str, Any]
-
-_TYPES = {
-    ".csv": "text/csv",
-    ".jsonl": "application/jsonlines",
-    ".parquet": "application/x-parquet",
-    ".json": "application/json",
-    ".xml": "application/xml",
-    ".yaml": "application/yaml",
-    ".txt": "text/plain",
-}
-"""Media types of tables and annotations, by suffix; those of tables as `mlcroissant` calls them."""
-
 _PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.tif", "*.tiff", "*.bmp", "*.gif", "*.heic", "*.avif")
-
-_CONTEXT = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "arrayShape": "cr:arrayShape",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "containedIn": "cr:containedIn",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "description": {"@container": "@language"},
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isArray": "cr:isArray",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "name": {"@container": "@language"},
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
-"""The terms of version 1.1."""
 
 _ABOUT = {"file": "sc:Text", "label": "sc:Text", "width": "sc:Integer", "height": "sc:Integer"}
 _CROP = {"face": "sc:Integer", "score": "sc:Float"}
@@ -131,7 +73,7 @@ def document(plan: Plan, counts: Counts) -> Node:
         files += found
         records += record
     return {
-        "@context": _CONTEXT,
+        "@context": json_ld.CONTEXT,
         "@type": "sc:Dataset",
         "name": card.title(plan),
         "description": card.description(plan, counts),
@@ -152,43 +94,46 @@ Parts = Iterator[tuple[list[Node], list[Node]]]
 
 def _table(plan: Plan) -> Parts:
     """Yield the table itself: a record for each face, and for each file without one."""
-    source = _file("table", plan, os.path.relpath(plan.table, plan.out))
+    source = json_ld.file("table", plan.out, os.path.relpath(plan.table, plan.out))
     record = plan.record
     # An identity has no space, a class may have one.
     identities = {name: f"probability-{number}" for number, name in enumerate(record.class_names)}
     fields = []
     for name in columns(record.class_names, record.schema_version):
         kind = "sc:Text" if name in STRINGS else "sc:Integer" if name in INTEGERS else "sc:Float"
-        fields.append(_field(f"faces/{identities.get(name, name)}", name, kind, source, {"column": name}))
-    yield [source], [_records("faces", "One row for each face; a photo without a usable face has one, too.", fields)]
+        fields.append(json_ld.field(f"faces/{identities.get(name, name)}", name, kind, source, {"column": name}))
+    yield (
+        [source],
+        [json_ld.record_set("faces", "One row for each face; a photo without a usable face has one, too.", fields)],
+    )
 
 
 def _imagefolder(plan: Plan) -> Parts:
     for subset in plan.subsets or (WHOLE,):
-        source = _file(f"{subset}-metadata", plan, f"{subset}/metadata.jsonl")
-        pictures = _files(f"{subset}-pictures", *_media(plan), includes=_below(subset))
+        source = json_ld.file(f"{subset}-metadata", plan.out, f"{subset}/metadata.jsonl")
+        pictures = json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=_below(subset))
         fields = [
-            _field(f"{subset}/file_name", "file_name", "sc:Text", source, {"column": "file_name"}),
+            json_ld.field(f"{subset}/file_name", "file_name", "sc:Text", source, {"column": "file_name"}),
             *_about(plan, subset, source, _ABOUT),
         ]
-        yield [source, pictures], [_records(subset, "What is known of each picture.", fields)]
+        yield [source, pictures], [json_ld.record_set(subset, "What is known of each picture.", fields)]
 
 
 def _parquet(plan: Plan) -> Parts:
     for subset in plan.subsets or (WHOLE,):
-        source = _files(f"{subset}-files", _TYPES[".parquet"], includes=[f"data/{subset}-*.parquet"])
+        source = json_ld.file_set(f"{subset}-files", json_ld.TYPES[".parquet"], includes=[f"data/{subset}-*.parquet"])
         picture = {"column": "image"}, {"jsonPath": "bytes"}
         fields = [
-            _field(f"{subset}/image", "image", "sc:ImageObject", source, *picture),
+            json_ld.field(f"{subset}/image", "image", "sc:ImageObject", source, *picture),
             *_about(plan, subset, source, {**_ABOUT, "label": "sc:Integer", "label_name": "sc:Text"}),
         ]
-        yield [source], [_records(subset, "The pictures, and what is known of each.", fields)]
+        yield [source], [json_ld.record_set(subset, "The pictures, and what is known of each.", fields)]
 
 
 def _about(plan: Plan, subset: str, source: Node, kinds: dict[str, str]) -> Iterator[Node]:
     """Yield the fields of a picture that are columns of a table."""
     for name, kind in (kinds | _CROP if plan.crops else kinds).items():
-        yield _field(f"{subset}/{name}", name, kind, source, {"column": name})
+        yield json_ld.field(f"{subset}/{name}", name, kind, source, {"column": name})
     if not plan.crops:
         number = "sc:Integer" if kinds["label"] == "sc:Integer" else "sc:Text"
         for name, kind, shape in (
@@ -196,7 +141,7 @@ def _about(plan: Plan, subset: str, source: Node, kinds: dict[str, str]) -> Iter
             ("categories", number, "-1"),
             ("scores", "sc:Float", "-1"),
         ):
-            field = _field(f"{subset}/{name}", name, kind, source, {"column": "objects"}, {"jsonPath": name})
+            field = json_ld.field(f"{subset}/{name}", name, kind, source, {"column": "objects"}, {"jsonPath": name})
             yield {**field, "isArray": True, "arrayShape": shape}
 
 
@@ -205,43 +150,46 @@ def _webdataset(plan: Plan) -> Parts:
     suffix = ".png" if plan.crops else ".jpg"
     for subset in plan.subsets or (WHOLE,):
         names = sorted(path.name for path in plan.out.glob(f"{subset}-*.tar"))
-        shards = [_file(name, plan, name, "application/x-tar") for name in names]
+        shards = [json_ld.file(name, plan.out, name, "application/x-tar") for name in names]
         inside = [
-            _files(f"{subset}-pictures", *_media(plan), includes=[f"*{suffix}"], within=shards),
-            _files(f"{subset}-json", _TYPES[".json"], includes=["*.json"], within=shards),
-            _files(f"{subset}-classes", _TYPES[".txt"], includes=["*.cls"], within=shards),
+            json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=[f"*{suffix}"], within=shards),
+            json_ld.file_set(f"{subset}-json", json_ld.TYPES[".json"], includes=["*.json"], within=shards),
+            json_ld.file_set(f"{subset}-classes", json_ld.TYPES[".txt"], includes=["*.cls"], within=shards),
         ]
         name = {"fileProperty": "filename"}
         fields = [
-            _field(f"{subset}/key", "key", "sc:Text", inside[0], name, {"regex": "^([0-9]+)[.].*$"}),
-            _field(f"{subset}/image", "image", "sc:ImageObject", inside[0], {"fileProperty": "content"}),
+            json_ld.field(f"{subset}/key", "key", "sc:Text", inside[0], name, {"regex": "^([0-9]+)[.].*$"}),
+            json_ld.field(f"{subset}/image", "image", "sc:ImageObject", inside[0], {"fileProperty": "content"}),
         ]
-        yield [*shards, *inside], [_records(subset, "The pictures; JSON and class have the same key.", fields)]
+        yield (
+            [*shards, *inside],
+            [json_ld.record_set(subset, "The pictures; JSON and class have the same key.", fields)],
+        )
 
 
 def _folders(plan: Plan) -> Parts:
     """Yield pictures in folders by subset and class."""
-    source = _files("picture-files", *_media(plan), includes=list(_PICTURES))
+    source = json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))
     whole = {"fileProperty": "fullpath"}
     fields = [
-        _field("pictures/path", "path", "sc:Text", source, whole),
-        _field("pictures/subset", "subset", "sc:Text", source, whole, {"regex": "^([^/]+)/.*$"}),
-        _field("pictures/label", "label", "sc:Text", source, whole, {"regex": "^[^/]+/([^/]+)/.*$"}),
-        _field("pictures/image", "image", "sc:ImageObject", source, {"fileProperty": "content"}),
+        json_ld.field("pictures/path", "path", "sc:Text", source, whole),
+        json_ld.field("pictures/subset", "subset", "sc:Text", source, whole, {"regex": "^([^/]+)/.*$"}),
+        json_ld.field("pictures/label", "label", "sc:Text", source, whole, {"regex": "^[^/]+/([^/]+)/.*$"}),
+        json_ld.field("pictures/image", "image", "sc:ImageObject", source, {"fileProperty": "content"}),
     ]
-    yield [source], [_records("pictures", "The pictures, with the class that their folder has.", fields)]
+    yield [source], [json_ld.record_set("pictures", "The pictures, with the class that their folder has.", fields)]
 
 
 def _other(plan: Plan) -> Parts:
     """Yield the files of a format whose annotations have no records that Croissant can name."""
     for folder in ("", "annotations"):
         names = _annotations(plan.out / folder)
-        yield [_file(name, plan, f"{folder}/{name}" if folder else name) for name in names], []
+        yield [json_ld.file(name, plan.out, f"{folder}/{name}" if folder else name) for name in names], []
     for folder, suffix in (("labels", ".txt"), ("Annotations", ".xml")):
         if (plan.out / folder).is_dir():
-            yield [_files(folder, _TYPES[suffix], includes=[f"{folder}/*{suffix}"])], []
+            yield [json_ld.file_set(folder, json_ld.TYPES[suffix], includes=[f"{folder}/*{suffix}"])], []
     if plan.mode is not None:
-        yield [_files("picture-files", *_media(plan), includes=list(_PICTURES))], []
+        yield [json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))], []
 
 
 def _annotations(folder: Path) -> list[str]:
@@ -249,7 +197,7 @@ def _annotations(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if os.path.splitext(entry.name)[1] in _TYPES)
+        names = sorted(entry.name for entry in entries if os.path.splitext(entry.name)[1] in json_ld.TYPES)
     return [name for name in names if name != NAME and not name.startswith(".")]
 
 
@@ -280,50 +228,9 @@ def _classes(plan: Plan) -> Node:
     }
 
 
-def _file(identity: str, plan: Plan, path: str, kind: str = "") -> Node:
-    """Return one file, by its path relative to the description."""
-    with (plan.out / path).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = os.fstat(file.fileno()).st_size
-    return {
-        "@type": "cr:FileObject",
-        "@id": identity,
-        "name": escape(os.path.basename(path)),
-        "contentUrl": escape(path.replace(os.sep, "/")),
-        "contentSize": f"{size} B",
-        "encodingFormat": kind or _TYPES[os.path.splitext(path)[1].lower()],
-        "sha256": digest,
-    }
-
-
-def _files(identity: str, *kinds: str, includes: list[str], within: list[Node] | None = None) -> Node:
-    """Return the files that match a pattern; ``*`` matches slashes, too."""
-    inside = {"containedIn": [{"@id": one["@id"]} for one in within]} if within else {}
-    return {
-        "@type": "cr:FileSet",
-        "@id": identity,
-        "name": identity,
-        **inside,
-        "encodingFormat": list(kinds),
-        "includes": includes,
-    }
-
-
 def _below(subset: str) -> list[str]:
     return [f"{subset}/{pattern}" for pattern in _PICTURES]
 
 
 def _media(plan: Plan) -> tuple[str, ...]:
     return ("image/png",) if plan.crops else ("image/jpeg", "image/png", "image/webp")
-
-
-def _records(identity: str, about: str, fields: list[Node]) -> Node:
-    return {"@type": "cr:RecordSet", "@id": identity, "name": identity, "description": about, "field": fields}
-
-
-def _field(identity: str, name: str, kind: str, source: Node, extract: Node, transform: Node | None = None) -> Node:
-    which = "fileObject" if source["@type"] == "cr:FileObject" else "fileSet"
-    found: Node = {which: {"@id": source["@id"]}, "extract": extract}
-    if transform:
-        found["transform"] = transform
-    return {"@type": "cr:Field", "@id": identity, "name": name, "dataType": kind, "source": found}
