@@ -48,6 +48,8 @@ class Plan:
     """Those that there are, in order; none where the export is not split."""
     crops: bool = False
     """Whether an item is the crop of one face."""
+    format: str = ""
+    """The name of the format, see `formats.FORMATS`."""
     mode: Mode | None = Mode.COPY
     """How pictures get into the export; None where they stay in place, and names lead to the originals."""
 

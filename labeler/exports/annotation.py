@@ -1,0 +1,38 @@
+"""What Hugging Face's layouts and WebDataset say about a picture: plain values, the same in each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeler.exports.item import Item
+from labeler.tables.cells import escape
+
+WHOLE = "train"
+"""The subset of an export that is not split: readers call it so, whatever its files are called."""
+
+
+def subset_of(item: Item) -> str:
+    """Return the name of the subset that an item belongs to."""
+    return item.subset or WHOLE
+
+
+def annotation(item: Item, *, crops: bool) -> dict[str, Any]:
+    """Return what is known of a picture: of a crop its one face, of a photo all faces as lists of equal length.
+
+    Boxes are ``[x, y, width, height]`` in pixels of the picture, as in COCO. No value is None: `datasets` takes a
+    column that begins with those for one without type.
+    """
+    about = {"file": escape(item.file), "label": item.label, "width": item.width, "height": item.height}
+    if crops:
+        face = item.faces[0]
+        return {**about, "face": face.face or 0, "score": float(face.score or 0)}
+    return {**about, "objects": objects(item)}
+
+
+def objects(item: Item) -> dict[str, Any]:
+    """Return the faces of a photo, largest first."""
+    return {
+        "bbox": [[float(side or 0) for side in (face.x, face.y, face.width, face.height)] for face in item.faces],
+        "categories": [face.label for face in item.faces],
+        "scores": [float(face.score or 0) for face in item.faces],
+    }
