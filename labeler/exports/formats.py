@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from labeler.exports.coco import Coco
 from labeler.exports.format import Format
+from labeler.exports.voc import Voc
 from labeler.exports.yolo import Yolo
 from labeler.exports.yolo_classify import YoloClassify
 
 FORMATS: dict[str, type[Format]] = {
     "coco": Coco,
+    "voc": Voc,
     "yolo": Yolo,
     "yolo-cls": YoloClassify,
 }
