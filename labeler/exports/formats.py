@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labeler.exports.coco import Coco
+from labeler.exports.cvat import Cvat
 from labeler.exports.format import Format
 from labeler.exports.voc import Voc
 from labeler.exports.yolo import Yolo
@@ -10,6 +11,7 @@ from labeler.exports.yolo_classify import YoloClassify
 
 FORMATS: dict[str, type[Format]] = {
     "coco": Coco,
+    "cvat": Cvat,
     "voc": Voc,
     "yolo": Yolo,
     "yolo-cls": YoloClassify,
