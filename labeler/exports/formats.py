@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeler.exports.coco import Coco
 from labeler.exports.cvat import Cvat
+from labeler.exports.fiftyone import FiftyOne
 from labeler.exports.format import Format
 from labeler.exports.label_studio import LabelStudio
 from labeler.exports.voc import Voc
@@ -13,6 +14,7 @@ from labeler.exports.yolo_classify import YoloClassify
 FORMATS: dict[str, type[Format]] = {
     "coco": Coco,
     "cvat": Cvat,
+    "fiftyone": FiftyOne,
     "label-studio": LabelStudio,
     "voc": Voc,
     "yolo": Yolo,
