@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from labeler import storage
 from labeler.errors import OutputError
 from labeler.exports.item import Item, Plan
 from labeler.storage.atomic import replacing
@@ -27,7 +27,7 @@ class Growing(ABC):
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._store = storage.at(str(plan.out))
+        self._beside = os.path.join(plan.out, ".export.part")
         self._open = ExitStack()
 
     @abstractmethod
@@ -51,14 +51,26 @@ class Growing(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        with suppress(OSError):
+            os.unlink(self._beside)
         self._open.__exit__(kind, error, traceback)
 
     def place(self, name: str, content: str) -> None:
-        """Write a small file whole, as fast as pictures are placed: without fsync."""
+        """Write a small file whole or not at all, without fsync, as pictures are placed: there may be millions.
+
+        All go through one name in the folder of the export, so that a killed run leaves no more than that.
+        """
+        path = os.path.join(self._plan.out, name)
         try:
-            self._store.write(name, content.encode())
+            with open(self._beside, "w", encoding="utf-8", newline="") as file:
+                file.write(content)
+            try:
+                os.replace(self._beside, path)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                os.replace(self._beside, path)
         except OSError as exc:
-            raise OutputError(f"cannot write {self._plan.out / name}: {exc.strerror or exc}{ADVICE}") from exc
+            raise OutputError(f"cannot write {path}: {exc.strerror or exc}{ADVICE}") from exc
 
 
 @contextmanager

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from box_items import HOSTILE, export, face, failing, files, hostile, numbered, photo, plan_of, two_photos
-from conftest import small_tmpfs
+from box_items import HOSTILE, export, face, files, hostile, numbered, photo, plan_of, two_photos
 
-from labeler.errors import OutputError
 from labeler.exports.coco import Coco
 
 WHOLE = "annotations/instances_default.json"
@@ -108,28 +106,6 @@ def test_photos_in_place_keep_their_names_exactly(tmp_path: Path) -> None:
     assert [image["file_name"] for image in found["images"]] == HOSTILE
     assert os.fsencode(found["images"][14]["file_name"]) == b"not utf-8 \xff.jpg"
     assert found["info"]["root"] == "/photos"
-
-
-def test_the_same_items_give_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        export(Coco, plan_of(tmp_path / name), two_photos())
-
-    assert files(tmp_path / "one") == files(tmp_path / "two")
-
-
-def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        export(Coco, plan_of(tmp_path), failing())
-
-    assert files(tmp_path) == {}
-
-
-def test_a_full_disk_is_said_and_leaves_no_file(tmp_path: Path) -> None:
-    many = (photo(at, face("happy", 1.0, 2.0, 3.0, 4.0)) for at in range(1_000_000))
-    for disk in small_tmpfs(tmp_path / "disk", "1m"):
-        with pytest.raises(OutputError, match="No space left"):
-            export(Coco, plan_of(disk / "out"), many)
-        assert files(disk) == {}
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from box_items import CLASSES, HOSTILE, export, failing, files, hostile, plan_of, two_photos
+from box_items import CLASSES, HOSTILE, export, hostile, plan_of, two_photos
 
 from labeler.exports.cvat import Cvat
 
@@ -76,13 +76,6 @@ def test_photos_in_place_have_their_names_as_far_as_xml_carries_them(tmp_path: P
     assert len(sound) == 19
     assert set(sound) <= set(names)
     assert "not utf-8 \\xff.jpg" in names
-
-
-def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        export(Cvat, plan_of(tmp_path), failing())
-
-    assert files(tmp_path) == {}
 
 
 @pytest.mark.slow
