@@ -50,6 +50,8 @@ class Plan:
     """Whether an item is the crop of one face."""
     format: str = ""
     """The name of the format, see `formats.FORMATS`."""
+    suffix: str = ".jpg"
+    """What most names of pictures end with. Only others are changed by formats that tell pictures apart without it."""
     mode: Mode | None = Mode.COPY
     """How pictures get into the export; None where they stay in place, and names lead to the originals."""
 
@@ -57,3 +59,8 @@ class Plan:
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the model's order."""
         return self.record.class_names
+
+
+def box(face: Row) -> tuple[float, float, float, float]:
+    """Return the left and upper border, the width and the height of a face in an item, in pixels."""
+    return float(face.x or 0), float(face.y or 0), float(face.width or 0), float(face.height or 0)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+from labeler.errors import LabelerError
 from labeler.exports.item import Item, Plan
+
+
+def class_folder(item: Item) -> str:
+    """Return a picture's place in the folder of its class, in that of its subset where there is one."""
+    return "/".join(filter(None, (item.subset, item.label, item.name)))
 
 
 class YoloClassify:
@@ -15,7 +21,8 @@ class YoloClassify:
     split: ClassVar[tuple[float, ...]] = (0.8, 0.2)
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        if plan.mode is None:
+            raise LabelerError("yolo-cls says classes by folders: --mode none is not possible. Use --mode symlink")
 
     def __enter__(self) -> Self:
         return self
@@ -25,7 +32,7 @@ class YoloClassify:
 
     def path(self, item: Item) -> str:
         """Return the picture's place in the folder of its class."""
-        return f"{item.subset}/{item.label}/{item.name}"
+        return class_folder(item)
 
     def add(self, item: Item) -> None:
         """Write nothing."""
