@@ -101,4 +101,4 @@ def _turned(pixels: Pixels, width: int, height: int, content: bytes) -> bool:
     rows, cols = pixels.shape[:2]
     if rows != cols:
         return bool((cols > rows) != (width > height))
-    return pillow.lies(content)
+    return pillow.orientation(content) >= 5

@@ -70,10 +70,10 @@ def picture(image: Image.Image, max_pixels: int) -> Picture:
         return _loaded(image.copy(), *image.size, max_pixels)
 
 
-def lies(content: bytes) -> bool:
-    """Say whether the EXIF orientation of an image that can be decoded turns it by 90 or 270 degrees."""
+def orientation(content: bytes) -> int:
+    """Return the EXIF or XMP orientation of an image that can be opened: 1 is upright, 5 to 8 lie on the side."""
     with Image.open(io.BytesIO(content), formats=_formats()) as image:
-        return _orientation(image) >= 5
+        return _orientation(image)
 
 
 def _loaded(image: Image.Image, shorter: int, longer: int, max_pixels: int) -> Picture:

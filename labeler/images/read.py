@@ -14,17 +14,22 @@ def read(store: Store, name: str, shorter: int, longer: int, max_pixels: int) ->
     Raises:
         ImageError: the file cannot be read, or its image cannot be used; the error has the version.
     """
-    content = _content(store, name, largest_file(max_pixels))
+    found = content(store, name, max_pixels)
     try:
-        return decode(content.data, shorter, longer, max_pixels), content.version
+        return decode(found.data, shorter, longer, max_pixels), found.version
     except ImageError as exc:
-        exc.version = content.version
+        exc.version = found.version
         raise
 
 
-def _content(store: Store, name: str, limit: int) -> Content:
+def content(store: Store, name: str, max_pixels: int) -> Content:
+    """Return the content of a file whose image may have ``max_pixels`` pixels.
+
+    Raises:
+        ImageError: the file cannot be read, or is too large.
+    """
     try:
-        return store.read(name, limit)
+        return store.read(name, largest_file(max_pixels))
     except FileError as exc:
         if exc.size:
             raise ImageError(Status.TOO_LARGE, f"{exc.reason} (1.5 x --max-pixels)", exc.version) from exc
