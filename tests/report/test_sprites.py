@@ -48,6 +48,17 @@ def test_a_face_is_cut_out_of_a_large_photo(folder: Folder) -> None:
     assert np.allclose(album.faces["wide.jpg", 0].mean(axis=(0, 1)), (0, 200, 0), atol=12)
 
 
+@pytest.mark.parametrize("size", [(2000, 1000), (None, None)], ids=["known", "of the first schema"])
+def test_a_small_face_of_a_large_photo_is_sharp(folder: Folder, size: tuple[int | None, int | None]) -> None:
+    pixels = np.full((1000, 2000, 3), 128, np.uint8)
+    pixels[400:500:2, 1200:1300] = 255
+    Image.fromarray(pixels).save(folder.path / "wide.jpg", quality=95)
+    row = Row("wide.jpg", 0, 1200, 400, 100, 100, image_width=size[0], image_height=size[1])
+    album = sprites.read([row], Settings(root=str(folder.path)))
+
+    assert album.faces["wide.jpg", 0].std() > 30
+
+
 def test_a_photo_without_a_box_is_shown_whole_and_not_stretched(folder: Folder) -> None:
     Image.new("RGB", (200, 50), (250, 0, 0)).save(folder.path / "wide.png")
     album = sprites.read([Row("wide.png")], Settings(root=str(folder.path)))
