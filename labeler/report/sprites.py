@@ -6,8 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from labeler import storage
-from labeler.executors.cores import cores
+from labeler.executors import threads
 from labeler.images.crop import cut
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read as read_image
@@ -36,9 +35,6 @@ quality 80 a face has 2,000 to 3,000 bytes, noise 9,000."""
 _COLUMNS = 16
 _QUALITIES = (80, 60, 40, 20, 5, 0)
 """Qualities to try until a sprite is small enough."""
-
-_MOST_THREADS = 4
-"""Upper limit on photos that are decoded at a time, because each may take 300 MB."""
 
 _WHOLE = 1 << 30
 """Side that no image has: it is decoded in full size."""
@@ -70,8 +66,7 @@ def read(rows: Iterable[Row], settings: Settings, watched: Watched = lambda rows
         by_file.setdefault(row.file, {})[row.face] = row
     album = Album()
     look = partial(_look, storage.at(settings.root), settings.max_pixels)
-    with _threads() as pool:
-        found = pool.map(look, (list(faces.values()) for faces in by_file.values()))
+    with closing(threads.mapped(look, (list(faces.values()) for faces in by_file.values()))) as found:
         firsts = (next(iter(faces.values())) for faces in by_file.values())
         for row, (faces, reason, version) in zip(watched(firsts, "reading photos"), found, strict=True):
             for face in by_file[row.file]:
@@ -139,17 +134,6 @@ def _file(row: Row) -> Html:
     """Return the name of a row's file; a narrow cell cuts it off, and shows it whole where the pointer rests."""
     face = f", face {row.face + 1}" if row.face else ""
     return tag("span", name(row.file), face, class_="file", title=f"{spelled(row.file)}{face}")
-
-
-@contextmanager
-def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Yield threads that read photos; when the block fails, as by Ctrl-C, only those begun are finished."""
-    with ThreadPoolExecutor(min(_MOST_THREADS, cores())) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _look(store: Store, max_pixels: int, rows: list[Row]) -> tuple[dict[int | None, Pixels], str, str]:
