@@ -83,8 +83,9 @@ def _near(hashes: Hashes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]
     them differ once one image is mirrored.
     """
     bits = np.unpackbits(hashes, axis=1).reshape(-1, _SIDE, _SIDE)
-    even, odd = (np.packbits(bits[:, :, first::2].reshape(len(bits), -1), axis=1).view(np.uint64) for first in (0, 1))
-    flipped = np.uint8(_SIDE * _SIDE // 2)
+    half = _SIDE * _SIDE // 2
+    even, odd = (np.packbits(bits[:, :, first::2].reshape(-1, half), axis=1).view(np.uint64) for first in (0, 1))
+    flipped = np.uint8(half)
     for row in range(0, len(hashes), _ROWS):
         for column in range(row, len(hashes), _COLUMNS):
             rows, columns = slice(row, row + _ROWS), slice(column, column + _COLUMNS)

@@ -34,6 +34,20 @@ def held_back(labels: NDArray[np.int64], groups: Groups, share: float, seed: int
     return chosen[groups]
 
 
+def subsets(labels: NDArray[np.int64], groups: Groups, shares: Sequence[float], seed: int) -> NDArray[np.uint8]:
+    """Return for each image the index of its share: whole groups, each class spread by the shares, which sum to 1.
+
+    The last share is held back from all, the one before it from the rest, and so on.
+    """
+    found = np.zeros(len(labels), np.uint8)
+    rest, of_all = np.arange(len(labels)), 1.0
+    for number in range(len(shares) - 1 if len(labels) else 0, 0, -1):
+        chosen = held_back(labels[rest], groups[rest], shares[number] / of_all, seed)
+        found[rest[chosen]] = number
+        rest, of_all = rest[~chosen], of_all - shares[number]
+    return found
+
+
 def leaking(groups: Groups, first: int) -> Mask:
     """Return for each image after the ``first`` ones whether its group has a member among the first ones."""
     return np.isin(groups[first:], groups[:first])
@@ -59,11 +73,21 @@ def keys(files: Sequence[str], group_by: str) -> list[str]:
     Raises:
         LabelerError: ``group_by`` is no regular expression, or matches no file name.
     """
-    try:
-        matches = [re.search(group_by, file) for file in files]
-    except re.error as exc:
-        raise LabelerError(f"--group-by {group_by} is not a regular expression: {exc}") from exc
+    search = expression(group_by).search
+    matches = [search(file) for file in files]
     found = [(match[1 if match.re.groups else 0] or "") if match else "" for match in matches]
     if not any(found):
         raise LabelerError(f"--group-by {group_by} matches no file name, such as {files[0]}")
     return found
+
+
+def expression(group_by: str) -> re.Pattern[str]:
+    """Compile what a user gives to group files by.
+
+    Raises:
+        LabelerError: ``group_by`` is no regular expression.
+    """
+    try:
+        return re.compile(group_by)
+    except re.error as exc:
+        raise LabelerError(f"--group-by {group_by} is not a regular expression: {exc}") from exc

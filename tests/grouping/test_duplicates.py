@@ -81,3 +81,7 @@ def test_pairs_are_found_across_blocks(pieces: list[Pixels], monkeypatch: pytest
 
     assert len(set(whole)) == 7
     assert grouped(*pictures) == whole
+
+
+def test_no_pictures_are_no_groups() -> None:
+    assert grouped() == []

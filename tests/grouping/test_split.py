@@ -32,6 +32,20 @@ def test_a_class_of_one_group_is_never_held_back() -> None:
         assert 0 < chosen[2:].sum() < 4
 
 
+def test_subsets_have_their_shares_of_each_class_in_whole_groups() -> None:
+    labels, groups = np.arange(120) % 3, np.arange(120) // 3
+    found = split.subsets(labels, groups, (0.7, 0.2, 0.1), 1)
+
+    assert (found.reshape(40, 3) == found.reshape(40, 3)[:, :1]).all()
+    assert [np.bincount(labels[found == number]).tolist() for number in range(3)] == [[28] * 3, [8] * 3, [4] * 3]
+
+
+def test_nothing_has_no_subsets() -> None:
+    nothing = np.zeros(0, np.int64)
+
+    assert len(split.subsets(nothing, nothing, (0.8, 0.2), 1)) == 0
+
+
 def test_a_group_with_a_member_among_the_first_leaks() -> None:
     assert split.leaking(np.array([7, 8, 8, 9, 7]), 2).tolist() == [True, False, True]
 
