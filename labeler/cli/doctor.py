@@ -28,11 +28,13 @@ from labeler.records import Device, Faces, Settings
 
 NEEDED = ("numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pyarrow", "rich", "tqdm", "typer")
 _EVALUATE = ("matplotlib", "scikit-learn")
+_EXPORT = ("imagehash", "scipy")
 EXTRAS = {
-    "audit": (*_EVALUATE, "cleanlab", "imagehash", "onnx", "scipy", "threadpoolctl"),
+    "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "onnx", "threadpoolctl"),
     "evaluate": _EVALUATE,
+    "export": _EXPORT,
     "heif": ("pillow-heif",),
-    "train": (*_EVALUATE, "imagehash", "keras", "onnx", "scipy", "tensorflow", "tf2onnx"),
+    "train": (*_EVALUATE, *_EXPORT, "keras", "onnx", "tensorflow", "tf2onnx"),
 }
 """Packages of each extra, as in pyproject.toml."""
 
