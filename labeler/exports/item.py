@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labeler.records import Mode, Row
+from labeler.records import Face, Mode, Row
 from labeler.tables.run_record import RunRecord
 
 
@@ -29,6 +29,11 @@ class Item:
     """Size in pixels, upright."""
     faces: tuple[Row, ...]
     """The faces that have a class, largest first. Boxes are in pixels of this picture, and lie within it."""
+    square: Face | None = None
+    """The bounding box of the face in the photo that the picture is a crop of, in pixels of the upright photo; None
+    where it shows the whole photo."""
+    version: str = ""
+    """The file's version in the table."""
     content: Callable[[], bytes] | None = field(default=None, compare=False)
     """Returns the bytes of the picture's file, for formats that pack pictures; None where none are wanted."""
 
