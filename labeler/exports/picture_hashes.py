@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from functools import partial
 from itertools import groupby
@@ -22,6 +22,8 @@ from labeler.images.read import content
 from labeler.records import INPUT_SIDE, Face
 from labeler.storage.store import Store
 
+Hashed = Generator[tuple[Item, bytes], None, None]
+
 _WHOLE = 1 << 30
 """Side that no image has: it is decoded in full size."""
 
@@ -36,7 +38,7 @@ class _File(NamedTuple):
     """That of the file that was read; empty where none was."""
 
 
-def hashed(items: Iterable[Item], store: Store, cache: HashCache, max_pixels: int) -> Iterator[tuple[Item, bytes]]:
+def hashed(items: Iterable[Item], store: Store, cache: HashCache, max_pixels: int) -> Hashed:
     """Yield each item with the perceptual hash of what its picture shows; empty where that cannot be read.
 
     The items of a file are adjacent.

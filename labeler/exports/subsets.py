@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +93,9 @@ def assigned(
     store = storage.at(root)
     store.expect("")
     gathered = Gathered(keeps_files=bool(group_by))
-    with HashCache(table) as cache:
-        for item, phash in picture_hashes.hashed(watched(items, "comparing pictures"), store, cache, max_pixels):
+    watched_items = watched(items, "comparing pictures")
+    with HashCache(table) as cache, closing(picture_hashes.hashed(watched_items, store, cache, max_pixels)) as hashed:
+        for item, phash in hashed:
             gathered.add(item, phash)
     if gathered.unreadable:
         store.confirm_all()

@@ -332,6 +332,22 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(folder: Folder, monkeyp
     assert split(folder, items).subsets.tolist() == expected
 
 
+def test_an_interrupted_run_keeps_what_it_has_read(folder: Folder) -> None:
+    def interrupted(items: Iterable[Item], _: str) -> Iterator[Item]:
+        for at, one in enumerate(items):
+            if at == 30:
+                raise KeyboardInterrupt
+            yield one
+
+    items = photos(folder, range(60))
+    with pytest.raises(KeyboardInterrupt):
+        split(folder, items, watched=interrupted)
+    for path in folder.path.iterdir():
+        path.unlink()
+
+    assert sum(map(bool, hashes(folder, items).values())) >= 10
+
+
 def test_what_is_watched_is_every_item(folder: Folder) -> None:
     seen: list[tuple[int, str]] = []
 
