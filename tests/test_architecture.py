@@ -30,7 +30,7 @@ ROWS = [
     {"storage", "selection", "console", "progress", "native_output"},
     {"batches"},
     {"streams", "profile"},
-    {"records", "errors", "_version"},
+    {"records", "errors", "watched", "_version"},
 ]
 """From the front doors down: packages, and the modules that are in none. Each imports only from rows below its own."""
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline
     from labeler.drawing import Annotated
     from labeler.job import Summary
     from labeler.profile import Profile
-    from labeler.sorting.sort import Move, Plan, Watched
+    from labeler.sorting.sort import Move, Plan
     from labeler.sources import Source
+    from labeler.watched import Watched
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
 
@@ -203,8 +204,8 @@ def _selection(source: Source) -> str:
 
 
 def watching(form: Progress = Progress.AUTO, *, quiet: bool) -> Watched:
-    """Return a function that yields items and shows how many there were so far."""
-    return lambda items, doing: progress.tracked(items, doing, stderr(), None, form, quiet=quiet)
+    """Return a function that yields items and shows how many there were so far, and of how many."""
+    return lambda items, doing, total=None: progress.tracked(items, doing, stderr(), total, form, quiet=quiet)
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from labeler.errors import LabelerError, needs
 from labeler.exports.gathered import Gathered
 from labeler.exports.hash_cache import HashCache
 from labeler.exports.item import Item
-from labeler.sorting.sort import Watched, unwatched
+from labeler.watched import Watched, unwatched
 
 NAMES = ("train", "val", "test")
 
@@ -81,6 +81,7 @@ def assigned(
 
     Near copies, all faces of one file, and files with the same ``group_by`` key (see `split.keys`) are in one subset.
     Each class is spread over the subsets by its share, faces counted. Hashes of pictures are kept in ``TABLE.cache``.
+    What is watched is the comparison of all pairs, which takes longer than reading from some 500,000 pictures on.
 
     Raises:
         LabelerError: a package is missing, or ``group_by`` is no regular expression or matches no file.
@@ -93,13 +94,12 @@ def assigned(
     store = storage.at(root)
     store.expect("")
     gathered = Gathered(keeps_files=bool(group_by))
-    watched_items = watched(items, "comparing pictures")
-    with HashCache(table) as cache, closing(picture_hashes.hashed(watched_items, store, cache, max_pixels)) as hashed:
+    with HashCache(table) as cache, closing(picture_hashes.hashed(items, store, cache, max_pixels)) as hashed:
         for item, phash in hashed:
             gathered.add(item, phash)
     if gathered.unreadable:
         store.confirm_all()
-    groups = duplicates.groups(gathered.hashes.reshape(-1, duplicates.HASH_BYTES))
+    groups = duplicates.groups(gathered.hashes.reshape(-1, duplicates.HASH_BYTES), watched)
     groups = duplicates.joined(groups, gathered.firsts, np.arange(len(groups)))
     groups = split.by_name(groups, gathered.files, group_by) if gathered.files else groups
     of_faces = groups[gathered.places]

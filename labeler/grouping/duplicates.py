@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from labeler.images.crop import fingerprint
 from labeler.images.picture import Pixels
+from labeler.watched import Watched, unwatched
 
 Hashes = NDArray[np.uint8]
 """A perceptual hash for each image (n, 32)."""
@@ -54,13 +55,14 @@ def perceptual_hash(pixels: Pixels) -> bytes:
     return np.packbits(imagehash.phash(gray, hash_size=_SIDE).hash).tobytes()
 
 
-def groups(hashes: Hashes) -> Groups:
+def groups(hashes: Hashes, watched: Watched = unwatched) -> Groups:
     """Return the group of each hash (n, 32): near duplicates share it, also when one of them is mirrored.
 
     All pairs are compared: 2 s for 28,709 hashes, about an hour for a million. Memory grows with n, not with n squared.
     """
     found = np.arange(len(hashes))
-    for left, right in _near(hashes):
+    blocks = sum(-(-(len(hashes) - row) // _COLUMNS) for row in range(0, len(hashes), _ROWS))
+    for left, right in watched(_near(hashes), "comparing pictures", blocks):
         found = joined(found, left, right)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,7 @@ from labeler.report.compare import Answers, Comparison, Side, is_class, joined
 from labeler.report.matching import LEAST_IOU
 from labeler.tables import labels, reader, run_record
 from labeler.tables.run_record import RunRecord
-
-Watched = Callable[[Iterable[Any], str], Iterable[Any]]
-"""Passes items on and shows the progress of the activity that it is told."""
+from labeler.watched import Watched, unwatched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +135,7 @@ class Diff:
         }
 
 
-def diff(wanted: DiffSettings, watched: Watched = lambda items, _: items) -> Diff:
+def diff(wanted: DiffSettings, watched: Watched = unwatched) -> Diff:
     """Compare two tables of the same photos. Memory does not grow with their rows, only with the table of labels.
 
     Raises:

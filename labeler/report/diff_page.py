@@ -11,7 +11,7 @@ from labeler.evaluation.intervals import Interval
 from labeler.records import EXAMPLES, Row, Settings
 from labeler.report import report, sprites, svg
 from labeler.report.compare import Flip
-from labeler.report.diff import Diff, DiffSettings, Watched, root_of
+from labeler.report.diff import Diff, DiffSettings, root_of
 from labeler.report.overview import listed
 from labeler.report.page import (
     Cell,
@@ -31,6 +31,7 @@ from labeler.report.page import (
 from labeler.report.sprites import Album, Sprite, strip
 from labeler.storage import atomic
 from labeler.tables.run_record import RunRecord
+from labeler.watched import Watched, unwatched
 
 _MOST_IN_MATRIX, _CHANGES = 20, 20
 """Upper limits on the columns of the matrix, which grows with their square, and on the changes that are listed."""
@@ -57,7 +58,7 @@ def check(wanted: DiffSettings, page: PageSettings) -> None:
         root_of(wanted)
 
 
-def write(diff: Diff, wanted: PageSettings, watched: Watched = lambda items, _: items) -> None:
+def write(diff: Diff, wanted: PageSettings, watched: Watched = unwatched) -> None:
     """Write the page of a diff.
 
     Raises:

@@ -15,11 +15,12 @@ from labeler.report import comparison, distributions, gallery, overview, page, s
 from labeler.report.aggregates import Aggregates, gather
 from labeler.report.gallery import Group
 from labeler.report.page import Html, counted, joined, name, note, tag
-from labeler.report.sprites import Album, Watched
+from labeler.report.sprites import Album
 from labeler.report.truth import Judged
 from labeler.storage import atomic
 from labeler.tables import decided, labels, reader, run_record
 from labeler.tables.run_record import RunRecord
+from labeler.watched import Watched, unwatched
 
 SUFFIXES = (".html", ".htm")
 
@@ -49,7 +50,7 @@ class ReportSettings:
     max_pixels: int = 100_000_000
 
 
-def write(wanted: ReportSettings, watched: Watched = lambda items, _: items) -> Aggregates:
+def write(wanted: ReportSettings, watched: Watched = unwatched) -> Aggregates:
     """Write the report of a table, and return what it says.
 
     Raises:

@@ -21,6 +21,7 @@ from labeler.images.read import read as read_image
 from labeler.records import Face, Row, Settings
 from labeler.report.page import Html, name, spelled, tag
 from labeler.storage.store import Store
+from labeler.watched import Watched, unwatched
 
 SIDE = 112
 """Side of a face in pixels: it is shown at 76 to 112, and at twice as many device pixels on most phones."""
@@ -42,9 +43,6 @@ _WHOLE = 1 << 30
 Key = tuple[str, int | None]
 """File and face."""
 
-Watched = Callable[[Iterable[Row], str], Iterable[Row]]
-"""Passes rows on and shows the progress of the activity that it is told."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
@@ -55,7 +53,7 @@ class Album:
     changed: set[str] = field(default_factory=set)
 
 
-def read(rows: Iterable[Row], settings: Settings, watched: Watched = lambda rows, _: rows) -> Album:
+def read(rows: Iterable[Row], settings: Settings, watched: Watched = unwatched) -> Album:
     """Read the face of each row, or the whole photo of a row without a box; each file once.
 
     Of the settings, `root` says where the files are and `max_pixels` how large their images may be. A file that cannot

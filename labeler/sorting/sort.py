@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeVar
 
 from labeler import storage
 from labeler.errors import LabelerError
@@ -27,6 +26,7 @@ from labeler.sorting.undo import is_below, undone
 from labeler.storage import transfer
 from labeler.storage.transfer import UnreadableError
 from labeler.tables import decided
+from labeler.watched import Watched, unwatched
 
 __all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
 
@@ -42,20 +42,6 @@ PLACE: dict[Mode, Callable[[Move, str], None]] = {
 
 _is_plain = re.compile(r"(?!\.{1,2}(?:/|\Z))[^/]+(?:/(?!\.{1,2}(?:/|\Z))[^/]+)*").fullmatch
 """Matches names that `os.path.abspath` would leave unchanged; it takes three times as long."""
-
-Item = TypeVar("Item")
-
-
-class Watched(Protocol):
-    """Yields items, and shows how many there were so far."""
-
-    def __call__(self, items: Iterable[Item], doing: str, /) -> Iterable[Item]:
-        """Return an iterable of the items."""
-
-
-def unwatched(items: Iterable[Item], doing: str, /) -> Iterable[Item]:  # noqa: ARG001 - as `Watched`
-    """Return the items, and show nothing."""
-    return items
 
 
 def held(into: Path, root: str) -> AbstractContextManager[None]:

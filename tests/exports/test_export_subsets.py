@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,10 @@ from labeler.exports.hash_cache import HashCache
 from labeler.exports.item import Item
 from labeler.exports.subsets import NONE, Assigned
 from labeler.records import Face, Row
-from labeler.sorting.sort import unwatched
 from labeler.storage.local import version_of
+from labeler.watched import Watched, unwatched
 
 SIDE = 96
-
-Watch = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 def look(seed: int, side: int = SIDE) -> Image.Image:
@@ -82,7 +80,7 @@ def group_photos(folder: Folder, looks: Iterable[tuple[int, ...]]) -> list[Item]
 
 
 def split(
-    folder: Folder, items: Iterable[Item], *shares: float, watched: Watch = unwatched, **changes: Any
+    folder: Folder, items: Iterable[Item], *shares: float, watched: Watched = unwatched, **changes: Any
 ) -> Assigned:
     wanted: dict[str, Any] = {"seed": 1, "group_by": "", "max_pixels": 1_000_000} | changes
     table = folder.path.parent / "t.csv"
@@ -237,14 +235,14 @@ def test_items_are_known_by_their_numbers(folder: Folder) -> None:
 
 
 def test_photos_whose_folder_goes_away_are_not_taken_for_unreadable(folder: Folder) -> None:
-    def pulled(items: Iterable[Item], _: str) -> Iterator[Item]:
+    def pulled(items: Iterable[Item]) -> Iterator[Item]:
         for at, one in enumerate(items):
             if at == 30:
                 folder.path.rename(folder.path.with_name("away"))
             yield one
 
     with pytest.raises(InputGoneError):
-        split(folder, photos(folder, range(60)), watched=pulled)
+        split(folder, pulled(photos(folder, range(60))))
 
 
 def test_a_second_export_reads_no_picture(folder: Folder) -> None:
@@ -333,7 +331,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(folder: Folder, monkeyp
 
 
 def test_an_interrupted_run_keeps_what_it_has_read(folder: Folder) -> None:
-    def interrupted(items: Iterable[Item], _: str) -> Iterator[Item]:
+    def interrupted(items: Iterable[Item]) -> Iterator[Item]:
         for at, one in enumerate(items):
             if at == 30:
                 raise KeyboardInterrupt
@@ -341,24 +339,24 @@ def test_an_interrupted_run_keeps_what_it_has_read(folder: Folder) -> None:
 
     items = photos(folder, range(60))
     with pytest.raises(KeyboardInterrupt):
-        split(folder, items, watched=interrupted)
+        split(folder, interrupted(items))
     for path in folder.path.iterdir():
         path.unlink()
 
     assert sum(map(bool, hashes(folder, items).values())) >= 10
 
 
-def test_what_is_watched_is_every_item(folder: Folder) -> None:
-    seen: list[tuple[int, str]] = []
+def test_what_is_watched_is_the_comparison_with_its_end(folder: Folder) -> None:
+    seen: list[tuple[str, int | None, int]] = []
 
-    def watched(items: Iterable[Item], doing: str) -> Iterator[Item]:
-        for one in items:
-            seen.append((one.number, doing))
-            yield one
+    def watched(things: Iterable[Any], doing: str, total: int | None = None, /) -> Iterable[Any]:
+        every = list(things)
+        seen.append((doing, total, len(every)))
+        return every
 
     split(folder, photos(folder, range(5)), watched=watched)
 
-    assert seen == [(number, "comparing pictures") for number in range(5)]
+    assert seen == [("comparing pictures", 1, 1)]
 
 
 def test_a_missing_package_is_said_with_how_to_install_it(tmp_path: Path) -> None:
