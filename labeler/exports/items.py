@@ -7,29 +7,56 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 
-from labeler.exports.item import Item
-from labeler.exports.pictures import box, suffix
-from labeler.records import Row, by_file
+from labeler.exports import portable
+from labeler.exports.item import Item, box
+from labeler.exports.pictures import COMMON, suffix
+from labeler.records import Face, Row, Status, by_file
+from labeler.sources import SUFFIXES
 from labeler.storage.local import Local
 from labeler.storage.names import Names, hashed
 from labeler.tables import decided
 
-_PORTABLE = re.compile(r"[^\x00-\x1f\x7f\\:*?\"<>|\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^. ]")
-"""Names that any disk, and any text file about them, can hold: a data set travels."""
+UNKNOWN_CLASS = "a label that is no class of the model"
+NO_SIZE = "the table does not have the size of the photo: classify again with --overwrite"
+LOW_SCORE = "a score below --min-score"
+
+_ODD = re.compile(rf'{portable.ODD}|[:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]|\.$')
+"""Matches in a part of a name that some disk, importer or text file cannot hold: a data set travels."""
+
+_ENCODED_ANEW = "|".join(sorted(ending[1:] for ending in SUFFIXES - COMMON.keys()))
+
+_TAKEN = re.compile(rf".*(-[0-9a-f]{{16}}|\.face[0-9]+|\.({_ENCODED_ANEW}))\.[a-z0-9]+", re.IGNORECASE | re.DOTALL)
+"""What the name of a picture may look like after this module has changed it: another file's own name must not."""
+
+_ENDING = re.compile(r"\.[a-z0-9]{1,5}")
 
 _FOLDERS = 4096
 """Upper limit on cached folders: the files of one folder come one after another."""
 
 
 class Items:
-    """The items of a table's rows, in their order. ``left_out`` counts the files and faces that are none, by reason."""
+    """The items of a table's rows, in their order. ``left_out`` counts the files and faces that are none, by reason.
 
-    def __init__(self, root: str, out: str, *, crops: bool, renames: bool, min_score: float) -> None:
+    ``encodes`` says that photos are written as files of common formats, and not linked as they are.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        out: Path,
+        class_names: Sequence[str],
+        *,
+        crops: bool = False,
+        encodes: bool = True,
+        min_score: float = 0.0,
+    ) -> None:
         self.left_out: Counter[str] = Counter()
         self._root = Local(root)
-        self._names = Names(out)
-        self._crops, self._renames, self._min_score = crops, renames, min_score
+        self._names = Names(str(out))
+        self._class_names = frozenset(class_names)
+        self._crops, self._encodes, self._min_score = crops, encodes, min_score
         self._folder = lru_cache(_FOLDERS)(self._portable_folder)
 
     def of(self, rows: Iterable[Row]) -> Iterator[Item]:
@@ -45,47 +72,68 @@ class Items:
         if not faces:
             return
         largest = decided.face_of(faces)
-        faces.sort(key=lambda row: row.face or 0)
-        if not self._crops or _is_whole(largest):
-            name = self.name(largest.file) + (suffix(largest.file) if self._renames else "")
-            width, height = largest.image_width or 0, largest.image_height or 0
-            inside = tuple(_clipped(row, width, height) for row in faces)
-            yield Item(
-                number=number, name=name, file=largest.file, label=largest.label, width=width, height=height,
-                faces=inside,
-            )  # fmt: skip
+        if self._crops and not _is_whole(largest):
+            for index, row in enumerate(faces):
+                yield self._crop(row, number + index)
             return
-        for index, row in enumerate(faces):
-            yield self._crop(row, number + index)
+        faces.sort(key=lambda row: row.face or 0)
+        width, height = largest.image_width or 1, largest.image_height or 1
+        yield Item(
+            number=number,
+            name=self._name(largest.file, suffix(largest.file) if self._encodes else ""),
+            file=largest.file,
+            label=largest.label,
+            width=width,
+            height=height,
+            faces=tuple(_clipped(row, width, height) for row in faces),
+            version=largest.version,
+        )
 
     def _crop(self, row: Row, number: int) -> Item:
         """Return the item of a face alone; `images.crop.cut` decides what its picture shows."""
-        face = box(row)
-        side = max(1, round(max(face.width, face.height)))
-        left, top = face.x + face.width / 2 - side / 2, face.y + face.height / 2 - side / 2
-        inside = _clipped(row._replace(x=face.x - round(left), y=face.y - round(top)), side, side)
-        name = f"{self.name(row.file)}.face{row.face}.jpg"
+        x, y, width, height = box(row)
+        side = max(1, round(max(width, height)))
+        left, top = round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)
         return Item(
-            number=number, name=name, file=row.file, label=row.label, width=side, height=side, faces=(inside,)
-        )  # fmt: skip
+            number=number,
+            name=self._name(row.file, f".face{row.face}.png"),
+            file=row.file,
+            label=row.label,
+            width=side,
+            height=side,
+            faces=(_clipped(row._replace(x=x - left, y=y - top), side, side),),
+            square=Face(x, y, width, height),
+            version=row.version,
+        )
 
     def _has_class(self, row: Row) -> bool:
         """Say whether a face is exported; count it by reason if it is not."""
         reason = ""
         if not decided.class_of(row):
-            reason = row.label if row.status == "ok" else row.status.value
+            reason = row.label or "no label" if row.status is Status.OK else row.status.value
+        elif row.label not in self._class_names:
+            reason = UNKNOWN_CLASS
         elif (row.score or 0) < self._min_score:
-            reason = "below --min-score"
+            reason = LOW_SCORE
         elif not row.image_width:
-            reason = "without the size of its photo: classify again with --overwrite"
+            reason = NO_SIZE
         if reason:
             self.left_out[reason] += 1
         return not reason
 
-    def name(self, file: str) -> str:
-        """Return the name of a file in the export, without the suffix that a new encoding adds."""
+    def _name(self, file: str, ending: str) -> str:
+        """Return the name of a file in the export, with the ending of what is made of it.
+
+        A name that is not kept has its hash, and its suffix in lower case.
+        """
         folder, _, name = file.rpartition("/")
-        return self._folder(folder) + self._part(name)
+        kept = self._part(name)
+        own = os.path.splitext(name)[1].lower()
+        if not ending and (kept != name or _TAKEN.fullmatch(name)):
+            return f"{self._folder(folder)}{_plain(name)}{own if _ENDING.fullmatch(own) else ''}"
+        if ending and own not in SUFFIXES:
+            kept = _plain(name)
+        return f"{self._folder(folder)}{kept}{ending}"
 
     def _portable_folder(self, folder: str) -> str:
         path = os.path.relpath(self._root.locate(folder), self._root.address)
@@ -93,7 +141,11 @@ class Items:
         return "".join(self._part(part) + "/" for part in parts)
 
     def _part(self, part: str) -> str:
-        return self._names.distinct(part) if _PORTABLE.fullmatch(part) else hashed(part)
+        return _plain(part) if _ODD.search(part) else self._names.distinct(part)
+
+
+def _plain(part: str) -> str:
+    return hashed(part).lstrip(".")
 
 
 def _is_whole(row: Row) -> bool:
@@ -103,9 +155,9 @@ def _is_whole(row: Row) -> bool:
 
 def _clipped(row: Row, width: int, height: int) -> Row:
     """Return a row with its box clipped to the picture: detectors reach beyond the edge."""
-    face = box(row)
-    left, top = min(max(face.x, 0.0), width - 1.0), min(max(face.y, 0.0), height - 1.0)
-    right, bottom = min(face.x + face.width, float(width)), min(face.y + face.height, float(height))
+    x, y, w, h = box(row)
+    left, top = min(max(x, 0.0), width - 1.0), min(max(y, 0.0), height - 1.0)
+    right, bottom = min(x + w, float(width)), min(y + h, float(height))
     return row._replace(
         x=left, y=top, width=round(max(right - left, 1.0), 1), height=round(max(bottom - top, 1.0), 1)
     )  # fmt: skip

@@ -4,76 +4,110 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
+from functools import lru_cache, partial
+from threading import Lock
 
 import numpy as np
 from PIL import Image
 
-from labeler.images.crop import cut
+from labeler.exports.item import Item
+from labeler.images.crop import cut, png
 from labeler.images.decode import decode
 from labeler.images.metadata import stripped
-from labeler.images.picture import Pixels
+from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import content
-from labeler.records import Face, Row
+from labeler.records import Face, Status
 from labeler.storage.store import Store
 
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-"""Formats that every tool of the field reads; a photo in another one is encoded anew."""
+COMMON = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+"""Formats that every tool of the field reads, by suffix; a photo in another one is encoded anew."""
 
-_LOSSLESS = frozenset(
-    {".bmp", ".dib", ".gif", ".ico", ".pcx", ".pgm", ".pbm", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff"}
-)
+_SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG", "WEBP": b"RIFF"}
+
+_LOSSLESS = frozenset(".bmp .dib .gif .ico .pcx .pgm .pbm .pnm .ppm .sgi .tga .tif .tiff .apng".split())
 """Suffixes of formats that keep every pixel: they become PNG, the others JPEG."""
 
 _QUALITY = 95
+"""Quality of a JPEG or WebP that is encoded anew: above it, Pillow's documentation says, files only grow."""
+
 _FULL = 1 << 30
 """More pixels than a side can have: nothing is reduced while it is decoded."""
+
+_PHOTOS = 2
+"""Decoded photos that wait for the next crop: while the last crops of one are cut, the next is decoded."""
+
+_OTHER = "the photo has another size than when it was labelled"
 
 
 def suffix(file: str) -> str:
     """Return what is appended to a photo's name in an export that writes bytes: nothing for a common format."""
     own = os.path.splitext(file)[1].lower()
-    if own in _FORMATS:
+    if own in COMMON:
         return ""
     return ".png" if own in _LOSSLESS else ".jpg"
 
 
-def photo(store: Store, file: str, max_pixels: int, *, keep_metadata: bool) -> bytes:
-    """Return a photo's file without metadata, encoded anew only where that needs it: turned, or in an odd format.
+class Pictures:
+    """The pictures of items. The crops of one photo, which follow one another, share the decoded photo."""
 
-    Raises:
-        ImageError: it cannot be read.
-    """
-    data = content(store, file, max_pixels).data
-    wanted = _FORMATS.get(os.path.splitext(file)[1].lower())
-    if wanted and keep_metadata:
-        return data
-    bare = stripped(data) if wanted and _is(wanted, data) else None
-    if bare is not None:
-        return bare
-    return _encoded(decode(data, _FULL, _FULL, max_pixels).pixels, wanted or _FORMATS[suffix(file)])
+    def __init__(self, store: Store, max_pixels: int, *, keep_metadata: bool = False) -> None:
+        self._store, self._max_pixels, self._keep_metadata = store, max_pixels, keep_metadata
+        self._photo = lru_cache(_PHOTOS)(lambda file: _Once(partial(self._decoded, file)))
+
+    def read(self, item: Item) -> bytes:
+        """Return the file of an item's picture; threads may call this at the same time.
+
+        A crop is a PNG file at the photo's own scale. A photo is its own file without metadata, encoded anew only where
+        it is turned by its EXIF orientation, or in a format that is not `COMMON`.
+
+        Raises:
+            ImageError: the photo cannot be read, or has another size than in the table.
+        """
+        if item.square:
+            return png(cut(_with_face(self._photo(item.file).value(), item.square), item.square))
+        found = content(self._store, item.file, self._max_pixels)
+        if found.version != item.version:
+            _refuse_other(decode(found.data, 1, 1, self._max_pixels), item)
+        kind = COMMON.get(os.path.splitext(item.file)[1].lower())
+        if kind and found.data.startswith(_SIGNATURES[kind]):
+            kept = found.data if self._keep_metadata else stripped(found.data)
+            if kept is not None:
+                return kept
+        pixels = decode(found.data, _FULL, _FULL, self._max_pixels).pixels
+        return _encoded(pixels, kind or COMMON[suffix(item.file)])
+
+    def _decoded(self, file: str) -> Picture:
+        return decode(content(self._store, file, self._max_pixels).data, _FULL, _FULL, self._max_pixels)
 
 
-def crop(store: Store, row: Row, max_pixels: int) -> bytes:
-    """Return the square around a face, at the photo's own scale, as a JPEG file.
+class _Once:
+    """A picture that is decoded when it is first wanted, by one thread; the others wait for it."""
 
-    Raises:
-        ImageError: the photo cannot be read.
-    """
-    data = content(store, row.file, max_pixels).data
-    return _encoded(cut(decode(data, _FULL, _FULL, max_pixels), box(row)), "JPEG")
+    def __init__(self, make: Callable[[], Picture]) -> None:
+        self._make, self._lock = make, Lock()
+        self._made: Picture | None = None
 
-
-def box(row: Row) -> Face:
-    """Return the bounding box of a row that has one."""
-    return Face(row.x or 0, row.y or 0, row.width or 0, row.height or 0)
-
-
-def _is(wanted: str, data: bytes) -> bool:
-    begin = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG", "WEBP": b"RIFF"}[wanted]
-    return data.startswith(begin)
+    def value(self) -> Picture:
+        with self._lock:
+            self._made = self._made or self._make()
+            return self._made
 
 
 def _encoded(pixels: Pixels, kind: str) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, kind, quality=_QUALITY, subsampling=0)
     return file.getvalue()
+
+
+def _with_face(picture: Picture, face: Face) -> Picture:
+    """Return the picture if the middle of the face lies in it."""
+    across, down = face.x + face.width / 2, face.y + face.height / 2
+    if not (0 <= across <= picture.width and 0 <= down <= picture.height):
+        raise ImageError(Status.UNREADABLE, _OTHER)
+    return picture
+
+
+def _refuse_other(picture: Picture, item: Item) -> None:
+    if (picture.width, picture.height) != (item.width, item.height):
+        raise ImageError(Status.UNREADABLE, _OTHER)
