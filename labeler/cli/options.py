@@ -12,6 +12,8 @@ from labeler.records import Device, Faces, Progress
 Inputs = Annotated[
     list[Path], typer.Argument(help="Folders, which are walked recursively, and single files.", show_default=False)
 ]
+Table = Annotated[Path, typer.Argument(help="A table made by classify.")]
+Root = Annotated[Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")]
 ModelOption = Annotated[
     str,
     typer.Option(

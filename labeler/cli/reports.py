@@ -8,13 +8,9 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Classes, Json, Labels, MaxPixels, ProgressOption, Quiet
+from labeler.cli.options import Classes, Json, Labels, MaxPixels, ProgressOption, Quiet, Root, Table
 from labeler.native_output import decoders
 from labeler.records import Progress
-
-Table = Annotated[Path, typer.Argument(help="A table made by classify.")]
-Root = Annotated[Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")]
-
 
 ClassFolders = Annotated[
     bool, typer.Option("--class-folders", help="Compare with the first folder of each name as the true class.")

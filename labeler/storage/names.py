@@ -18,6 +18,9 @@ LONGEST_NAME = 230
 """Upper limit, in bytes, on a file name that its crops keep. Most disks allow 255, of which `.face12.png` and the
 temporary name take up to 25."""
 
+TRIAL = ".labeler-try-"
+"""Begins the name of the folder in which the disk is tried out; a run that is killed may leave it."""
+
 _READABLE_BYTES = 180
 """Upper limit on what a hashed name keeps of the original."""
 
@@ -54,7 +57,7 @@ class Names:
         names = {_ODD, _ODD.swapcase(), unicodedata.normalize("NFD", _ODD)}
         try:
             os.makedirs(self._folder, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".labeler-", dir=self._folder) as place:
+            with tempfile.TemporaryDirectory(prefix=TRIAL, dir=self._folder) as place:
                 return _keeps(place, names)
         except OSError as exc:
             raise OutputError(f"cannot write to {self._folder}: {exc.strerror or exc}{ADVICE}") from exc

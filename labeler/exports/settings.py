@@ -1,0 +1,154 @@
+"""What a user wants exported, and the plan that comes of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labeler.errors import LabelerError
+from labeler.exports import croissant, subsets
+from labeler.exports.format import Format
+from labeler.exports.formats import FORMATS
+from labeler.exports.item import Plan
+from labeler.records import Faces, Mode
+from labeler.storage import transfer
+from labeler.tables import reader, run_record
+from labeler.tables.cells import schema_of
+from labeler.tables.run_record import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """What to export, and how."""
+
+    table: Path
+    to: str
+    """The name of a format, see `FORMATS`."""
+    out: Path
+    root: str = ""
+    """Where the files of the table are; empty for where they were."""
+    split: tuple[float, ...] = ()
+    """The shares of train, val and test; empty for what the format has by itself."""
+    group_by: str = ""
+    """A regular expression: files for which it finds the same text are in one subset."""
+    seed: int = 0
+    crops: bool | None = None
+    """Whether each picture is the crop of one face; None for what suits the format."""
+    mode: Mode | None = Mode.COPY
+    """How pictures get into the export; None where they stay in place."""
+    per_class: int = 0
+    """Upper limit on the pictures of a class, chosen at random; 0 for all."""
+    min_score: float = 0.0
+    """Lower limit on the score of a face."""
+    keep_metadata: bool = False
+    """Whether EXIF and the like stay in photos that are copied."""
+    max_pixels: int = 100_000_000
+    """Upper limit on the pixels of a photo that is read."""
+
+
+def plan(wanted: ExportSettings) -> Plan:
+    """Return what the settings come to.
+
+    Raises:
+        LabelerError: they contradict each other, the table cannot be read, or its files are not where they were.
+    """
+    form = FORMATS.get(wanted.to)
+    if not form:
+        raise LabelerError(f"there is no format {wanted.to}; name one of these: {', '.join(FORMATS)}")
+    record = _record(wanted.table)
+    in_place = wanted.to == croissant.TABLE
+    if in_place:
+        _check_in_place(wanted)
+    mode = None if in_place else wanted.mode
+    crops = _crops(wanted, form, record, mode)
+    shares = wanted.split or form.split
+    if form.packs and mode not in {None, Mode.COPY}:
+        raise LabelerError(f"{wanted.to} packs the pictures: --mode {mode} is not possible. Leave it out")
+    found = Plan(
+        out=wanted.out,
+        table=wanted.table,
+        record=record,
+        root=os.path.abspath(_root(wanted, record, reads=mode is not None or len(shares) > 1)),
+        subsets=subsets.names(shares),
+        crops=crops,
+        format=wanted.to,
+        suffix=".png" if crops else ".jpg",
+        mode=mode,
+    )
+    form(found)  # It refuses what it cannot do, before anything is made.
+    return found
+
+
+def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
+    """Return all that decides the content of an export, for JSON.
+
+    Raises:
+        LabelerError: the table cannot be read.
+    """
+    try:
+        digest = transfer.digest(str(wanted.table))
+    except transfer.UnreadableError as exc:
+        raise LabelerError(f"cannot read {exc}") from exc
+    return {
+        "format": wanted.to,
+        "table": wanted.table.name,
+        "SHA-256 of the table": digest,
+        "photos": planned.root,
+        "--split": ",".join(f"{share:g}" for share in wanted.split or FORMATS[wanted.to].split) or "1",
+        "--group-by": wanted.group_by,
+        "--seed": wanted.seed,
+        "--crops": planned.crops,
+        "--mode": planned.mode or "none",
+        "--per-class": wanted.per_class,
+        "--min-score": wanted.min_score,
+        "--keep-metadata": wanted.keep_metadata,
+    }
+
+
+def _record(table: Path) -> RunRecord:
+    """Return how a table was made; of one without a run record, what it says itself."""
+    class_names = reader.class_names(table)
+    record = run_record.read(table)
+    if record:
+        return replace(record, class_names=class_names)
+    return RunRecord(
+        version="unknown",
+        schema_version=schema_of(reader.columns(table)),
+        model="",
+        model_sha256="unknown",
+        class_names=class_names,
+        root="",
+        inputs=(),
+        settings={},
+    )
+
+
+def _crops(wanted: ExportSettings, form: type[Format], record: RunRecord, mode: Mode | None) -> bool:
+    """Say whether the pictures are crops: by default where the format wants it, and photos need not stay whole."""
+    if wanted.crops and mode is None:
+        raise LabelerError("a crop is a new file: --crops and --mode none are not possible together. Leave one out")
+    if wanted.crops is not None:
+        return wanted.crops
+    whole = record.settings.get("faces") == Faces.WHOLE
+    return form.crops and (mode is Mode.COPY or (mode is not None and whole))
+
+
+def _check_in_place(wanted: ExportSettings) -> None:
+    given = {
+        "--split": len(wanted.split) > 1,
+        "--crops": wanted.crops,
+        "--per-class": wanted.per_class,
+        "--min-score": wanted.min_score,
+    }
+    for name, value in given.items():
+        if value:
+            raise LabelerError(f"croissant describes the table as it is: {name} is not possible. Leave it out")
+
+
+def _root(wanted: ExportSettings, record: RunRecord, *, reads: bool) -> str:
+    """Return the folder of the photos, which has to be there only where they are looked at."""
+    if wanted.root:
+        return wanted.root
+    return reader.root(wanted.table) if reads or not record.root else record.root
