@@ -168,13 +168,14 @@ def _webdataset(plan: Plan) -> Parts:
 
 
 def _folders(plan: Plan) -> Parts:
-    """Yield pictures in folders by subset and class."""
+    """Yield pictures in folders by class, and by subset where there are some."""
     source = json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))
     whole = {"fileProperty": "fullpath"}
+    levels = ("subset", "label") if plan.subsets else ("label",)
+    folders = {name: {"regex": f"^{'[^/]+/' * level}([^/]+)/.*$"} for level, name in enumerate(levels)}
     fields = [
         json_ld.field("pictures/path", "path", "sc:Text", source, whole),
-        json_ld.field("pictures/subset", "subset", "sc:Text", source, whole, {"regex": "^([^/]+)/.*$"}),
-        json_ld.field("pictures/label", "label", "sc:Text", source, whole, {"regex": "^[^/]+/([^/]+)/.*$"}),
+        *(json_ld.field(f"pictures/{name}", name, "sc:Text", source, whole, found) for name, found in folders.items()),
         json_ld.field("pictures/image", "image", "sc:ImageObject", source, {"fileProperty": "content"}),
     ]
     yield [source], [json_ld.record_set("pictures", "The pictures, with the class that their folder has.", fields)]
@@ -182,9 +183,9 @@ def _folders(plan: Plan) -> Parts:
 
 def _other(plan: Plan) -> Parts:
     """Yield the files of a format whose annotations have no records that Croissant can name."""
-    for folder in ("", "annotations"):
-        names = _annotations(plan.out / folder)
-        yield [json_ld.file(name, plan.out, f"{folder}/{name}" if folder else name) for name in names], []
+    for folder in ("", "annotations", "ImageSets/Main", *plan.subsets):
+        paths = [f"{folder}/{name}" if folder else name for name in _annotations(plan.out / folder)]
+        yield [json_ld.file(path, plan.out, path) for path in paths], []
     for folder, suffix in (("labels", ".txt"), ("Annotations", ".xml")):
         if (plan.out / folder).is_dir():
             yield [json_ld.file_set(folder, json_ld.TYPES[suffix], includes=[f"{folder}/*{suffix}"])], []
