@@ -22,6 +22,9 @@ from labeler.tables.cells import INTEGERS, STRINGS
 
 NAME = "croissant.json"
 
+_MARKER = "labeler-export.json"
+"""The file that continues an export. It changes after the description is written, so its SHA-256 would be wrong."""
+
 TABLE = "croissant"
 """The format that describes a table in place, and exports nothing."""
 
@@ -199,7 +202,7 @@ def _annotations(folder: Path) -> list[str]:
         return []
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if os.path.splitext(entry.name)[1] in json_ld.TYPES)
-    return [name for name in names if name != NAME and not name.startswith(".")]
+    return [name for name in names if name not in {NAME, _MARKER} and not name.startswith(".")]
 
 
 _PARTS = {

@@ -142,7 +142,8 @@ def test_a_table_is_described_where_it_lies(tmp_path: Path, name: str, kind: str
 
 def test_the_annotations_of_other_formats_are_files(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "out", format="coco")
-    for name in ("annotations/train.json", "labels/a.txt", "data.yaml", "README.md", ".hidden.json"):
+    others = ("README.md", ".hidden.json", "labeler-export.json")
+    for name in ("annotations/train.json", "labels/a.txt", "data.yaml", *others):
         (plan.out / name).parent.mkdir(parents=True, exist_ok=True)
         (plan.out / name).write_text("{}")
     croissant.write(plan, Counts())
