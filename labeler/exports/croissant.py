@@ -30,6 +30,9 @@ TABLE = "croissant"
 
 _PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.tif", "*.tiff", "*.bmp", "*.gif", "*.heic", "*.avif")
 
+_MEDIA = ("image/jpeg", "image/png", "image/webp")
+"""What pictures may be; crops too, for a photo that is itself one is taken as it is."""
+
 _ABOUT = {"file": "sc:Text", "label": "sc:Text", "width": "sc:Integer", "height": "sc:Integer"}
 _CROP = {"face": "sc:Integer", "score": "sc:Float"}
 """What stands about a picture: see `annotation.annotation`."""
@@ -114,7 +117,7 @@ def _table(plan: Plan) -> Parts:
 def _imagefolder(plan: Plan) -> Parts:
     for subset in plan.subsets or (WHOLE,):
         source = json_ld.file(f"{subset}-metadata", plan.out, f"{subset}/metadata.jsonl")
-        pictures = json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=_below(subset))
+        pictures = json_ld.file_set(f"{subset}-pictures", *_MEDIA, includes=_below(subset))
         fields = [
             json_ld.field(f"{subset}/file_name", "file_name", "sc:Text", source, {"column": "file_name"}),
             *_about(plan, subset, source, _ABOUT),
@@ -155,7 +158,7 @@ def _webdataset(plan: Plan) -> Parts:
         names = sorted(path.name for path in plan.out.glob(f"{subset}-*.tar"))
         shards = [json_ld.file(name, plan.out, name, "application/x-tar") for name in names]
         inside = [
-            json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=[f"*{suffix}"], within=shards),
+            json_ld.file_set(f"{subset}-pictures", *_MEDIA, includes=[f"*{suffix}"], within=shards),
             json_ld.file_set(f"{subset}-json", json_ld.TYPES[".json"], includes=["*.json"], within=shards),
             json_ld.file_set(f"{subset}-classes", json_ld.TYPES[".txt"], includes=["*.cls"], within=shards),
         ]
@@ -172,7 +175,7 @@ def _webdataset(plan: Plan) -> Parts:
 
 def _folders(plan: Plan) -> Parts:
     """Yield pictures in folders by class, and by subset where there are some."""
-    source = json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))
+    source = json_ld.file_set("picture-files", *_MEDIA, includes=list(_PICTURES))
     whole = {"fileProperty": "fullpath"}
     levels = ("subset", "label") if plan.subsets else ("label",)
     folders = {name: {"regex": f"^{'[^/]+/' * level}([^/]+)/.*$"} for level, name in enumerate(levels)}
@@ -193,7 +196,7 @@ def _other(plan: Plan) -> Parts:
         if (plan.out / folder).is_dir():
             yield [json_ld.file_set(folder, json_ld.TYPES[suffix], includes=[f"{folder}/*{suffix}"])], []
     if plan.mode is not None:
-        yield [json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))], []
+        yield [json_ld.file_set("picture-files", *_MEDIA, includes=list(_PICTURES))], []
 
 
 def _annotations(folder: Path) -> list[str]:
@@ -234,7 +237,3 @@ def _classes(plan: Plan) -> Node:
 
 def _below(subset: str) -> list[str]:
     return [f"{subset}/{pattern}" for pattern in _PICTURES]
-
-
-def _media(plan: Plan) -> tuple[str, ...]:
-    return ("image/png",) if plan.crops else ("image/jpeg", "image/png", "image/webp")

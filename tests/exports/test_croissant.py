@@ -107,6 +107,16 @@ def test_the_places_of_photos_that_stay_are_described(tmp_path: Path) -> None:
     assert {"train/data.json", "val/labels.json"} <= {*by_id(document(plan)["distribution"])}
 
 
+@pytest.mark.parametrize("form", ["imagefolder", "webdataset", "yolo-cls"])
+def test_crops_may_be_photos_that_are_taken_whole(tmp_path: Path, form: str) -> None:
+    plan = plan_of(tmp_path / "out", format=form, suffix=".png")
+    export(FORMATS[form], plan, [photo(0, face())])
+    croissant.write(plan, counted([photo(0, face())]))
+    kinds = [node["encodingFormat"] for node in document(plan)["distribution"] if "picture" in node["@id"]]
+
+    assert kinds == [["image/jpeg", "image/png", "image/webp"]]
+
+
 def test_it_says_what_the_data_set_is(tmp_path: Path) -> None:
     found = document(exported(tmp_path, "imagefolder", crops=True))
 
