@@ -1,19 +1,21 @@
-# Everything runs in .venv, which the first command makes; Python 3.11 or newer is all it needs.
+# Everything but test-libraries runs in .venv, which the first command makes; Python 3.11 or newer is all it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+LIBRARIES := .venv-libraries
 
-.PHONY: help demo test test-fast test-slow coverage check bench fuzz clean
+.PHONY: help demo test test-fast test-slow test-libraries coverage check bench fuzz clean
 
 help:
-	@echo "make demo       install without TensorFlow, label examples/photos"
-	@echo "make test       install everything, run the tests; TEST=--cov hands options to pytest"
-	@echo "make test-fast  those that need neither TensorFlow nor many processes: below two minutes"
-	@echo "make test-slow  the tests that take minutes"
-	@echo "make coverage   make test, and how many lines of code it runs"
-	@echo "make check      ruff and mypy"
-	@echo "make bench      the benchmarks; BENCH=--help shows their options"
-	@echo "make fuzz       damaged files, one minute of each kind; FUZZ=--help shows the options"
-	@echo "make clean      remove .venv and what the demo made"
+	@echo "make demo            install without TensorFlow, label examples/photos"
+	@echo "make test            install everything, run the tests; TEST=--cov hands options to pytest"
+	@echo "make test-fast       those that need neither TensorFlow nor many processes: below two minutes"
+	@echo "make test-slow       the tests that take minutes"
+	@echo "make test-libraries  the tests of exports, read by pycocotools, mlcroissant, Label Studio and others"
+	@echo "make coverage        make test, and how many lines of code it runs"
+	@echo "make check           ruff and mypy"
+	@echo "make bench           the benchmarks; BENCH=--help shows their options"
+	@echo "make fuzz            damaged files, one minute of each kind; FUZZ=--help shows the options"
+	@echo "make clean           remove .venv, .venv-libraries and what the demo made"
 
 demo: .venv/demo
 	$(BIN)/labeler classify examples/photos --out labels.csv || test $$? -eq 1
@@ -30,6 +32,9 @@ coverage:
 test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow
 
+test-libraries: $(LIBRARIES)/all
+	$(LIBRARIES)/bin/python -m pytest --libraries -m "slow or not slow" -rs tests/exports
+
 check: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,13 +47,13 @@ fuzz: .venv/all
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 clean:
-	rm -rf .venv fuzz labels.csv labels.csv.*
+	rm -rf .venv $(LIBRARIES) fuzz labels.csv labels.csv.*
 
-$(BIN)/python:
+$(BIN)/python $(LIBRARIES)/bin/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "labeler needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 2; }
-	$(PYTHON) -m venv .venv || \
-		{ echo "Python's venv is missing; on Debian and Ubuntu: sudo apt-get install python3-venv"; rm -rf .venv; exit 2; }
+	$(PYTHON) -m venv $* || \
+		{ echo "Python's venv is missing; on Debian and Ubuntu: sudo apt-get install python3-venv"; rm -rf $*; exit 2; }
 
 .venv/demo: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -57,3 +62,11 @@ $(BIN)/python:
 .venv/all: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,audit,dev]'
 	@touch $@ .venv/demo
+
+# label-studio-sdk pins OpenCV below 4.13, labeler needs 5; older versions of it bring opencv-python, which overwrites cv2.
+# Installed first, it keeps its other packages and loses its OpenCV, which only its conversion of brush masks uses.
+$(LIBRARIES)/all: $(LIBRARIES)/bin/python pyproject.toml
+	$(LIBRARIES)/bin/python -m pip install --quiet --disable-pip-version-check 'label-studio-sdk>=2.1'
+	@echo "pip may now report a conflict between label-studio-sdk and opencv-python-headless: it is known and harmless here"
+	$(LIBRARIES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[audit,dev,libraries]'
+	@touch $@

@@ -38,6 +38,7 @@ HEAVY_FIXTURES = frozenset({"tensorflow", "exfat", "wheel"})
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out heavy tests; TensorFlow cannot be loaded")
+    parser.addoption("--libraries", action="store_true", help="a test fails where a library is missing; else it skips")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,6 +61,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--fast"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("heavy")])
         items[:] = [item for item in items if not item.get_closest_marker("heavy")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let `pytest.importorskip` fail a test under ``--libraries``, unless it gives a reason of its own."""
+    try:
+        yield
+    except pytest.skip.Exception as exc:
+        if item.config.getoption("--libraries") and str(exc.msg).startswith("could not import"):
+            pytest.fail(str(exc.msg), pytrace=False)
+        raise
 
 
 def calls(function: Any, module: str) -> bool:

@@ -36,6 +36,20 @@ def test_a_file_that_is_left_open_fails_a_test(tmp_path: Path) -> None:
     assert "1 failed" in report(tmp_path)
 
 
+def test_a_missing_library_skips_a_test_and_fails_it_where_all_are_to_be_there(tmp_path: Path) -> None:
+    (tmp_path / "test_kinds.py").write_text(
+        "import pytest\n\n"
+        "def test_that_needs_it(): pytest.importorskip('no_such_library')\n\n"
+        "def test_that_says_why(): pytest.importorskip('no_such_library', reason='it is installed by hand')\n\n"
+        "def test_that_skips(): pytest.skip('a disk is missing')\n"
+    )
+
+    assert "3 skipped" in report(tmp_path)
+    said = report(tmp_path, "--libraries")
+    assert "1 failed, 2 skipped" in said
+    assert "could not import 'no_such_library'" in said
+
+
 def test_fast_tests_load_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "test_module.py").write_text("import keras\n\ndef test_it(): pass\n")
     (tmp_path / "test_kinds.py").write_text(

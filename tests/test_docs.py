@@ -85,7 +85,15 @@ def test_every_command_line_in_the_readme_can_be_parsed(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "docs/commands.md", "docs/bundle.md", "CONTRIBUTING.md", "examples/photos/SOURCES.md"]
+    "path",
+    [
+        "README.md",
+        "docs/commands.md",
+        "docs/bundle.md",
+        "docs/export.md",
+        "CONTRIBUTING.md",
+        "examples/photos/SOURCES.md",
+    ],
 )
 def test_every_link_leads_somewhere(path: str) -> None:
     page = ROOT / path

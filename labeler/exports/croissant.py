@@ -22,10 +22,16 @@ from labeler.tables.cells import INTEGERS, STRINGS
 
 NAME = "croissant.json"
 
+_MARKER = "labeler-export.json"
+"""The file that continues an export. It changes after the description is written, so its SHA-256 would be wrong."""
+
 TABLE = "croissant"
 """The format that describes a table in place, and exports nothing."""
 
 _PICTURES = ("*.jpg", "*.jpeg", "*.png", "*.webp", "*.tif", "*.tiff", "*.bmp", "*.gif", "*.heic", "*.avif")
+
+_MEDIA = ("image/jpeg", "image/png", "image/webp")
+"""What pictures may be; crops too, for a photo that is itself one is taken as it is."""
 
 _ABOUT = {"file": "sc:Text", "label": "sc:Text", "width": "sc:Integer", "height": "sc:Integer"}
 _CROP = {"face": "sc:Integer", "score": "sc:Float"}
@@ -111,7 +117,7 @@ def _table(plan: Plan) -> Parts:
 def _imagefolder(plan: Plan) -> Parts:
     for subset in plan.subsets or (WHOLE,):
         source = json_ld.file(f"{subset}-metadata", plan.out, f"{subset}/metadata.jsonl")
-        pictures = json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=_below(subset))
+        pictures = json_ld.file_set(f"{subset}-pictures", *_MEDIA, includes=_below(subset))
         fields = [
             json_ld.field(f"{subset}/file_name", "file_name", "sc:Text", source, {"column": "file_name"}),
             *_about(plan, subset, source, _ABOUT),
@@ -152,7 +158,7 @@ def _webdataset(plan: Plan) -> Parts:
         names = sorted(path.name for path in plan.out.glob(f"{subset}-*.tar"))
         shards = [json_ld.file(name, plan.out, name, "application/x-tar") for name in names]
         inside = [
-            json_ld.file_set(f"{subset}-pictures", *_media(plan), includes=[f"*{suffix}"], within=shards),
+            json_ld.file_set(f"{subset}-pictures", *_MEDIA, includes=[f"*{suffix}"], within=shards),
             json_ld.file_set(f"{subset}-json", json_ld.TYPES[".json"], includes=["*.json"], within=shards),
             json_ld.file_set(f"{subset}-classes", json_ld.TYPES[".txt"], includes=["*.cls"], within=shards),
         ]
@@ -168,13 +174,14 @@ def _webdataset(plan: Plan) -> Parts:
 
 
 def _folders(plan: Plan) -> Parts:
-    """Yield pictures in folders by subset and class."""
-    source = json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))
+    """Yield pictures in folders by class, and by subset where there are some."""
+    source = json_ld.file_set("picture-files", *_MEDIA, includes=list(_PICTURES))
     whole = {"fileProperty": "fullpath"}
+    levels = ("subset", "label") if plan.subsets else ("label",)
+    folders = {name: {"regex": f"^{'[^/]+/' * level}([^/]+)/.*$"} for level, name in enumerate(levels)}
     fields = [
         json_ld.field("pictures/path", "path", "sc:Text", source, whole),
-        json_ld.field("pictures/subset", "subset", "sc:Text", source, whole, {"regex": "^([^/]+)/.*$"}),
-        json_ld.field("pictures/label", "label", "sc:Text", source, whole, {"regex": "^[^/]+/([^/]+)/.*$"}),
+        *(json_ld.field(f"pictures/{name}", name, "sc:Text", source, whole, found) for name, found in folders.items()),
         json_ld.field("pictures/image", "image", "sc:ImageObject", source, {"fileProperty": "content"}),
     ]
     yield [source], [json_ld.record_set("pictures", "The pictures, with the class that their folder has.", fields)]
@@ -182,14 +189,14 @@ def _folders(plan: Plan) -> Parts:
 
 def _other(plan: Plan) -> Parts:
     """Yield the files of a format whose annotations have no records that Croissant can name."""
-    for folder in ("", "annotations"):
-        names = _annotations(plan.out / folder)
-        yield [json_ld.file(name, plan.out, f"{folder}/{name}" if folder else name) for name in names], []
+    for folder in ("", "annotations", "ImageSets/Main", *plan.subsets):
+        paths = [f"{folder}/{name}" if folder else name for name in _annotations(plan.out / folder)]
+        yield [json_ld.file(path, plan.out, path) for path in paths], []
     for folder, suffix in (("labels", ".txt"), ("Annotations", ".xml")):
         if (plan.out / folder).is_dir():
             yield [json_ld.file_set(folder, json_ld.TYPES[suffix], includes=[f"{folder}/*{suffix}"])], []
     if plan.mode is not None:
-        yield [json_ld.file_set("picture-files", *_media(plan), includes=list(_PICTURES))], []
+        yield [json_ld.file_set("picture-files", *_MEDIA, includes=list(_PICTURES))], []
 
 
 def _annotations(folder: Path) -> list[str]:
@@ -198,7 +205,7 @@ def _annotations(folder: Path) -> list[str]:
         return []
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if os.path.splitext(entry.name)[1] in json_ld.TYPES)
-    return [name for name in names if name != NAME and not name.startswith(".")]
+    return [name for name in names if name not in {NAME, _MARKER} and not name.startswith(".")]
 
 
 _PARTS = {
@@ -230,7 +237,3 @@ def _classes(plan: Plan) -> Node:
 
 def _below(subset: str) -> list[str]:
     return [f"{subset}/{pattern}" for pattern in _PICTURES]
-
-
-def _media(plan: Plan) -> tuple[str, ...]:
-    return ("image/png",) if plan.crops else ("image/jpeg", "image/png", "image/webp")

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import odd_rows
 import pytest
-from export_items import CLASS_NAMES, crop, export, face, photo, plan_of
+from export_items import CLASS_NAMES, crop, export, face, files, photo, plan_of
 
 from labeler.exports import croissant
 from labeler.exports.card import Counts
@@ -26,11 +27,13 @@ Node = dict[str, Any]
 TEXTS = [row.file for row in odd_rows.rows()]
 
 
-def exported(tmp_path: Path, form: str, *, crops: bool) -> Plan:
-    """Export six pictures in two subsets, and describe them."""
-    plan = plan_of(tmp_path / "out", format=form, crops=crops, subsets=("train", "val"))
+def exported(
+    tmp_path: Path, form: str, *, crops: bool, subsets: tuple[str, ...] = ("train", "val"), **changes: object
+) -> Plan:
+    """Export six pictures, and describe them."""
+    plan = plan_of(tmp_path / "out", format=form, crops=crops, subsets=subsets, **changes)
     items = [crop(at) if crops else photo(at, face(0, "sad"), face(1, "happy", x=5.0)) for at in range(6)]
-    items = [replace(item, subset=plan.subsets[item.number % 2]) for item in items]
+    items = [replace(item, subset=subsets[item.number % 2] if subsets else "") for item in items]
     export(FORMATS[form], plan, items)
     croissant.write(plan, counted(items))
     return plan
@@ -85,6 +88,35 @@ def test_each_field_comes_from_a_file_that_is_there(tmp_path: Path, form: str, c
             assert [path for pattern in file["includes"] for path in plan.out.rglob(pattern.rpartition("/")[2])] != []
 
 
+@pytest.mark.parametrize("subsets", [(), ("train", "val")])
+@pytest.mark.parametrize("form", sorted(FORMATS.keys() - {"croissant"}))
+def test_every_file_of_an_export_is_described(tmp_path: Path, form: str, subsets: tuple[str, ...]) -> None:
+    plan = exported(tmp_path, form, crops=FORMATS[form].crops, subsets=subsets)
+    nodes = by_id(document(plan)["distribution"]).values()
+    named = {node["contentUrl"] for node in nodes if "contentUrl" in node}
+    patterns = [pattern for node in nodes if "containedIn" not in node for pattern in node.get("includes", ())]
+    others = files(plan.out).keys() - named - {"croissant.json"}
+
+    assert [name for name in others if not any(fnmatch(name, pattern) for pattern in patterns)] == []
+    assert named or patterns
+
+
+def test_the_places_of_photos_that_stay_are_described(tmp_path: Path) -> None:
+    plan = exported(tmp_path, "fiftyone", crops=False, mode=None)
+
+    assert {"train/data.json", "val/labels.json"} <= {*by_id(document(plan)["distribution"])}
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "webdataset", "yolo-cls"])
+def test_crops_may_be_photos_that_are_taken_whole(tmp_path: Path, form: str) -> None:
+    plan = plan_of(tmp_path / "out", format=form, suffix=".png")
+    export(FORMATS[form], plan, [photo(0, face())])
+    croissant.write(plan, counted([photo(0, face())]))
+    kinds = [node["encodingFormat"] for node in document(plan)["distribution"] if "picture" in node["@id"]]
+
+    assert kinds == [["image/jpeg", "image/png", "image/webp"]]
+
+
 def test_it_says_what_the_data_set_is(tmp_path: Path) -> None:
     found = document(exported(tmp_path, "imagefolder", crops=True))
 
@@ -120,15 +152,16 @@ def test_a_table_is_described_where_it_lies(tmp_path: Path, name: str, kind: str
 
 def test_the_annotations_of_other_formats_are_files(tmp_path: Path) -> None:
     plan = plan_of(tmp_path / "out", format="coco")
-    for name in ("annotations/train.json", "labels/a.txt", "data.yaml", "README.md", ".hidden.json"):
+    others = ("README.md", ".hidden.json", "labeler-export.json")
+    for name in ("annotations/train.json", "labels/a.txt", "data.yaml", *others):
         (plan.out / name).parent.mkdir(parents=True, exist_ok=True)
         (plan.out / name).write_text("{}")
     croissant.write(plan, Counts())
     croissant.write(plan, Counts())
-    files = by_id(document(plan)["distribution"])
+    described = by_id(document(plan)["distribution"])
 
-    assert set(files) == {"train.json", "data.yaml", "labels", "picture-files"}
-    assert files["train.json"]["contentUrl"] == "annotations/train.json"
+    assert set(described) == {"annotations/train.json", "data.yaml", "labels", "picture-files"}
+    assert described["annotations/train.json"]["name"] == "train.json"
     assert "picture-files" not in by_id(croissant.document(replace(plan, mode=None), Counts())["distribution"])
 
 
@@ -213,11 +246,19 @@ def test_mlcroissant_reads_a_table_in_place(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_mlcroissant_takes_the_description_of_another_format(tmp_path: Path) -> None:
+def test_mlcroissant_reads_folders_of_classes_that_are_not_split(tmp_path: Path) -> None:
     pytest.importorskip("mlcroissant")
-    plan = plan_of(tmp_path / "out", format="coco")
-    (plan.out / "annotations").mkdir(parents=True)
-    (plan.out / "annotations" / "train.json").write_text("{}")
-    croissant.write(plan, Counts())
+    plan = exported(tmp_path, "yolo-cls", crops=True, subsets=())
+    found = read_back(plan, tmp_path / "cache")["pictures"]
+
+    assert sorted(record["pictures/label"] for record in found) == sorted([*CLASS_NAMES, *CLASS_NAMES])
+    assert {*found[0]} == {"pictures/path", "pictures/label", "pictures/image"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["coco", "cvat", "fiftyone", "label-studio", "voc", "yolo"])
+def test_mlcroissant_takes_the_description_of_another_format(tmp_path: Path, form: str) -> None:
+    pytest.importorskip("mlcroissant")
+    plan = exported(tmp_path, form, crops=False)
 
     assert [record["classes/number"] for record in read_back(plan, tmp_path / "cache")["classes"]] == [0, 1, 2]
