@@ -23,6 +23,7 @@ from labeler.inference import bundle
 from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
 README = (ROOT / "README.md").read_text("utf-8")
+EXPORT = (ROOT / "docs" / "export.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
@@ -74,8 +75,8 @@ def test_every_exit_code_is_documented() -> None:
     }
 
 
-@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README, re.M))
-def test_every_command_line_in_the_readme_can_be_parsed(command: str) -> None:
+@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT, re.M))
+def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> None:
     words = command.split()[1:]
     parser = get_command(app)
     with parser.make_context("labeler", list(words)) as context:

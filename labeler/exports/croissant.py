@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
-from labeler.exports import card, json_ld
+from labeler.exports import card, json_ld, marker
 from labeler.exports.annotation import WHOLE
 from labeler.exports.card import Counts
 from labeler.exports.item import Item, Plan
@@ -21,9 +21,6 @@ from labeler.storage import atomic
 from labeler.tables.cells import INTEGERS, STRINGS
 
 NAME = "croissant.json"
-
-_MARKER = "labeler-export.json"
-"""The file that continues an export. It changes after the description is written, so its SHA-256 would be wrong."""
 
 TABLE = "croissant"
 """The format that describes a table in place, and exports nothing."""
@@ -205,7 +202,8 @@ def _annotations(folder: Path) -> list[str]:
         return []
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if os.path.splitext(entry.name)[1] in json_ld.TYPES)
-    return [name for name in names if name not in {NAME, _MARKER} and not name.startswith(".")]
+    # The marker changes after the description is written: its SHA-256 would be wrong.
+    return [name for name in names if name not in {NAME, marker.NAME} and not name.startswith(".")]
 
 
 _PARTS = {

@@ -6,15 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from export_items import crop, export, face, photo, plan_of
+from typer.testing import Result
 
-from labeler.exports import croissant
-from labeler.exports.card import Counts, card
 from labeler.exports.formats import FORMATS
 
 PAGE = (ROOT / "docs" / "export.md").read_text("utf-8")
@@ -22,6 +20,15 @@ ROWS = {name: cells.split(" | ") for name, cells in re.findall(r"^\| `([\w-]+)` 
 SCRIPTS = re.findall(r"```python\n((?:import|from) (\w+).*?)```", PAGE, re.DOTALL)
 FAST = {"datasets", "duckdb", *sys.stdlib_module_names}
 BY_HAND = {"fiftyone": "fiftyone is installed by hand: it brings a database"}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of the page's first command, of the shipped model."""
+    path = tmp_path_factory.mktemp("page") / "labels.csv"
+    command = [sys.executable, "-m", "labeler", "classify", "examples/photos", "--out", path, "--quiet"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 1
+    return path
 
 
 def test_every_format_has_its_section_and_its_row() -> None:
@@ -46,10 +53,10 @@ def test_a_row_says_what_the_format_does_by_itself(name: str) -> None:
         for at, (script, library) in enumerate(SCRIPTS)
     ],
 )
-def test_its_code_runs(library: str, script: str, tmp_path: Path) -> None:
+def test_its_code_runs(library: str, script: str, table: Path, tmp_path: Path, run: Callable[..., Result]) -> None:
     pytest.importorskip(library, reason=BY_HAND.get(library))
     (name,) = set(re.findall(r"([\w-]+)_export", script))
-    make(name, tmp_path / f"{name}_export")
+    assert run("export", table, "--to", name, "--out", tmp_path / f"{name}_export").exit_code == 0
     homes = dict.fromkeys(("HF_HOME", "CROISSANT_CACHE"), str(tmp_path / "cache"))
     environment = {**os.environ, **homes, "HF_HUB_OFFLINE": "1"}
     answer = subprocess.run(
@@ -58,18 +65,3 @@ def test_its_code_runs(library: str, script: str, tmp_path: Path) -> None:
 
     assert answer.returncode == 0, answer.stderr
     assert "happy" in answer.stdout
-
-
-def make(name: str, out: Path) -> None:
-    """Export six pictures in a format as it is by itself, and describe them."""
-    form = FORMATS[name]
-    subsets = ("train", "val")[: len(form.split)]
-    plan = plan_of(out, format=name, crops=form.crops, subsets=subsets, suffix=".png" if form.crops else ".jpg")
-    counts = Counts()
-    items = [crop(at) if form.crops else photo(at, face(0), face(1, "sad", x=3.0)) for at in range(6)]
-    items = [replace(item, subset=subsets[item.number // 3] if subsets else "") for item in items]
-    for item in items:
-        counts.add(item)
-    export(form, plan, items)
-    (out / "README.md").write_text(card(plan, counts), "utf-8")
-    croissant.write(plan, counts)
