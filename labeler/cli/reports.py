@@ -16,7 +16,7 @@ ClassFolders = Annotated[
     bool, typer.Option("--class-folders", help="Compare with the first folder of each name as the true class.")
 ]
 Pictures = Annotated[bool, typer.Option("--pictures/--no-pictures", help="Show the faces, which are personal data.")]
-Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no report.")]
+Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no page of labeler.")]
 
 
 def report(

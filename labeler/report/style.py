@@ -69,7 +69,8 @@ td.n {{ text-align: right; white-space: nowrap; }}
 .reasons thead th:last-child {{ text-align: right; }}
 .scroll {{ overflow-x: auto; margin-bottom: 1rem; }}
 .scroll table {{ margin: 0; }}
-.scroll thead bdi, .scroll td bdi {{ overflow-wrap: normal; }}
+.scroll thead bdi, .scroll td bdi, .matrix tbody th bdi {{ overflow-wrap: normal; }}
+.scroll caption {{ position: sticky; left: 0; max-width: min(46rem, calc(100vw - 2rem)); }}
 .bars {{ width: 100%; max-width: 46rem; }}
 .bars td:last-child {{ width: 55%; padding-left: 0.25rem; }}
 .bars svg {{ display: block; width: 100%; height: 0.7rem; }}

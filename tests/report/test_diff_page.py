@@ -83,7 +83,7 @@ def test_photos_that_have_moved_are_found_by_their_root(
     [
         pytest.param("diff.txt", "name a file that ends in .html", id="suffix"),
         pytest.param("no/diff.html", "create it first: mkdir", id="missing folder"),
-        pytest.param("mine.html", "exists and is no report", id="a file of the user"),
+        pytest.param("mine.html", "exists and is no page of labeler", id="a file of the user"),
     ],
 )
 def test_a_place_where_no_page_may_be_is_refused_at_once(
@@ -181,6 +181,8 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
     for summary in page.query_selector_all("summary"):
         summary.click()
     found = axe.run(page).response["violations"]
+    captions = page.evaluate("[...document.querySelectorAll('caption')].map(one => one.getBoundingClientRect().right)")
+    assert max(captions) <= width
     needed = page.evaluate("document.documentElement.scrollWidth")
     context.close()
 

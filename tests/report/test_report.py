@@ -180,7 +180,7 @@ def test_quiet_prints_nothing(run: Run, table: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        pytest.param(["t.csv", "--out", "mine.html"], 2, "exists and is no report", id="another page"),
+        pytest.param(["t.csv", "--out", "mine.html"], 2, "exists and is no page of labeler", id="another page"),
         pytest.param(["t.csv", "--out", "photo.jpg"], 2, "is no name of a web page", id="a photo"),
         pytest.param(["t.csv", "--out", "folder.html"], 2, "is a folder", id="a folder"),
         pytest.param(
