@@ -122,6 +122,7 @@ td summary {{ font-size: 0.8125rem; padding: 0; }}
   .bars td:last-child {{ width: 35%; }}
   .charts {{ grid-template-columns: 1fr 1fr; gap: 1rem; }}
 }}
+@page {{ margin: 14mm; }}
 @media print {{
   :root {{ --paper: #fff; --ink: #000; --pale: #444; --line: #ccc; --soft: #f4f6f8; --accent: #0072b2;
     --warm: #b34700; color-scheme: light; }}
