@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LIBRARIES := .venv-libraries
+FIFTYONE := .venv-fiftyone
 
 .PHONY: help demo test test-fast test-slow test-libraries coverage check bench fuzz clean
 
@@ -15,7 +16,7 @@ help:
 	@echo "make check           ruff and mypy"
 	@echo "make bench           the benchmarks; BENCH=--help shows their options"
 	@echo "make fuzz            damaged files, one minute of each kind; FUZZ=--help shows the options"
-	@echo "make clean           remove .venv, .venv-libraries and what the demo made"
+	@echo "make clean           remove the virtual environments and what the demo made"
 
 demo: .venv/demo
 	$(BIN)/labeler classify examples/photos --out labels.csv || test $$? -eq 1
@@ -32,7 +33,7 @@ coverage:
 test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow
 
-test-libraries: $(LIBRARIES)/all
+test-libraries: $(LIBRARIES)/all $(FIFTYONE)/all
 	$(LIBRARIES)/bin/python -m pytest --libraries -m "slow or not slow" -rs tests/exports
 
 check: .venv/all
@@ -47,9 +48,9 @@ fuzz: .venv/all
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 clean:
-	rm -rf .venv $(LIBRARIES) fuzz labels.csv labels.csv.*
+	rm -rf .venv $(LIBRARIES) $(FIFTYONE) fuzz labels.csv labels.csv.*
 
-$(BIN)/python $(LIBRARIES)/bin/python: %/bin/python:
+$(BIN)/python $(LIBRARIES)/bin/python $(FIFTYONE)/bin/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "labeler needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $* || \
@@ -69,4 +70,9 @@ $(LIBRARIES)/all: $(LIBRARIES)/bin/python pyproject.toml
 	$(LIBRARIES)/bin/python -m pip install --quiet --disable-pip-version-check 'label-studio-sdk>=2.1'
 	@echo "pip may now report a conflict between label-studio-sdk and opencv-python-headless: it is known and harmless here"
 	$(LIBRARIES)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[audit,dev,libraries]'
+	@touch $@
+
+# FiftyOne needs OpenCV 4, and 1 GB; its importers are run as programs, labeler is not in this environment.
+$(FIFTYONE)/all: $(FIFTYONE)/bin/python
+	$(FIFTYONE)/bin/python -m pip install --quiet --disable-pip-version-check 'fiftyone>=1.22'
 	@touch $@

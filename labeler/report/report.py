@@ -90,7 +90,9 @@ def check(out: Path, sources: Iterable[Path | None], *, overwrite: bool) -> None
     if any(source and source.exists() and out.exists() and source.samefile(out) for source in sources):
         raise LabelerError(f"{out} is what the report is about; choose another --out")
     if not overwrite and not _is_ours(out):
-        raise LabelerError(f"{out} exists and is no page of labeler; choose another --out, or replace it with --overwrite")
+        raise LabelerError(
+            f"{out} exists and is no page of labeler; choose another --out, or replace it with --overwrite"
+        )
 
 
 def compose(wanted: ReportSettings, found: Aggregates, record: RunRecord | None, root: str, watched: Watched) -> str:

@@ -1,6 +1,7 @@
 """FiftyOne's `FiftyOneImageDetectionDataset` and `ImageClassificationDirectoryTree`.
 
-FiftyOne itself is not run: it brings a database, and no wheels that fit. Its importers decide what is checked:
+FiftyOne wants a database, which its wheels do not bring, and an older OpenCV. Its importers run without the former, and
+in an environment of their own: see the last tests. The others check the same by what the importers do:
 `fiftyone/utils/data/importers.py`, `FiftyOneImageDetectionDatasetImporter.setup` and `_load_data_map`,
 `ImageClassificationDirectoryTreeImporter.setup`; `parsers.py`, `FiftyOneImageDetectionSampleParser`.
 """
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from box_items import CLASSES, HOSTILE, export, files, hostile, photo, plan_of, two_photos
+from conftest import ROOT
 
 from labeler.exports.fiftyone import FiftyOne
 
@@ -79,3 +82,47 @@ def test_crops_lie_in_folders_by_class(tmp_path: Path) -> None:
 
     assert list(places) == ["val/happy/0.jpg", "val/angry/a/b.jpg"]
     assert files(tmp_path) == {}
+
+
+PYTHON = ROOT / ".venv-fiftyone" / "bin" / "python"
+
+
+def read_by_fiftyone(folder: Path, *options: str) -> dict[str, Any]:
+    """Return what FiftyOne's importer finds, by the path of each picture below the folder."""
+    if not PYTHON.exists():
+        pytest.skip("could not import fiftyone: `make test-libraries` installs it")
+    command = [PYTHON, ROOT / "tests" / "fiftyone_importer.py", folder, *options]
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.slow
+def test_fiftyone_reads_each_photo_with_its_faces(tmp_path: Path) -> None:
+    export(FiftyOne, plan_of(tmp_path), two_photos(), pictures=True)
+
+    assert read_by_fiftyone(tmp_path, "photos") == {
+        "data/0.jpg": [["happy", [0.1, 0.1, 0.2525, 0.4], 0.75], ["angry", [0.5015, 0.0, 0.1515, 0.6], 0.5]],
+        "data/a/b.jpg": [["angry", [0.6, 0.75, 0.4, 0.25], 0.25]],
+    }
+
+
+@pytest.mark.slow
+def test_fiftyone_finds_hostile_names_and_photos_in_place(tmp_path: Path) -> None:
+    places = export(FiftyOne, plan_of(tmp_path / "copied"), hostile(), pictures=True)
+    export(FiftyOne, plan_of(tmp_path / "in_place", mode=None), hostile())
+    copied = read_by_fiftyone(tmp_path / "copied", "photos")
+    in_place = read_by_fiftyone(tmp_path / "in_place", "photos", "data.json")
+
+    assert copied.keys() == places.keys()
+    root = os.path.relpath("/photos", tmp_path / "in_place")
+    assert {os.path.relpath(path, root) for path in in_place} == set(HOSTILE)
+    assert None not in [*copied.values(), *in_place.values()]
+
+
+@pytest.mark.slow
+def test_fiftyone_takes_the_folder_of_a_crop_for_its_class(tmp_path: Path) -> None:
+    export(FiftyOne, plan_of(tmp_path, crops=True), two_photos(), pictures=True)
+
+    assert read_by_fiftyone(tmp_path, "crops") == {"happy/0.jpg": "happy", "angry/a/b.jpg": "angry"}
