@@ -117,7 +117,8 @@ def test_fiftyone_finds_hostile_names_and_photos_in_place(tmp_path: Path) -> Non
 
     assert copied.keys() == places.keys()
     root = os.path.relpath("/photos", tmp_path / "in_place")
-    assert {os.path.relpath(path, root) for path in in_place} == set(HOSTILE)
+    # FiftyOne takes a backslash for a slash: such a photo is found when it is copied, and not where it lies.
+    assert {os.path.relpath(path, root) for path in in_place} == {name.replace("\\", "/") for name in HOSTILE}
     assert None not in [*copied.values(), *in_place.values()]
 
 
