@@ -8,7 +8,7 @@ import crops
 import pages
 from contenders import Contender, print_times, take_turns
 from options import Options
-from processes import LABELER
+from processes import LABELER, ROOT
 from report import SECONDS, Goal, below, print_goals, print_section
 
 FORMATS = {
@@ -35,9 +35,10 @@ def measure(options: Options) -> list[Goal]:
         table = options.scratch / f"{count}.csv"
         pages.write(table, photos, names, count)
         every = [contender(options, table, count, to) for to in FORMATS]
-        take_turns(every, options.repetitions)
-        print_times(every, options.scratch)
-        memory = pages.print_memory(every, MEMORY_GOAL_MB)
+        others = importers(options, table, count) if size == min(SIZES) else []
+        take_turns([*every, *others], options.repetitions)
+        print_times([*every, *others], options.scratch)
+        memory = pages.print_memory([*every, *others], MEMORY_GOAL_MB)
         if size == max(SIZES):
             goals += [below(one.name, "whole process", LONGEST_S, one.seconds, SECONDS) for one in every]
             goals += memory
@@ -46,8 +47,18 @@ def measure(options: Options) -> list[Goal]:
     return goals
 
 
-def contender(options: Options, table: Path, count: int, to: str) -> Contender:
+def importers(options: Options, table: Path, count: int) -> list[Contender]:
+    """Return FiftyOne's import of its format, if its interpreter is given, and the export that it reads."""
+    if not options.fiftyone:
+        return []
+    out = options.scratch / f"{count}-fiftyone"
+    ours = contender(options, table, count, "fiftyone", "--mode", "none")
+    script = str(ROOT / "benchmarks" / "fiftyone_script.py")
+    return [ours, Contender(f"FiftyOne reads it, {count:,} rows", [options.fiftyone, script, str(out)])]
+
+
+def contender(options: Options, table: Path, count: int, to: str, *more: str) -> Contender:
     """Return an export into a folder that is removed before each run."""
     out = options.scratch / f"{count}-{to}"
-    command = [*LABELER, "export", str(table), "--to", to, "--out", str(out), *FORMATS[to], "--quiet"]
+    command = [*LABELER, "export", str(table), "--to", to, "--out", str(out), *FORMATS.get(to, more), "--quiet"]
     return Contender(f"export --to {to}, {count:,} rows", ["sh", "-c", 'rm -rf "$0"; exec "$@"', str(out), *command])

@@ -24,6 +24,8 @@ class Options:
     """An interpreter that has the package fer; empty for none."""
     profiler: str
     """An interpreter that has the package ydata-profiling; empty for none."""
+    fiftyone: str
+    """An interpreter that has the package fiftyone; empty for none."""
     detectors: tuple[str, ...]
     """Other detectors to measure beside the shipped one."""
 

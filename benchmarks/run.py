@@ -64,6 +64,7 @@ def main() -> None:
             quick=arguments.quick,
             fer=arguments.fer,
             profiler=arguments.profiler,
+            fiftyone=arguments.fiftyone,
             detectors=tuple(arguments.detector),
         )
         text = measured(arguments.part or PARTS, options)
@@ -84,6 +85,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, help="run directory of `labeler train`; by default one epoch is trained")
     parser.add_argument("--fer", metavar="PYTHON", default="", help="an interpreter that has the package fer")
     parser.add_argument("--profiler", metavar="PYTHON", default="", help="an interpreter that has ydata-profiling")
+    parser.add_argument("--fiftyone", metavar="PYTHON", default="", help="an interpreter that has fiftyone")
     parser.add_argument("--detector", action="append", default=[], help="a detector to measure, in YuNet's format")
     arguments = parser.parse_args()
     if unknown := set(arguments.part) - set(PARTS):
