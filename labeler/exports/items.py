@@ -27,8 +27,11 @@ _ODD = re.compile(rf'{portable.ODD}|[:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u20
 
 _ENCODED_ANEW = "|".join(sorted(ending[1:] for ending in SUFFIXES - COMMON.keys()))
 
-_TAKEN = re.compile(rf".*(-[0-9a-f]{{16}}|\.face[0-9]+|\.({_ENCODED_ANEW}))\.[a-z0-9]+", re.IGNORECASE | re.DOTALL)
+_TAKEN = re.compile(rf".*(-[0-9a-f]{{16}}|\.({_ENCODED_ANEW}))\.[a-z0-9]+", re.IGNORECASE | re.DOTALL)
 """What the name of a picture may look like after this module has changed it: another file's own name must not."""
+
+_LIKE_A_CROP = re.compile(r"(.*\.face[0-9]+(?:\.whole)*)(\.png)", re.IGNORECASE | re.DOTALL)
+"""The same for a crop; a photo that is called so, one of `classify --save-crops`, becomes ``a.jpg.face0.whole.png``."""
 
 _ENDING = re.compile(r"\.[a-z0-9]{1,5}")
 
@@ -131,6 +134,8 @@ class Items:
         own = os.path.splitext(name)[1].lower()
         if not ending and (kept != name or _TAKEN.fullmatch(name)):
             return f"{self._folder(folder)}{_plain(name)}{own if _ENDING.fullmatch(own) else ''}"
+        if not ending and self._crops and (alike := _LIKE_A_CROP.fullmatch(name)):
+            kept = f"{alike[1]}.whole{alike[2]}"
         if ending and own not in SUFFIXES:
             kept = _plain(name)
         return f"{self._folder(folder)}{kept}{ending}"

@@ -131,6 +131,7 @@ def test_the_crop_has_the_size_that_is_announced(face: Face, tmp_path: Path) -> 
 ODD = [
     *HOSTILE,
     "a.bmp", "a.bmp.png", "a.BMP", "a", "a.jpg", "a.jpg.face0.png", "a.tif", "a.tif.jpg",
+    "a.jpg.face0.whole.png", "a.jpg.face0.whole.whole.png",
     "x:y.jpg", "x_y.jpg", "trailing.", "CON", "bidi\u202egnp.exe.jpg", ".hidden.jpg", "..jpg", "a" * 240 + ".jpg",
     "long" * 60 + ".TIFF", " space.jpg", "space .jpg", "../outside/a.jpg", "/elsewhere/a.jpg", "d:/a.jpg",
 ]  # fmt: skip
@@ -171,6 +172,15 @@ def test_the_suffix_says_what_the_file_is(tmp_path: Path) -> None:
     assert [os.path.splitext(item.name)[1] for item in found] == [
         ".jpg", ".PNG", ".jpg", ".png", ".jpg", ".webp", ".png", ".jpg",
     ]  # fmt: skip
+
+
+def test_saved_crops_keep_their_names_but_for_a_word_beside_those_that_are_cut(tmp_path: Path) -> None:
+    files = ["a.jpg.face0.png", "b.png"]
+    photos, _ = of([row(file) for file in files], tmp_path)
+    crops, _ = of([row(file, face=Face(0, 0, 100, 200)) for file in files], tmp_path, crops=True)
+
+    assert [item.name for item in photos] == files
+    assert [item.name for item in crops] == ["a.jpg.face0.whole.png", "b.png"]
 
 
 def test_a_name_depends_on_its_file_alone(tmp_path: Path) -> None:
