@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler import storage
-from labeler.errors import NoPicturesError, printable
+from labeler.errors import LabelerError, NoPicturesError, printable
 from labeler.executors.threads import ahead
 from labeler.exports import card, croissant, marker, settings
 from labeler.exports.card import Counts
@@ -72,11 +72,18 @@ def export(wanted: ExportSettings, watched: Watched = unwatched) -> Exported:
     plan = settings.plan(wanted)
     with marker.opened(wanted.out, settings.identity(wanted, plan)) as mark:
         if mark.figures is not None:
-            return Exported(out=wanted.out, complete_before=True, **mark.figures)
+            return _finished(wanted.out, mark.figures)
         made = _made(wanted, plan, watched)
         kept = asdict(made)
         mark.write({name: kept[name] for name in kept if name not in {"out", "complete_before"}})
     return made
+
+
+def _finished(out: Path, figures: dict[str, Any]) -> Exported:
+    try:
+        return Exported(out=out, complete_before=True, **figures)
+    except TypeError as exc:
+        raise LabelerError(f"{out / marker.NAME} is of another version of labeler; choose another --out") from exc
 
 
 def _made(wanted: ExportSettings, plan: Plan, watched: Watched) -> Exported:

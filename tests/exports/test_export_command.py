@@ -238,6 +238,16 @@ def test_a_folder_of_the_user_is_never_written_to(run: Run, table: Path, folder:
         assert files(folder.path) == before
 
 
+def test_a_marker_of_another_version_is_refused(run: Run, table: Path, tmp_path: Path) -> None:
+    made(run, table, tmp_path / "out", "--to", "croissant")
+    path = tmp_path / "out" / marker.NAME
+    path.write_text(path.read_text("utf-8").replace('"faces"', '"heads"'), "utf-8")
+    result = run("export", table, "--to", "croissant", "--out", tmp_path / "out")
+
+    assert result.exit_code == 2
+    assert "another version" in result.output
+
+
 def test_only_one_export_writes_to_a_folder(run: Run, table: Path, tmp_path: Path) -> None:
     with marker.opened(tmp_path / "out", {}):
         result = run("export", table, "--to", "coco", "--out", tmp_path / "out")
