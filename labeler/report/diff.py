@@ -10,9 +10,9 @@ from typing import Any
 
 from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import intervals
+from labeler.evaluation.agreement import Agreement, McNemar, agreement, mcnemar
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.report import truth
-from labeler.report.agreement import Agreement, McNemar, agreement, mcnemar
 from labeler.report.compare import Answers, Comparison, Side, is_class, joined
 from labeler.report.matching import LEAST_IOU
 from labeler.tables import labels, reader, run_record

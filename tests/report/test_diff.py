@@ -19,9 +19,9 @@ from hypothesis import strategies as some
 from typer.testing import Result
 
 from labeler.errors import LabelerError, NoPicturesError
+from labeler.evaluation.agreement import agreement
 from labeler.records import UNCERTAIN, Face, Row, Status
 from labeler.report import compare
-from labeler.report.agreement import agreement
 from labeler.report.compare import Comparison, is_class
 from labeler.report.diff import DiffSettings, diff
 from labeler.tables import formats, run_record

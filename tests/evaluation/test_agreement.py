@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from sklearn.metrics import cohen_kappa_score
 
-from labeler.report.agreement import CHI_SQUARE, EXACT, agreement, kappa, mcnemar
+from labeler.evaluation.agreement import CHI_SQUARE, EXACT, agreement, kappa, mcnemar
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
