@@ -24,6 +24,10 @@ SUFFIX = ".reviews.jsonl"
 NOT_A_FACE = "not_a_face"
 """The label that takes a row out: what the detector found is no face."""
 
+CONSENSUS = "consensus"
+"""The view of an event that decides among votes, and the reviewer who is said to have given it; see
+`verdicts.verdict`."""
+
 FORMAT = 1
 """Version of the format of an event."""
 

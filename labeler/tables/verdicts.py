@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from labeler.records import Row
 from labeler.tables.matching import LEAST_IOU, Box, box_of, iou, match_boxes
-from labeler.tables.reviews import Event, Kind
+from labeler.tables.reviews import CONSENSUS, Event, Kind
 
 
 @dataclass(slots=True)
@@ -64,9 +64,13 @@ def decide(rows: Sequence[Row], events: Iterable[Event]) -> Verdicts:
 def verdict(events: Iterable[Event]) -> Verdict:
     """Count the votes about one face: the last event of each reviewer is a vote, the majority decides.
 
-    Of labels with equally many votes, the one that was given last counts. Who took an added face back has no vote.
+    Of labels with equally many votes, the one that was given last counts. Who took an added face back has no vote. An
+    event of the view `CONSENSUS` is no vote: it decides until somebody votes again.
     """
-    votes = {event.reviewer: event for event in sorted(events, key=lambda one: one.order)}
+    ordered = sorted(events, key=lambda one: one.order)
+    votes = {event.reviewer: event for event in ordered if event.view != CONSENSUS}
+    if ordered[-1].view == CONSENSUS:
+        return Verdict(ordered[-1].new if votes else "", ordered[-1], votes)
     counts = Counter(event.new for event in votes.values() if event.new)
     latest = max(votes.values(), key=lambda one: (counts[one.new], one.order))
     return Verdict(latest.new, latest, votes)
