@@ -16,6 +16,7 @@ from labeler.records import Faces, Mode
 from labeler.storage import transfer
 from labeler.tables import reader, run_record
 from labeler.tables.cells import schema_of
+from labeler.tables.reviews import path_of as reviews_of
 from labeler.tables.run_record import RunRecord
 
 
@@ -46,6 +47,8 @@ class ExportSettings:
     """Whether EXIF and the like stay in photos that are copied."""
     max_pixels: int = 100_000_000
     """Upper limit on the pixels of a photo that is read."""
+    reviews: bool = True
+    """Whether corrections count."""
 
 
 def plan(wanted: ExportSettings) -> Plan:
@@ -89,12 +92,15 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
     """
     try:
         digest = transfer.digest(str(wanted.table))
+        reviews = reviews_of(wanted.table)
+        corrected = transfer.digest(str(reviews)) if wanted.reviews and reviews.exists() else None
     except transfer.UnreadableError as exc:
         raise LabelerError(f"cannot read {exc}") from exc
     return {
         "format": wanted.to,
         "table": wanted.table.name,
         "SHA-256 of the table": digest,
+        "SHA-256 of the reviews": corrected,
         "photos": planned.root,
         "--split": ",".join(f"{share:g}" for share in wanted.split or FORMATS[wanted.to].split) or "1",
         "--group-by": wanted.group_by,
