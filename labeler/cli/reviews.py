@@ -1,7 +1,8 @@
-"""The commands for reviews: show them, put those of several persons together."""
+"""The commands for reviews: show them, put those of several persons together, import them."""
 
 from __future__ import annotations
 
+import getpass
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,17 @@ from typing import Annotated
 import typer
 
 from labeler.cli.options import Json, Quiet, Root, Table
+from labeler.errors import LabelerError
 
 app = typer.Typer(help="Show the reviews of a table, merge those of several persons, import them from other tools.")
+
+
+class Source(StrEnum):
+    """Where corrections were made; see `reviewers.importing.Source`."""
+
+    CSV = "csv"
+    LABEL_STUDIO = "label-studio"
+    CVAT = "cvat"
 
 
 class Decide(StrEnum):
@@ -50,7 +60,7 @@ def merge_reviews(
     table: Table,
     others: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[OTHER.reviews.jsonl]...", help="Reviews of the same table.", show_default=False),
+        typer.Argument(metavar="OTHER.reviews.jsonl", help="Reviews of the same table.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
@@ -92,3 +102,76 @@ def merge_reviews(
         typer.echo(json.dumps(found.as_json()))
     if not quiet:
         show_reviews.show_merged(found)
+
+
+@app.command("import")
+def import_reviews(
+    table: Table,
+    file: Annotated[Path, typer.Argument(help="What the other tool wrote.", show_default=False)],
+    source: Annotated[
+        Source,
+        typer.Option(
+            "--from",
+            help="csv: a copy of the table (.csv, .jsonl, .parquet) with another `label`, or with a column "
+            "`corrected`. label-studio: its JSON. cvat: its XML, CVAT for images 1.1.",
+        ),
+    ],
+    reviewer: Annotated[
+        str,
+        typer.Option(
+            "--reviewer", help="Who said it.", show_default="your login; with label-studio the annotators' names"
+        ),
+    ] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="With cvat, the folder of the export: faces that it shows and FILE lacks are no faces.",
+            show_default=False,
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Labels that were left as they were have been looked at, and are right.")
+    ] = False,
+    root: Root = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Import corrections that were made in a spreadsheet, in Label Studio or in CVAT.
+
+    They are appended to the reviews of the table; importing a file twice adds nothing. What cannot be used is counted
+    and named, and the exit code is then 1.
+
+    Example: labeler reviews import labels.csv corrected.csv --from csv
+    """
+    from labeler.cli import show_reviews
+    from labeler.reviewers import importing
+
+    wanted = importing.ImportSettings(
+        table=table,
+        file=file,
+        source=importing.Source(source.value),
+        reviewer=_named(reviewer) if reviewer or source is not Source.LABEL_STUDIO else "",
+        export=export,
+        accept=accept,
+        root=str(root) if root else "",
+    )
+    found = importing.import_reviews(wanted)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    if not quiet:
+        show_reviews.show_imported(found)
+    raise typer.Exit(found.exit_code)
+
+
+def _named(reviewer: str) -> str:
+    """Return the reviewer's name; by default the login's."""
+    name = reviewer.strip()
+    if not reviewer:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # No such user, as in some containers.
+            name = "reviewer"
+    if not name or len(name) > 100 or not name.isprintable():
+        raise LabelerError("a reviewer's name has 1 to 100 letters: --reviewer NAME")
+    return name

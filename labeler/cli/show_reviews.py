@@ -16,6 +16,7 @@ from labeler.tables.reviews import NOT_A_FACE
 
 if TYPE_CHECKING:  # For annotations only: this module loads the reviews.
     from labeler.evaluation.raters import Coefficient
+    from labeler.reviewers.importing import Imported
     from labeler.reviewers.merge import Merged
     from labeler.reviewers.votes import Votes
 
@@ -55,6 +56,25 @@ def show_merged(merged: Merged) -> None:
         _say(f"recorded about the votes: {_count(merged.decisions, 'decision')}")
     show(merged.votes)
     _say(f"reviews: {merged.path}")
+
+
+def show_imported(imported: Imported) -> None:
+    """Print what was imported, and what was not, and why."""
+    who = ", ".join(imported.reviewers) or "nobody"
+    _say(f"{_count(imported.new, 'event')} new, by {who}: {imported.path}")
+    found = [f"{name.replace('_', ' ')} {count:,}" for name, count in imported.counts.items() if count]
+    if found:
+        _say(f"faces: {', '.join(found)}")
+    if imported.counts["missing"]:
+        _say(
+            f"{_count(imported.counts['missing'], 'face')} of these photos are not in the file, and nobody can tell "
+            "whether they were taken out or never shown. With --from cvat, --export FOLDER tells",
+            "yellow",
+        )
+    for reason, count in imported.left.counts.most_common():
+        examples = imported.left.examples[reason]
+        more = ", ..." if count > len(examples) else ""
+        _say(f"left out, {reason}: {count:,} ({', '.join(examples)}{more})", "yellow")
 
 
 def _show_reviewers(votes: Votes) -> None:

@@ -42,7 +42,8 @@ _FOLDERS = 4096
 class Items:
     """The items of a table's rows, in their order. ``left_out`` counts the files and faces that are none, by reason.
 
-    ``encodes`` says that photos are written as files of common formats, and not linked as they are.
+    ``encodes`` says that photos are written as files of common formats, and not linked as they are. ``names`` are by
+    default those of the disk of ``out``.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Items:
         crops: bool = False,
         encodes: bool = True,
         min_score: float = 0.0,
+        names: Names | None = None,
     ) -> None:
         self.left_out: Counter[str] = Counter()
         self._root = Local(root)
-        self._names = Names(str(out))
+        self._names = names or Names(str(out))
         self._class_names = frozenset(class_names)
         self._crops, self._encodes, self._min_score = crops, encodes, min_score
         self._folder = lru_cache(_FOLDERS)(self._portable_folder)
@@ -69,6 +71,10 @@ class Items:
             for item in self._of_file(found, number):
                 yield item
                 number += 1
+
+    def photo_name(self, file: str) -> str:
+        """Return the name of a whole photo in the export; it depends on its file alone."""
+        return self._name(file, suffix(file) if self._encodes else "")
 
     def _of_file(self, rows: Sequence[Row], number: int) -> Iterator[Item]:
         faces = [_as_decided(row) for row in rows if self._has_class(row)]
@@ -83,7 +89,7 @@ class Items:
         width, height = largest.image_width or 1, largest.image_height or 1
         yield Item(
             number=number,
-            name=self._name(largest.file, suffix(largest.file) if self._encodes else ""),
+            name=self.photo_name(largest.file),
             file=largest.file,
             label=largest.label,
             width=width,
