@@ -61,45 +61,49 @@ def _of_task(task: Mapping[str, Any], left: LeftOut) -> Iterator[Said]:
 
 
 def _said(file: str, task: Mapping[str, Any], annotation: Mapping[str, Any]) -> Said:
-    results = _dicts(annotation.get("result"))
-    sizes = {(one.get("original_width"), one.get("original_height")) for one in results if "original_width" in one}
-    size = next(iter(sizes), None)
-    if len(sizes) > 1 or (size and not all(type(side) is int for side in size)):
-        raise NotUnderstoodError("boxes without the size of the picture")
+    results, predicted = _dicts(annotation.get("result")), _predicted(task, annotation)
+    size = _size([*results, *predicted])
     who, when = _reviewer(annotation.get("completed_by")), _time(annotation)
     return Said(
         file=file,
         reviewer=who,
         action=action_of("label-studio", file, who, str(annotation.get("id")), when, json.dumps(results)),
-        regions=[region for one in results if (region := _region(one, size))],
-        shown=_shown(task, annotation, results, size),
+        regions=_regions(results, size),
+        shown=_regions(predicted, size) if predicted and _is_from_prediction(annotation, results) else None,
         size=size,
         time=when,
     )
 
 
-def _shown(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], results: list[Any], size: tuple[int, int] | None
-) -> list[Region] | None:
-    """Return the faces of the prediction that an annotation was made from; None where that is not known.
-
-    One that was begun without the prediction holds what its author drew, and says nothing of other faces.
-    """
-    from_prediction = any(str(one.get("origin", "")).startswith("prediction") for one in results)
-    if annotation.get("parent_prediction", True) is None and not from_prediction:
-        return None
-    predictions = [one for one in _dicts(task.get("predictions")) if isinstance(one.get("result"), list)]
+def _predicted(task: Mapping[str, Any], annotation: Mapping[str, Any]) -> list[Any]:
+    """Return the results of the prediction that an annotation was made from; none where that is not known."""
+    predictions = [one for one in _dicts(task.get("predictions")) if _dicts(one.get("result"))]
     parent = [one for one in predictions if one.get("id") == annotation.get("parent_prediction")]
     own = _dicts([annotation.get("prediction")])
-    for some in (parent, predictions, own):
-        if len(some) == 1 and some[0].get("result"):
-            shown = _dicts(some[0]["result"])
-            of_picture = size or next(((one.get("original_width"), one.get("original_height")) for one in shown), None)
-            return [region for one in shown if (region := _region(one, of_picture))]
-    return None
+    return next((_dicts(some[0].get("result")) for some in (parent, predictions, own) if len(some) == 1), [])
 
 
-def _region(result: Mapping[str, Any], size: tuple[Any, Any] | None) -> Region | None:
+def _is_from_prediction(annotation: Mapping[str, Any], results: list[Any]) -> bool:
+    """Say whether an annotation began with the prediction: else it says nothing of faces that it does not have."""
+    origins = [str(one.get("origin", "")) for one in results]
+    return annotation.get("parent_prediction", True) is not None or any(
+        origin.startswith("prediction") for origin in origins
+    )
+
+
+def _size(results: list[Any]) -> tuple[int, int] | None:
+    """Return the size of the picture that results are about; None if they do not say."""
+    sizes = {(one.get("original_width"), one.get("original_height")) for one in results if "original_width" in one}
+    if len(sizes) > 1 or not all(type(side) is int for size in sizes for side in size):
+        raise NotUnderstoodError("boxes without the size of the picture")
+    return next(iter(sizes), None)
+
+
+def _regions(results: list[Any], size: tuple[int, int] | None) -> list[Region]:
+    return [region for one in results if (region := _region(one, size))]
+
+
+def _region(result: Mapping[str, Any], size: tuple[int, int] | None) -> Region | None:
     """Return the face of a result; None of one that is no region, such as a choice about the whole photo."""
     value = result.get("value")
     if not isinstance(value, dict) or (result.get("type") != _RECTANGLES and not {"x", "y", "points"} & value.keys()):
@@ -109,20 +113,21 @@ def _region(result: Mapping[str, Any], size: tuple[Any, Any] | None) -> Region |
     if result.get("image_rotation"):
         raise NotUnderstoodError("a picture that was turned in Label Studio")
     labels = value.get(_RECTANGLES)
-    numbers = [value.get(name) for name in ("x", "y", "width", "height")]
-    turn = value.get("rotation") or 0
     if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
         raise NotUnderstoodError("a box without one label")
-    if not size or not all(_is_number(number) for number in (*numbers, *size, turn)):
-        raise NotUnderstoodError("a box that is none")
-    x, y, width, height = numbers
+    x, y, width, height = (_number(value.get(name)) for name in ("x", "y", "width", "height"))
+    turn = _number(value.get("rotation") or 0)
+    if not size:
+        raise NotUnderstoodError("boxes without the size of the picture")
     across, down = size[0] / 100, size[1] / 100
     box = Box(x * across, y * down, width * across, height * down)
     return Region(labels[0], turned(box, turn, (box.x, box.y)))  # It turns boxes about their left upper corner.
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise NotUnderstoodError("a box that is none")
+    return value
 
 
 def _dicts(value: object) -> list[Any]:
@@ -134,7 +139,7 @@ def _reviewer(annotator: object) -> str:
     if isinstance(annotator, dict):
         annotator = annotator.get("email") or annotator.get("username") or annotator.get("id")
     name = printable(str(annotator if annotator is not None else "")).strip()[:100]
-    return f"label-studio {name}".strip() if name.isdigit() or not name else name
+    return f"label-studio {name}".strip() if name.removeprefix("-").isdigit() or not name else name
 
 
 def _time(annotation: Mapping[str, Any]) -> str:

@@ -440,6 +440,37 @@ def test_what_is_no_export_of_label_studio_is_refused(run: Run, table: Path, con
     assert "export the project from Label Studio as JSON" in refused(run, table, path, "label-studio")
 
 
+def test_an_annotation_without_the_size_of_the_picture_has_that_of_the_prediction(
+    run: Run, table: Path, tasks: list[dict[str, Any]]
+) -> None:
+    """Programs that make annotations leave it out, which the schema allows."""
+    for result in tasks[0]["annotations"][0]["result"]:
+        del result["original_width"], result["original_height"]
+
+    assert imported(run, table, written(table, tasks[:1]), "label-studio")["accepted"] == 2
+
+
+@pytest.mark.slow
+def test_the_sdk_takes_our_annotations_for_its_own_and_we_take_its(
+    run: Run, table: Path, tasks: list[dict[str, Any]]
+) -> None:
+    interface = pytest.importorskip("label_studio_sdk.label_interface").LabelInterface
+    types = pytest.importorskip("label_studio_sdk.types")
+    read = interface((table.parent / "label-studio" / "config.xml").read_text())
+    for task in tasks:
+        annotation = task["annotations"][0]
+        assert read.validate_annotation(annotation)
+        assert types.Annotation(**annotation).parent_prediction == annotation["parent_prediction"]
+    tasks[0]["annotations"] = [{**read.generate_sample_annotation(), "completed_by": number} for number in range(20)]
+    result = run("reviews", "import", table, written(table, tasks), "--from", "label-studio", "--json", "-q")
+    found = json.loads(result.stdout)
+
+    outside = {"a face that the table does not have, and no box inside the photo", "a box without width or height"}
+    assert set(found["left_out"]) <= outside  # Where the boxes lie, the SDK chooses at random.
+    assert found["accepted"] >= 2 * (len(HOSTILE) - 1)
+    assert len(found["reviewers"]) >= 20
+
+
 # --- CVAT.
 
 
