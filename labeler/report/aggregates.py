@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from labeler.records import UNCERTAIN, Row, Status
@@ -148,7 +148,7 @@ class Aggregates:
                 {"status": one.status, "reason": one.reason, "files": one.count, "names": one.names}
                 for one in self.reasons.values()
             ],
-            "reviews": self.reviews and asdict(self.reviews),
+            "reviews": self.reviews and self.reviews.as_json(),
             "truth": self.judged and self.judged.as_json(),
         }
 

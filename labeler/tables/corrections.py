@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import compress, groupby
 from pathlib import Path
+from typing import Any
 
 from labeler import storage
 from labeler.records import Row, Status
@@ -42,6 +43,17 @@ class Counts:
     """How many of the faces each reviewer looked at."""
     orphans: Counter[str] = field(default_factory=Counter)
     """Events that belong to no face of the table, by file."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them for JSON."""
+        return {
+            "reviewed": self.reviewed,
+            "changed": self.changed,
+            "not_a_face": self.not_a_face,
+            "added": self.added,
+            "reviewers": dict(self.reviewers),
+            "orphans": dict(self.orphans),
+        }
 
 
 class Reviews:
