@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Json, Quiet, Root, Table
+from labeler.cli.options import Json, ProgressOption, Quiet, Root, Table
 from labeler.errors import LabelerError
+from labeler.records import Progress
 
 app = typer.Typer(help="Show the reviews of a table, merge those of several persons, import them from other tools.")
 
@@ -40,15 +41,17 @@ def reviews(ctx: typer.Context) -> None:
 
 
 @app.command("show")
-def show_reviews(table: Table, root: Root = None, as_json: Json = False) -> None:
+def show_reviews(
+    table: Table, root: Root = None, progress: ProgressOption = Progress.AUTO, as_json: Json = False
+) -> None:
     """Print what each reviewer said, and how far they agree: raw, kappa, Krippendorff's alpha, Gwet's AC1.
 
     Example: labeler reviews show labels.csv
     """
-    from labeler.cli import show_reviews
+    from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import merge as merging
 
-    found = merging.votes(table, str(root) if root else "")
+    found = merging.votes(table, str(root) if root else "", show_photos.watching(progress, quiet=as_json))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
@@ -77,6 +80,7 @@ def merge_reviews(
         ),
     ] = Decide.MAJORITY,
     root: Root = None,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +91,7 @@ def merge_reviews(
 
     Example: labeler reviews merge labels.csv ann.reviews.jsonl bob.reviews.jsonl
     """
-    from labeler.cli import show_reviews
+    from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import merge as merging
 
     wanted = merging.MergeSettings(
@@ -97,7 +101,7 @@ def merge_reviews(
         decide=merging.Decide(decide.value),
         root=str(root) if root else "",
     )
-    found = merging.merge(wanted)
+    found = merging.merge(wanted, show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if not quiet:
@@ -134,6 +138,7 @@ def import_reviews(
         bool, typer.Option("--accept", help="Labels that were left as they were have been looked at, and are right.")
     ] = False,
     root: Root = None,
+    progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -144,7 +149,7 @@ def import_reviews(
 
     Example: labeler reviews import labels.csv corrected.csv --from csv
     """
-    from labeler.cli import show_reviews
+    from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import importing
 
     wanted = importing.ImportSettings(
@@ -156,7 +161,7 @@ def import_reviews(
         accept=accept,
         root=str(root) if root else "",
     )
-    found = importing.import_reviews(wanted)
+    found = importing.import_reviews(wanted, show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if not quiet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,6 +38,8 @@ class Faces:
     class_names: frozenset[str]
     now: str
     """The time of what has none."""
+    hash_of: Callable[[Row], str | None]
+    """Returns the hash of a row's photo; None where it cannot be read, or is not the one that was labelled any more."""
     accepts: bool = False
     """Whether a label that was left as it was counts as looked at."""
     left: LeftOut = field(default_factory=LeftOut)
@@ -110,7 +112,7 @@ class Faces:
             self.counts["unchanged"] += 1
         elif self._is_label(said, region.label):
             self.counts["added"] += 1
-            yield _event(said, rows[0], self.now, kind=Kind.ADD, box=box, new=region.label)
+            yield self._event(said, rows[0], kind=Kind.ADD, box=box, new=region.label)
 
     def _new(self, said: Said, rows: Sequence[Row], face: Face, label: str) -> Iterator[Event]:
         vote = face.verdict.votes.get(said.reviewer) if face.verdict else None
@@ -118,7 +120,22 @@ class Faces:
             self.counts["said_before"] += 1
             return
         self.counts[NOT_A_FACE if label == NOT_A_FACE else "accepted" if label == face.label else "changed"] += 1
-        yield _event(said, rows[0], self.now, kind=Kind.LABEL, box=face.box, old=face.label, new=label)
+        yield self._event(said, rows[0], kind=Kind.LABEL, box=face.box, old=face.label, new=label)
+
+    def _event(self, said: Said, row: Row, *, kind: Kind, box: Box | None, new: str, old: str = "") -> Event:
+        return Event(
+            action=said.action,
+            time=said.time or self.now,
+            reviewer=said.reviewer,
+            kind=kind,
+            file=said.file,
+            box=box,
+            version=row.version,
+            hash=self.hash_of(row),
+            old=old,
+            new=new,
+            view=VIEW,
+        )
 
     def _is_label(self, said: Said, label: str) -> bool:
         is_label = label in self.class_names or label in {UNCERTAIN, NOT_A_FACE}
@@ -172,18 +189,3 @@ def _clipped(box: Box, row: Row) -> Box | None:
     if right - left < 1 or bottom - top < 1:
         return None
     return Box(round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1))
-
-
-def _event(said: Said, row: Row, now: str, *, kind: Kind, box: Box | None, new: str, old: str = "") -> Event:
-    return Event(
-        action=said.action,
-        time=said.time or now,
-        reviewer=said.reviewer,
-        kind=kind,
-        file=said.file,
-        box=box,
-        version=row.version,
-        old=old,
-        new=new,
-        view=VIEW,
-    )

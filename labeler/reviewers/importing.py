@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from labeler import storage
 from labeler.errors import LabelerError
+from labeler.records import Row
 from labeler.reviewers import cvat, export_names, label_studio, spreadsheet
 from labeler.reviewers.faces import Faces
 from labeler.reviewers.said import LeftOut, Said, action_of
+from labeler.storage.store import FileError
 from labeler.tables import formats, reader, run_record
-from labeler.tables.corrections import Reviews, hashes
+from labeler.tables.corrections import MOST_BYTES, HashOf, Reviews, hashes
 from labeler.tables.review_log import Log
-from labeler.tables.reviews import Event, now
+from labeler.tables.reviews import Event, now, picture_hash
+from labeler.watched import Watched, unwatched
 
 
 class Source(StrEnum):
@@ -76,8 +81,10 @@ class Imported:
         }
 
 
-def import_reviews(wanted: ImportSettings) -> Imported:
+def import_reviews(wanted: ImportSettings, watched: Watched = unwatched) -> Imported:
     """Append what a file says to the reviews of a table. The same file, imported again, adds nothing.
+
+    Each photo that something is said of is read once: by its hash, what was said is found again in another table.
 
     Raises:
         LabelerError: the table, its reviews or the file cannot be read.
@@ -93,8 +100,9 @@ def import_reviews(wanted: ImportSettings) -> Imported:
     log = Log.of(wanted.table)
     with log.held():
         reviews = Reviews(log.read())
-        faces = Faces(frozenset(class_names), now(reviews.last_time), wanted.accept, left)
-        events = list(_events(wanted.table, said, reviews, root, faces))
+        faces = Faces(frozenset(class_names), now(reviews.last_time), _hashes(root), wanted.accept, left)
+        rows = watched(reader.read(wanted.table), "finding the faces")
+        events = list(_events(rows, said, reviews, hashes(root), faces))
         new = log.append(events)
     faces.counts["unchanged"] += unchanged
     kinds = ("accepted", "changed", "not_a_face", "added", "said_before", "unchanged", "missing")
@@ -137,15 +145,15 @@ def _of_cvat(wanted: ImportSettings, root: str, left: LeftOut) -> Iterator[Said]
         )
 
 
-def _events(table: Path, said: Sequence[Said], reviews: Reviews, root: str, faces: Faces) -> Iterator[Event]:
+def _events(
+    rows: Iterable[Row], said: Sequence[Said], reviews: Reviews, hash_of: HashOf, faces: Faces
+) -> Iterator[Event]:
     """Yield the events of what was said, in the order of the table; what names none of its files is left out."""
     by_file: dict[str, list[Said]] = {}
     for one in sorted(said, key=lambda one: one.time):
         by_file.setdefault(one.file, []).append(one)
-    hash_of = hashes(root)
-    rows = (row for row in reader.read(table) if row.file in by_file)
     unseen = dict(by_file)
-    for file, group in groupby(rows, lambda row: row.file):
+    for file, group in groupby((row for row in rows if row.file in by_file), lambda row: row.file):
         of_file = list(group)
         verdicts = reviews.decide(of_file, hash_of)
         for one in unseen.pop(file, ()):
@@ -153,3 +161,18 @@ def _events(table: Path, said: Sequence[Said], reviews: Reviews, root: str, face
     for file, several in unseen.items():
         for _ in several:
             faces.left.add("a photo that is not in the table", file)
+
+
+def _hashes(root: str) -> Callable[[Row], str | None]:
+    """Return what hashes the photo of a row, if it is still the one that was labelled."""
+    store = storage.at(root)
+
+    @lru_cache(1)
+    def hashed(file: str, version: str) -> str | None:
+        try:
+            content = store.read(file, MOST_BYTES)
+        except FileError:
+            return None
+        return picture_hash(content.data) if content.version == version else None
+
+    return lambda row: hashed(row.file, row.version) if row.version else None

@@ -17,6 +17,7 @@ from labeler.tables.corrections import HashOf, Reviews, hashes
 from labeler.tables.matching import box_of
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import CONSENSUS, Event, Kind, now
+from labeler.watched import Watched, unwatched
 
 
 class Decide(StrEnum):
@@ -65,16 +66,16 @@ class Merged:
         }
 
 
-def votes(table: Path, root: str = "") -> Votes:
+def votes(table: Path, root: str = "", watched: Watched = unwatched) -> Votes:
     """Return the votes on the faces of a table, as they are.
 
     Raises:
         LabelerError: the table or its reviews cannot be read.
     """
-    return _counted(table, Reviews(Log.of(table).read()), _hashes(table, root))
+    return _counted(table, Reviews(Log.of(table).read()), _hashes(table, root), watched)
 
 
-def merge(wanted: MergeSettings) -> Merged:
+def merge(wanted: MergeSettings, watched: Watched = unwatched) -> Merged:
     """Append the events that are missing, and decide where reviewers do not agree.
 
     The result is the same in whatever order files are merged, and how often.
@@ -91,26 +92,27 @@ def merge(wanted: MergeSettings) -> Merged:
     with log.held():
         events = {path: (len(found), log.append(found)) for path, found in sources.items()}
         reviews = Reviews(log.read())
-        decisions = list(_decisions(wanted, reviews, hash_of))
+        decisions = list(_decisions(wanted, reviews, hash_of, watched))
         log.append(decisions)
         reviews.add(decisions)
     return Merged(
         path=log.path,
         events=events,
-        votes=_counted(wanted.table, reviews, hash_of),
+        votes=_counted(wanted.table, reviews, hash_of, watched),
         decisions=len(decisions),
         twice=_twice(sources),
     )
 
 
-def _counted(table: Path, reviews: Reviews, hash_of: HashOf) -> Votes:
+def _counted(table: Path, reviews: Reviews, hash_of: HashOf, watched: Watched) -> Votes:
     orphans: Counter[str] = Counter()
-    found = counted(reviewed(table, reviews, hash_of, orphans), reader.class_names(table))
+    rows = watched(reader.read(table), "counting votes")
+    found = counted(reviewed(rows, reviews, hash_of, orphans), reader.class_names(table))
     found.orphans = orphans
     return found
 
 
-def _decisions(wanted: MergeSettings, reviews: Reviews, hash_of: HashOf) -> Iterator[Event]:
+def _decisions(wanted: MergeSettings, reviews: Reviews, hash_of: HashOf, watched: Watched) -> Iterator[Event]:
     """Yield the events that make the wanted decisions count, or the majority; none where they do already."""
     if wanted.decide is Decide.MAJORITY:
         for action in sorted(_decided_by(reviews)):
@@ -121,7 +123,8 @@ def _decisions(wanted: MergeSettings, reviews: Reviews, hash_of: HashOf) -> Iter
     with needs("audit", "cleanlab", "sklearn"):
         from labeler.reviewers import consensus
     class_names = reader.class_names(wanted.table)
-    faces = list(reviewed(wanted.table, reviews, hash_of, Counter()))
+    rows = watched(reader.read(wanted.table), "deciding")
+    faces = list(reviewed(rows, reviews, hash_of, Counter()))
     action, time = uuid4().hex, now(reviews.last_time)
     for face, label in zip(faces, consensus.labels(faces, class_names), strict=True):
         if label and label != face.verdict.label:

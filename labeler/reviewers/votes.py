@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from labeler.evaluation import agreement, raters
@@ -14,7 +13,6 @@ from labeler.evaluation.agreement import Agreement
 from labeler.evaluation.intervals import Interval
 from labeler.evaluation.raters import Coefficient, Raters
 from labeler.records import UNCERTAIN, Row
-from labeler.tables import reader
 from labeler.tables.corrections import HashOf, Reviews
 from labeler.tables.reviews import CONSENSUS, NOT_A_FACE, Event
 from labeler.tables.verdicts import Verdict
@@ -130,15 +128,10 @@ class Votes:
         }
 
 
-def reviewed(table: Path, reviews: Reviews, hash_of: HashOf, orphans: Counter[str]) -> Iterator[Reviewed]:
-    """Yield the faces that somebody looked at, in the order of the table; count by file the events that have none.
-
-    Raises:
-        LabelerError: the table cannot be read.
-    """
+def reviewed(rows: Iterable[Row], reviews: Reviews, hash_of: HashOf, orphans: Counter[str]) -> Iterator[Reviewed]:
+    """Yield the faces that somebody looked at, in the order of the table; count by file the events that have none."""
     unseen = set(reviews.files)
-    rows = (row for row in reader.read(table) if row.file in reviews)
-    for file, group in groupby(rows, lambda row: row.file):
+    for file, group in groupby((row for row in rows if row.file in reviews), lambda row: row.file):
         unseen.discard(file)
         of_file = list(group)
         verdicts = reviews.decide(of_file, hash_of)

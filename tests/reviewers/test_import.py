@@ -220,6 +220,24 @@ def test_a_face_that_was_added_in_the_copy_has_a_box(run: Run, table: Path) -> N
     assert imported(run, table, path, "csv")["new"] == 0
 
 
+def test_what_was_imported_is_found_again_when_the_photos_were_copied_and_labelled_anew(run: Run, table: Path) -> None:
+    imported(run, table, copied(table, table.parent / "copy.csv", relabel), "csv")
+    rows = list(reader.read(table))
+    os.unlink(table)
+    moved = [row._replace(version=f"{row.version}9") for row in rows]
+    write_finished(table, record_of(NAMES, root=str(table.parent / "photos")), moved)
+
+    assert all(faces(table)[name] == [("happy", None), ("sad", "angry")] for name in HOSTILE)
+
+
+def test_a_photo_that_has_changed_since_it_was_labelled_gives_no_hash(run: Run, table: Path) -> None:
+    with (table.parent / "photos" / "a/plain.jpg").open("ab") as file:
+        file.write(b"more")
+    imported(run, table, copied(table, table.parent / "copy.csv", relabel), "csv")
+
+    assert {event.file for event in Log.of(table).read() if event.hash is None} == {"a/plain.jpg"}
+
+
 def test_a_file_that_is_no_table_is_refused(run: Run, table: Path, tmp_path: Path) -> None:
     (tmp_path / "no.csv").write_text("file,score\na,1\n")
     (tmp_path / "no.xlsx").write_bytes(b"PK")
