@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kills import killed_before
 from odd_rows import ODD_NAMES, record_of, write_finished
 from reviewing import NAMES, at, event, face, undo
 from sklearn.metrics import cohen_kappa_score
@@ -169,6 +171,24 @@ def test_reviews_of_other_photos_are_refused_and_nothing_is_changed(table: Path,
     with pytest.raises(LabelerError, match=r"line 1 of .*is damaged"):
         merged(table, table)
     assert own.path.read_bytes() == before
+
+
+def test_killed_before_each_step_the_same_command_completes_it(table: Path, files: dict[str, Path]) -> None:
+    """Every third step, as two merges are compared at each."""
+    expected = merged(table, *files.values(), out=table.parent / "whole.jsonl")
+    lines = sorted(expected.path.read_bytes().splitlines())
+    ends = []
+    for step in count(0, 3):
+        out = table.parent / f"killed-{step}.jsonl"
+        ends.append(killed_before(step, lambda out=out: merged(table, *files.values(), out=out)))  # type: ignore[misc]
+        found = merged(table, *files.values(), out=out)
+        assert sorted(out.read_bytes().splitlines()) == lines
+        assert found.votes.as_json() == expected.votes.as_json()
+        if ends[-1] == 0:
+            break
+
+    assert len(ends) > 5
+    assert set(ends) == {0, -signal.SIGKILL}
 
 
 def test_labels_that_are_no_class_and_events_without_a_face_are_kept_and_named(table: Path, tmp_path: Path) -> None:
