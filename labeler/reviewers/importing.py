@@ -15,7 +15,7 @@ from labeler.errors import LabelerError
 from labeler.records import Row
 from labeler.reviewers import cvat, export_names, label_studio, spreadsheet
 from labeler.reviewers.faces import Faces
-from labeler.reviewers.said import LeftOut, Said, action_of
+from labeler.reviewers.said import LeftOut, Said, action_of_file
 from labeler.storage.store import FileError
 from labeler.tables import formats, reader, run_record
 from labeler.tables.corrections import MOST_BYTES, HashOf, Reviews, hashes
@@ -133,7 +133,7 @@ def _of_cvat(wanted: ImportSettings, root: str, left: LeftOut) -> Iterator[Said]
         exported = cvat.read(wanted.export / "annotations.xml", LeftOut())
         shown = {file: exported[name] for name, file in export_names.files_of(exported, files, root, LeftOut()).items()}
         files = shown
-    action = action_of(wanted.file.read_bytes(), wanted.reviewer)
+    action = action_of_file(wanted.file, wanted.reviewer)
     for name, file in export_names.files_of(pictures, files, root, left).items():
         yield Said(
             file=file,

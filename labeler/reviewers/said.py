@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
+from pathlib import Path
 from typing import NamedTuple
 
-from labeler.errors import printable
+from labeler.errors import LabelerError, printable
 from labeler.records import EXAMPLES
 from labeler.tables.matching import Box
 
@@ -74,6 +75,19 @@ def action_of(*parts: str | bytes) -> str:
         content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "big") + content)
     return digest.hexdigest()
+
+
+def action_of_file(path: Path, reviewer: str) -> str:
+    """Return the identity of the import of a file, by its content.
+
+    Raises:
+        LabelerError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return action_of(file_digest(file, "blake2b").digest(), reviewer)
+    except OSError as exc:
+        raise LabelerError(f"{path} cannot be read: {exc.strerror}") from exc
 
 
 def turned(box: Box, degrees: float, pivot: tuple[float, float]) -> Box:
