@@ -27,7 +27,7 @@ class Chosen:
 
     def __init__(self, wanted: ExportSettings, plan: Plan, watched: Watched) -> None:
         self._wanted, self._plan, self._watched = wanted, plan, watched
-        self._corrections = corrections.of_table(plan.table, plan.root) if wanted.reviews else None
+        self._corrections = corrections.of_table(plan.table, plan.root) if plan.reviews else None
         self.most = _rows(plan, self._corrections)
         """An upper limit on the items, if it is known."""
         self._kept: NDArray[np.bool_] | None = None

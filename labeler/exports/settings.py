@@ -78,6 +78,7 @@ def plan(wanted: ExportSettings) -> Plan:
         format=wanted.to,
         suffix=".png" if crops else ".jpg",
         mode=mode,
+        reviews=wanted.reviews and not in_place,
     )
     form(found)  # It refuses what it cannot do, before anything is made.
     return found
@@ -92,7 +93,7 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
     try:
         digest = transfer.digest(str(wanted.table))
         reviews = reviews_of(wanted.table)
-        corrected = transfer.digest(str(reviews)) if wanted.reviews and reviews.exists() else None
+        corrected = transfer.digest(str(reviews)) if planned.reviews and reviews.exists() else None
     except transfer.UnreadableError as exc:
         raise LabelerError(f"cannot read {exc}") from exc
     return {

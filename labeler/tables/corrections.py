@@ -16,7 +16,7 @@ from labeler.storage.store import FileError
 from labeler.tables import run_record
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import NOT_A_FACE, Event, Kind, picture_hash
-from labeler.tables.undoing import Actions
+from labeler.tables.undoing import Action, Actions
 from labeler.tables.verdicts import Verdict, Verdicts, decide
 
 REMOVED = "not a face (review)"
@@ -65,8 +65,8 @@ class Reviews:
         """How many events add a face."""
         self.last_time = ""
         """The time of the last event: see `reviews.now`."""
-        self._files: dict[str, dict[str, Event]] = {}
-        self._of_action: dict[tuple[str, str], set[str]] = {}
+        self._files: dict[str, list[Event]] = {}
+        self._of_action: dict[Action, tuple[str, ...]] = {}
         self._ids: set[str] = set()
         self.add(events)
 
@@ -93,19 +93,19 @@ class Reviews:
             self.last_time = max(self.last_time, event.time)
             self.adds += event.kind is Kind.ADD
             self.actions.add(event)
-            files = self._of_action.setdefault((event.reviewer, event.action), set())
+            action = event.reviewer, event.action
             if event.kind is Kind.UNDO:
-                undone = self.actions.target(event)
-                touched |= self._of_action.get((event.reviewer, undone), set())
+                self._of_action.setdefault(action, ())
+                touched.update(self._of_action.get((event.reviewer, self.actions.target(event)), ()))
             else:
-                self._files.setdefault(event.file, {})[event.id] = event
-                files.add(event.file)
+                self._files.setdefault(event.file, []).append(event)
+                self._of_action[action] = (*self._of_action.get(action, ()), event.file)
                 touched.add(event.file)
         return touched
 
     def of(self, file: str) -> list[Event]:
         """Return all events of a file, also those that were undone, in their order."""
-        return sorted(self._files.get(file, {}).values(), key=lambda one: one.order)
+        return sorted(self._files.get(file, ()), key=lambda one: one.order)
 
     def decide(self, rows: Sequence[Row], hash_of: HashOf) -> Verdicts:
         """Decide about the faces of a file of the table: those of its rows that have a label.

@@ -33,6 +33,8 @@ class Log:
     """How many bytes, whole lines, are known to be sound; `_lines` how many lines."""
     _lines: int = 0
     _file: tuple[int, int] = (0, 0)
+    _is_named: bool = False
+    """Whether the folder that names the file is on the disk, too."""
     _lock: Lock | None = None
 
     @classmethod
@@ -96,44 +98,49 @@ class Log:
             self._lock.release()
             self._lock = None
 
-    def _read(self) -> list[tuple[Event, bytes]]:
+    def _read(self) -> Iterator[tuple[Event, bytes]]:
+        """Yield the events with their lines; what is read now need not be checked by the next append."""
         try:
             with self.path.open("rb") as file:
-                return list(self._events(file, 0))
+                self._begin(os.fstat(file.fileno()))
+                yield from self._events(file)
         except FileNotFoundError:
-            return []
+            return
         except OSError as exc:
             raise LabelerError(f"{self.path} cannot be read: {exc.strerror}") from exc
+
+    def _begin(self, found: os.stat_result) -> None:
+        """Forget what was read before, which may have been another file."""
+        self._ids, self._checked, self._lines, self._file = set(), 0, 0, (found.st_dev, found.st_ino)
+        self._is_named = False
 
     def _append(self, events: Iterable[Event]) -> int:
         opened = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            is_other = self._catch_up(opened)
+            self._catch_up(opened)
             new = {event.id: event.line() for event in events if event.id not in self._ids}
             self._write(opened, b"".join(new.values()))
             self._ids.update(new)
             self._lines += len(new)
         finally:
             os.close(opened)
-        if is_other:
+        if not self._is_named:
             atomic.sync_folder(self.path.parent)
+            self._is_named = True
         return len(new)
 
-    def _catch_up(self, opened: int) -> bool:
-        """Check what was written since the last append, and remove a last line that is cut off; say if it is new."""
+    def _catch_up(self, opened: int) -> None:
+        """Check what was written since the last append, and remove a last line that is cut off."""
         found = os.fstat(opened)
-        if is_other := (found.st_dev, found.st_ino) != self._file or found.st_size < self._checked:
-            self._ids, self._checked, self._lines, self._file = set(), 0, 0, (found.st_dev, found.st_ino)
+        if (found.st_dev, found.st_ino) != self._file or found.st_size < self._checked:
+            self._begin(found)
         if found.st_size > self._checked:
             with open(opened, "rb", closefd=False) as file:
                 file.seek(self._checked)
-                for event, line in self._events(file, self._lines):
-                    self._ids.add(event.id)
-                    self._checked += len(line)
-                    self._lines += 1
+                for _ in self._events(file):
+                    pass
         if found.st_size > self._checked:
             os.truncate(opened, self._checked)
-        return is_other
 
     def _write(self, opened: int, content: bytes) -> None:
         """Write lines in one call, and sync them; what could not be written whole is taken back.
@@ -149,19 +156,22 @@ class Log:
             raise
         self._checked += len(content)
 
-    def _events(self, file: BinaryIO, number: int) -> Iterator[tuple[Event, bytes]]:
-        """Yield the events of whole lines, each with its line; ``number`` lines come before them."""
+    def _events(self, file: BinaryIO) -> Iterator[tuple[Event, bytes]]:
+        """Yield the events of the whole lines that come now, each with its line, and note that they are sound."""
         while line := file.readline(LONGEST_LINE):
-            number += 1
             if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                 return
             try:
-                yield Event.of(line), line
+                event = Event.of(line)
             except ValueError as exc:
                 raise LabelerError(
-                    f"line {number} of {self.path} is damaged: {one_line(exc)}. Nothing was changed; "
+                    f"line {self._lines + 1} of {self.path} is damaged: {one_line(exc)}. Nothing was changed; "
                     "make a copy of the file, then correct or remove the line"
                 ) from exc
+            self._ids.add(event.id)
+            self._checked += len(line)
+            self._lines += 1
+            yield event, line
 
 
 def _write_whole(opened: int, content: bytes) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -34,6 +36,7 @@ FORMAT = 1
 _HEX = re.compile(r"[0-9a-f]{32}").fullmatch
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII).fullmatch
 _LONGEST_TEXT = 200
+_REPEATED = frozenset({"reviewer", "old", "new", "view"})
 
 
 class Kind(StrEnum):
@@ -123,6 +126,8 @@ class Event:
             if found["v"] != FORMAT:
                 raise ValueError(f"its format is {found['v']!r:.20}; this version of labeler knows {FORMAT}")
             known = {name: found[name] for name in cls.__slots__ if name in found}
+            for name in _REPEATED & known.keys():  # A log of 100,000 events has a few of these each.
+                known[name] = sys.intern(known[name])
             known["kind"] = Kind(found["kind"])
             known["file"] = unescape(known.get("file", ""))
             known["box"] = None if known.get("box") is None else Box(*map(float, known["box"]))
@@ -199,4 +204,9 @@ def _is_box(box: Box | None) -> bool:
 
 def _is_label(label: object) -> bool:
     """Say whether a label is a class or means something here; a file of reviews may come from anywhere."""
-    return isinstance(label, str) and (label in {UNCERTAIN, NOT_A_FACE} or not unusable_class_names([label]))
+    return isinstance(label, str) and (label in {UNCERTAIN, NOT_A_FACE} or _is_class_name(label))
+
+
+@lru_cache(1000)
+def _is_class_name(label: str) -> bool:
+    return not unusable_class_names([label])

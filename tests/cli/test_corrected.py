@@ -189,6 +189,15 @@ def test_every_export_has_the_faces_that_count(run: Run, table: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("table", [".csv"], indirect=True)
+def test_the_description_of_a_table_is_that_of_the_table(run: Run, table: Path, tmp_path: Path) -> None:
+    assert run("export", table, "--to", "croissant", "--out", tmp_path / "e", "-q").exit_code == 0
+    card = (tmp_path / "e" / "README.md").read_text("utf-8")
+
+    assert "No person has checked the labels." in card
+    assert "| angry | 0 |" in card
+
+
+@pytest.mark.parametrize("table", [".csv"], indirect=True)
 def test_an_exported_face_has_the_models_score_only_of_the_models_label(run: Run, table: Path, tmp_path: Path) -> None:
     assert run("export", table, "--to", "coco", "--out", tmp_path / "coco", "-q").exit_code == 0
     scores: dict[str, list[tuple[str, float | None]]] = {}
