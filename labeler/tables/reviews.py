@@ -176,7 +176,7 @@ def _checks(event: Event) -> Iterator[tuple[str, bool]]:
     yield "box", _is_box(event.box) and (event.box is not None or event.kind is Kind.LABEL)
     yield "version", _is_text(event.version)
     yield "hash", event.hash is None or _is_hex(event.hash)
-    yield "old", _is_text(event.old)
+    yield "old", _is_text(event.old) or _is_label(event.old)  # A class may be an emoji with a joiner, which is no text.
     yield "new", _is_label(event.new) or (event.new == "" and event.kind is Kind.ADD)
     yield "view", _is_text(event.view)
     yield "shown", isinstance(event.shown, bool)

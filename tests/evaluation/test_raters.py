@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from labeler.evaluation import raters
@@ -81,6 +81,7 @@ def test_the_intervals_are_near_those_of_gwets_variances() -> None:
     assert found.ac1.interval == pytest.approx((0.764, 0.935), abs=0.015)
 
 
+@settings(deadline=None)
 @given(some.lists(some.lists(some.sampled_from("abc"), min_size=2, max_size=2), min_size=1, max_size=30))
 def test_of_two_raters_alpha_is_scotts_pi_with_the_correction_for_few(said: list[list[str]]) -> None:
     """Krippendorff: alpha = 1 - (1 - pi) (2n - 1) / 2n, and pi is kappa of both orders together."""
@@ -95,6 +96,7 @@ def test_of_two_raters_alpha_is_scotts_pi_with_the_correction_for_few(said: list
         assert found.alpha.value == pytest.approx(1 - (1 - pi.value) * (2 * len(said) - 1) / (2 * len(said)))
 
 
+@settings(deadline=None)
 @given(some.lists(some.lists(some.sampled_from("abcd"), min_size=1, max_size=5), min_size=1, max_size=30))
 def test_raw_agreement_is_that_of_the_pairs_and_the_order_of_votes_and_faces_changes_nothing(
     said: list[list[str]],

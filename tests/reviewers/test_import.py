@@ -208,6 +208,20 @@ def test_hostile_cells_are_counted_and_named_and_never_guessed(run: Run, table: 
     assert Log.of(table).read() == []
 
 
+def test_a_class_may_be_an_emoji_that_is_joined_of_two(run: Run, tmp_path: Path) -> None:
+    """Its joiner is no printable character."""
+    names = ("happy", "\U0001f62e\u200d\U0001f4a8")
+    table = tmp_path / "t.csv"
+    row = Row.of_image("a.jpg", *SIZE, "1-1").located(0, LEFT).labelled((0.2, 0.8), names, 0.0)
+    write_finished(table, record_of(names), [row])
+    (tmp_path / "few.csv").write_text("file,corrected\na.jpg,happy\n")
+    (tmp_path / "back.csv").write_text(f"file,corrected\na.jpg,{names[1]}\n", "utf-8")
+
+    assert imported(run, table, tmp_path / "few.csv", "csv")["changed"] == 1
+    assert imported(run, table, tmp_path / "back.csv", "csv")["changed"] == 1
+    assert faces(table) == {"a.jpg": [(names[1], names[1])]}
+
+
 def test_a_face_that_was_added_in_the_copy_has_a_box(run: Run, table: Path) -> None:
     path = table.parent / "more.csv"
     path.write_text("file,x,y,width,height,corrected\nempty.jpg,10,20,50,300,happy\na/plain.jpg,250,150,40,40,sad\n")
