@@ -34,7 +34,7 @@ test-slow: .venv/all
 	$(BIN)/python -m pytest -m slow
 
 test-libraries: $(LIBRARIES)/all $(FIFTYONE)/all
-	$(LIBRARIES)/bin/python -m pytest --libraries -m "slow or not slow" -rs tests/exports
+	$(LIBRARIES)/bin/python -m pytest --libraries -m "slow or not slow" -rs tests/exports tests/reviewers/test_import.py
 
 check: .venv/all
 	$(BIN)/ruff check .

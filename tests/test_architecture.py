@@ -15,6 +15,7 @@ ROWS = [
     {"__main__"},
     {"cli"},
     {"training"},
+    {"reviewers"},
     {"exports"},
     {"__init__"},
     {"report"},

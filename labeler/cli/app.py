@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labeler._version import __version__
-from labeler.cli import datasets, exports, models, photos, reports, support
+from labeler.cli import datasets, exports, models, photos, privacy, reports, reviews, support
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -31,9 +31,11 @@ for command in (
     reports.report,
     reports.diff,
     exports.export,
+    privacy.forget,
     support.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(models.app, name="models")
 
 

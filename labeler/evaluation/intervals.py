@@ -41,14 +41,14 @@ def of_macro_f1(confusion: Sequence[Sequence[int]]) -> Interval:
 
     Resampling images with replacement equals resampling the cells of the confusion matrix, so no image is needed.
     """
-    low, high = np.percentile(macro_f1(_resampled(confusion)), (2.5, 97.5))
+    low, high = np.percentile(macro_f1(resampled(np.array(confusion))), (2.5, 97.5))
     return float(low), float(high)
 
 
 def of_f1(confusion: Sequence[Sequence[int]]) -> list[Interval]:
     """Return the bootstrap interval of the F1 of each class; 0 to 1 for a class without any face."""
     counts = np.array(confusion)
-    found = np.percentile(f1(_resampled(confusion)), (2.5, 97.5), axis=0).T.tolist()
+    found = np.percentile(f1(resampled(counts)), (2.5, 97.5), axis=0).T.tolist()
     present = (counts.sum(axis=0) + counts.sum(axis=1) > 0).tolist()
     return [(low, high) if there else (0.0, 1.0) for (low, high), there in zip(found, present, strict=True)]
 
@@ -66,7 +66,10 @@ def f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(2 * right / np.maximum(true + predicted, 1))
 
 
-def _resampled(confusion: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    counts = np.array(confusion)
+def resampled(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return 1,000 resamples (1,000, *shape) of items that were counted by kind, drawn with replacement.
+
+    Drawing items equals drawing their kinds. The same counts always give the same resamples.
+    """
     drawn = np.random.default_rng(_SEED).multinomial(counts.sum(), counts.ravel() / counts.sum(), _REPEATS)
     return drawn.reshape(-1, *counts.shape)

@@ -59,6 +59,8 @@ class Plan:
     """What most names of pictures end with. Only others are changed by formats that tell pictures apart without it."""
     mode: Mode | None = Mode.COPY
     """How pictures get into the export; None where they stay in place, and names lead to the originals."""
+    reviews: bool = True
+    """Whether corrections count; never where the table itself is described."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ _FOLDERS = 4096
 class Items:
     """The items of a table's rows, in their order. ``left_out`` counts the files and faces that are none, by reason.
 
-    ``encodes`` says that photos are written as files of common formats, and not linked as they are.
+    ``encodes`` says that photos are written as files of common formats, and not linked as they are. ``names`` are by
+    default those of the disk of ``out``.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Items:
         crops: bool = False,
         encodes: bool = True,
         min_score: float = 0.0,
+        names: Names | None = None,
     ) -> None:
         self.left_out: Counter[str] = Counter()
         self._root = Local(root)
-        self._names = Names(str(out))
+        self._names = names or Names(str(out))
         self._class_names = frozenset(class_names)
         self._crops, self._encodes, self._min_score = crops, encodes, min_score
         self._folder = lru_cache(_FOLDERS)(self._portable_folder)
@@ -70,8 +72,12 @@ class Items:
                 yield item
                 number += 1
 
+    def photo_name(self, file: str) -> str:
+        """Return the name of a whole photo in the export; it depends on its file alone."""
+        return self._name(file, suffix(file) if self._encodes else "")
+
     def _of_file(self, rows: Sequence[Row], number: int) -> Iterator[Item]:
-        faces = [row for row in rows if self._has_class(row)]
+        faces = [_as_decided(row) for row in rows if self._has_class(row)]
         if not faces:
             return
         largest = decided.face_of(faces)
@@ -79,11 +85,11 @@ class Items:
             for index, row in enumerate(faces):
                 yield self._crop(row, number + index)
             return
-        faces.sort(key=lambda row: row.face or 0)
+        faces = decided.largest_first(faces)
         width, height = largest.image_width or 1, largest.image_height or 1
         yield Item(
             number=number,
-            name=self._name(largest.file, suffix(largest.file) if self._encodes else ""),
+            name=self.photo_name(largest.file),
             file=largest.file,
             label=largest.label,
             width=width,
@@ -116,7 +122,7 @@ class Items:
             reason = row.label or "no label" if row.status is Status.OK else row.status.value
         elif row.label not in self._class_names:
             reason = UNKNOWN_CLASS
-        elif (row.score or 0) < self._min_score:
+        elif row.before is None and (row.score or 0) < self._min_score:
             reason = LOW_SCORE
         elif not row.image_width:
             reason = NO_SIZE
@@ -156,6 +162,11 @@ def _plain(part: str) -> str:
 def _is_whole(row: Row) -> bool:
     """Say whether a photo is itself the crop of its face."""
     return row.face_score is None and (row.width, row.height) == (row.image_width, row.image_height)
+
+
+def _as_decided(row: Row) -> Row:
+    """Return a face without the score of a label that the model did not give."""
+    return row if row.before is None else row._replace(score=decided.score_of(row))
 
 
 def _clipped(row: Row, width: int, height: int) -> Row:

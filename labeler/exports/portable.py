@@ -55,10 +55,16 @@ def stem(name: str) -> str:
     return os.path.splitext(name)[0]
 
 
+def carried(text: str) -> str:
+    r"""Return a text as it is read from an element or an attribute in XML, whose markup `xml` adds."""
+    if _NOT_XML.search(text):
+        return _NOT_XML.sub(lambda match: rf"\x{ord(match[0]):02x}", escape(text))
+    return text
+
+
 def xml(text: str) -> str:
     r"""Return a text for an element or an attribute in XML; what XML 1.0 cannot carry is written as ``\xNN``."""
-    if _NOT_XML.search(text):
-        text = _NOT_XML.sub(lambda match: rf"\x{ord(match[0]):02x}", escape(text))
+    text = carried(text)
     if _MARKUP.search(text):
         text = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", text)
     return text

@@ -41,10 +41,15 @@ _ODD = 'Aé:*?"<>|\\~\udcff. '
 
 
 class Names:
-    """The names of files below one folder. A name depends on the wanted one and on the disk only."""
+    """The names of files below one folder. A name depends on the wanted one and on the disk only.
 
-    def __init__(self, folder: str) -> None:
+    ``exact`` says whether the disk keeps all names distinct; None to try it out.
+    """
+
+    def __init__(self, folder: str, *, exact: bool | None = None) -> None:
         self._folder = folder
+        if exact is not None:
+            self._exact = exact
 
     def distinct(self, part: str) -> str:
         """Return a part of a file's name, with its hash where the disk could refuse it or fold it into another."""

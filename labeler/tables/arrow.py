@@ -18,6 +18,9 @@ from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
 from labeler.tables.cells import STRINGS, inert
 
+CORRECTED = "corrected"
+"""The column that a person adds to a table to say what a label should be; it is read as text."""
+
 _LARGEST_BLOCK = (1 << 31) - 1
 """Upper limit, of pyarrow, on the bytes of a CSV file from which column types are inferred."""
 
@@ -128,7 +131,7 @@ def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
         read_options=pyarrow.csv.ReadOptions(block_size=min(max(path.stat().st_size, 1), _LARGEST_BLOCK)),
         parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(STRINGS, pyarrow.string()),  # A file may be called 007.
+            column_types=dict.fromkeys((*STRINGS, CORRECTED), pyarrow.string()),  # A file may be called 007.
             decimal_point=decimal_point,
         ),
     )

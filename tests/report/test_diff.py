@@ -19,9 +19,9 @@ from hypothesis import strategies as some
 from typer.testing import Result
 
 from labeler.errors import LabelerError, NoPicturesError
+from labeler.evaluation.agreement import agreement
 from labeler.records import UNCERTAIN, Face, Row, Status
 from labeler.report import compare
-from labeler.report.agreement import agreement
 from labeler.report.compare import Comparison, is_class
 from labeler.report.diff import DiffSettings, diff
 from labeler.tables import formats, run_record
@@ -310,8 +310,8 @@ def test_json_goes_to_stdout_and_text_to_stderr(run: Run, tables: DiffSettings) 
     assert found["flips"][0] == {
         "file": "a.jpg",
         "score": 0.8,
-        "a": {"face": 0, "label": "happy", "score": 0.9},
-        "b": {"face": 0, "label": "sad", "score": 0.8},
+        "a": {"face": 0, "label": "happy", "score": 0.9, "reviewed": False},
+        "b": {"face": 0, "label": "sad", "score": 0.8, "reviewed": False},
     }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from sklearn.metrics import cohen_kappa_score
 
-from labeler.report.agreement import CHI_SQUARE, EXACT, agreement, kappa, mcnemar
+from labeler.evaluation.agreement import CHI_SQUARE, EXACT, agreement, kappa, mcnemar
 
 scipy_stats = pytest.importorskip("scipy.stats")
 
@@ -56,6 +56,7 @@ def test_kappa_by_hand() -> None:
     assert found.value == pytest.approx(0.4)
 
 
+@settings(deadline=None)
 @given(some.lists(some.tuples(*[some.sampled_from("abc")] * 2), min_size=1, max_size=40))
 def test_kappa_is_that_of_scikit_learn_and_its_error_the_same_from_both_sides(said: list[tuple[str, str]]) -> None:
     counts = {pair: said.count(pair) for pair in said}
@@ -103,6 +104,7 @@ def test_mcnemars_test_with_the_correction_is_that_of_the_textbook() -> None:
     assert (found.test, found.p) == (CHI_SQUARE, pytest.approx(4.115e-5, rel=1e-3))
 
 
+@settings(deadline=None)
 @given(some.integers(0, 400), some.integers(0, 400))
 def test_mcnemars_test_is_that_of_scipy_and_the_same_from_both_sides(one: int, other: int) -> None:
     found = mcnemar(one, other)
