@@ -6,7 +6,7 @@ import * as faces from "./faces.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
 import { next, reloaded } from "./single.js";
-import { changed, complain, lastTop, say, screen, state } from "./state.js";
+import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
 const EARLY_HOURS = 20 / 3600; // before that, a speed says little
 const IDLE_MS = 120_000; // A longer pause was not spent on the faces: no time is written.
@@ -14,15 +14,11 @@ const IDLE_MS = 120_000; // A longer pause was not spent on the faces: no time i
 let since = performance.now(); // the end of the previous action
 const done = { faces: 0, since: null }; // by this page, for the speed
 
-/** Connect the queue: what an earlier load of this page left is shown as done, and sent. */
-export function connect(identity) {
-  const dropped = queue.keepOnly(identity);
-  if (dropped) complain(`${dropped} unsent actions belonged to another table and were dropped`);
-}
-
-/** Take up the actions that wait, and show them. */
+/** Take up the actions that an earlier load of this page left unsent, and show them as done. */
 export function resume() {
-  for (const { body } of queue.resume(onAnswer, onRefusal)) if (body.events) faces.expect(body.action, body.events);
+  const { entries, dropped } = queue.resume(identityOf(state.table), onAnswer, onRefusal);
+  for (const { body } of entries) if (body.events) faces.expect(body.action, body.events);
+  if (dropped) complain(`${dropped} unsent actions were for another table, and were dropped`);
 }
 
 /** Give the chosen faces a label: the marked ones, else the one under the cursor, else the single face. */
@@ -115,7 +111,7 @@ function post(path, content) {
   if (readOnly()) return null;
   const body = { action: newId(), ...content };
   try {
-    queue.add(state.table.identity, path, body);
+    queue.add(identityOf(state.table), path, body);
   } catch {
     complain("The server is away, and this tab can keep no more actions until it is back.");
     return null;

@@ -22,6 +22,17 @@ export function takeToken() {
   return true;
 }
 
+/** Call `renewed` where this tab gets another token: by its address, or from a tab that was opened after a restart. */
+export function shareToken(renewed) {
+  const tabs = new BroadcastChannel(STORED);
+  tabs.postMessage(sessionStorage.getItem(STORED));
+  tabs.addEventListener("message", ({ data }) => {
+    sessionStorage.setItem(STORED, data);
+    renewed();
+  });
+  addEventListener("hashchange", () => takeToken() && renewed());
+}
+
 /** Return a response of the server; with a body the request is a POST of JSON. */
 export async function request(path, { body, signal } = {}) {
   const headers = { "X-Labeler-Token": sessionStorage.getItem(STORED) ?? "" };
@@ -51,7 +62,7 @@ export async function json(path, options) {
 export async function picture(path, options) {
   const response = await request(path, options);
   const blob = await interrupted(response.blob());
-  return { url: URL.createObjectURL(blob), blob, missing: JSON.parse(response.headers.get("X-Missing") || "{}") };
+  return { url: URL.createObjectURL(blob), missing: JSON.parse(response.headers.get("X-Missing") || "{}") };
 }
 
 /** Wait for a body; where it breaks off, the server has gone. */

@@ -65,8 +65,9 @@ function drawFace() {
 function words(one) {
   const told = [];
   if (!state.blind) {
-    told.push(element("b", {}, isolated(said(one.label))), ` ${percent(one.score)}`);
-    if (one.before) told.push(" was ", isolated(said(one.before)));
+    told.push(element("b", {}, isolated(said(one.label))));
+    if (one.before) told.push(", was ", isolated(said(one.before)));
+    told.push(` ${percent(one.score)}`);
     if (one.second) told.push(", then ", isolated(said(one.second)), ` ${percent(one.second_score)}`);
     told.push(" · ");
   }

@@ -2,7 +2,7 @@
 
 import { json } from "./api.js";
 import { loader } from "./loader.js";
-import { changed, complain, state } from "./state.js";
+import { changed, complain, lastTop, state } from "./state.js";
 
 const CHUNK = 384; // four sprites, and below the 400 that one request may ask for
 const MARGIN = 100; // faces fetched beyond either end of the screen
@@ -34,8 +34,19 @@ export async function open(filters) {
 
 /** Ask for the view again: a server that was started anew knows none. */
 export function reopen() {
-  reopening ??= open(state.filters).finally(() => (reopening = null));
+  reopening ??= openAgain().finally(() => (reopening = null));
   return reopening.catch(() => {}); // An absent server is reported by the connection, and the loader tries again.
+}
+
+/** Stay with the faces that were on the screen: those before them that were reviewed have left a view of the others. */
+async function openAgain() {
+  const { count } = state.view;
+  await open(state.filters);
+  if (state.view.count === count) return;
+  const gone = state.filters.reviewed === false ? Math.max(0, count - state.view.count) : 0;
+  state.marks.clear();
+  state.cursor = Math.max(0, Math.min(state.view.count - 1, state.cursor - gone));
+  state.top = Math.min(lastTop(), Math.floor(state.cursor / state.columns));
 }
 
 const key = (chunk) => `${state.view.id}/${chunk}`;

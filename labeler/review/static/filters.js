@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { byId, element, isolated, number, said } from "./dom.js";
 import * as faces from "./faces.js";
-import { changed, complain, say, state } from "./state.js";
+import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
 
 const STORED = "labeler.filters";
@@ -40,7 +40,7 @@ export async function begin() {
 
 function remembered() {
   const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
-  return stored?.table === state.table.identity ? stored.filters : {};
+  return stored?.table === identityOf(state.table) ? stored.filters : {};
 }
 
 function offer(name, pairs) {
@@ -70,7 +70,7 @@ async function apply(filters) {
   sprites.clear();
   state.marks.clear();
   Object.assign(state, { filters, top: 0, cursor: 0, anchor: 0, mode: "grid", face: null });
-  sessionStorage.setItem(STORED, JSON.stringify({ table: state.table.identity, filters }));
+  sessionStorage.setItem(STORED, JSON.stringify({ table: identityOf(state.table), filters }));
   show();
   say(`${number(state.view.count)} faces`);
 }

@@ -113,8 +113,8 @@ const missing = (one, place) => one && place?.sprite.missing[one.row];
 export function described(position, one, place = null) {
   const words = [`face ${position + 1}`];
   if (!state.blind) {
-    words.push([quoted(said(one.label)), percent(one.score)].filter(Boolean).join(" "));
-    if (one.before) words.push(`was ${quoted(said(one.before))}`);
+    if (one.before) words.push(quoted(said(one.label)));
+    words.push(`${one.before ? "was " : ""}${quoted(said(one.before ?? one.label))} ${percent(one.score)}`);
   }
   if (one.reviewed) words.push("reviewed");
   if (missing(one, place)) words.push(`no picture: ${quoted(missing(one, place))}`);

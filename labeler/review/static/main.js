@@ -1,7 +1,7 @@
 /** Start the page: connect its parts, and let the keys act while the grid or the single face has the focus. */
 
 import * as actions from "./actions.js";
-import { Refused, json, takeToken } from "./api.js";
+import { Refused, json, shareToken, takeToken } from "./api.js";
 import * as bar from "./bar.js";
 import { byId, isolated } from "./dom.js";
 import * as filters from "./filters.js";
@@ -15,28 +15,22 @@ import * as scroll from "./scroll.js";
 import * as single from "./single.js";
 import { changed, onDraw, say, state } from "./state.js";
 
-/** Tell one table from another: what waits for one must never reach the other. */
-const identityOf = (table) => JSON.stringify([table.table, table.files, table.classes]);
-
 async function start() {
   takeToken();
-  addEventListener("hashchange", () => takeToken() && (state.table ? void progress.poll(restarted) : location.reload()));
+  shareToken(() => (state.table ? progress.poll() : location.reload()));
   state.table = await json("/api/table");
-  state.table.identity = identityOf(state.table);
   byId("table").replaceChildren(isolated(state.table.table));
   document.title = `${state.table.table} · labeler review`;
   keys.assign();
   connect();
   actions.resume();
-  actions.connect(state.table.identity);
   for (const part of [grid, single, scroll, bar, filters, progress]) onDraw(part.draw);
   document.body.classList.add("ready");
   await filters.begin();
   grid.fit();
   focusView();
+  void progress.watch();
 }
-
-const restarted = () => progress.takeUp(identityOf);
 
 function connect() {
   scroll.connect((target) => openAt(grid.positionOf(target)));
@@ -44,7 +38,6 @@ function connect() {
   help.connect();
   filters.connectDrawer();
   bar.connect(run);
-  progress.connect(restarted);
   new ResizeObserver(grid.fit).observe(byId("grid").parentElement);
   byId("grid").addEventListener("click", onClick);
   byId("grid").addEventListener("dblclick", (event) => openAt(grid.positionOf(event.target)));

@@ -1,26 +1,19 @@
-/** Draw the photo of a face with the boxes on it, and the face large; let a person draw the box of a missed face. */
+/** Draw the photo of a face with the boxes on it; let a person draw the box of a missed face. */
 
 import { byId, element, isolated, quoted, said } from "./dom.js";
 import * as faces from "./faces.js";
 import { changed, say, state } from "./state.js";
 
-const AROUND = 0.25; // of a face's longer side, shown on each side of the close-up
 const STEP = 0.02; // of the photo's shorter side, for an arrow key
 const SMALLEST = 0.02;
 
 const layer = byId("boxes");
-let shownUrl = "";
 let shownBoxes = "";
 
 /** Draw the photo; its picture may come later than its boxes. */
-export function draw(face, picture) {
-  const url = picture?.url ?? "";
-  if (url !== shownUrl) {
-    shownUrl = url;
-    byId("photo").hidden = !url;
-    if (url) byId("photo").src = url;
-    void drawCloseup(face, picture);
-  }
+export function draw(face, picture, closeup) {
+  show(byId("photo"), picture);
+  show(byId("closeup"), closeup);
   byId("photo").alt = `photo ${quoted(face.file ?? "")}`;
   const [width, height] = face.image ?? [1, 1];
   byId("frame").style.setProperty("--aspect", `${width} / ${height}`);
@@ -34,7 +27,8 @@ function drawBoxes(face) {
   const signature = JSON.stringify([face.row, others, state.drawing, state.blind, face.image]);
   if (signature === shownBoxes) return;
   shownBoxes = signature;
-  const boxes = face.image ? others.map((one, index) => boxOf(one, index, face)) : [];
+  const boxed = others.filter((one) => one.box?.every(Number.isFinite));
+  const boxes = face.image ? boxed.map((one, index) => boxOf(one, index, face)) : [];
   if (state.drawing) boxes.push(placed(element("div", { classes: ["box", "new"] }), state.drawing, face.image));
   layer.replaceChildren(...boxes);
 }
@@ -55,19 +49,10 @@ function placed(target, [x, y, width, height], [across, down]) {
   return target;
 }
 
-/** Draw the face as large as its place, with what is around it. */
-async function drawCloseup(face, picture) {
-  const canvas = byId("closeup");
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  if (!picture || !face.box || !face.image) return;
-  const bitmap = await createImageBitmap(picture.blob);
-  const scale = bitmap.width / face.image[0];
-  const [x, y, width, height] = face.box.map((value) => value * scale);
-  const side = Math.max(width, height) * (1 + 2 * AROUND);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
+/** Show a picture, once it has arrived. */
+function show(image, picture) {
+  image.hidden = !picture;
+  if (picture && image.src !== picture.url) image.src = picture.url;
 }
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */

@@ -1,45 +1,45 @@
 /** Show how far the review is, and whether the server is there. */
 
-import { Refused, json } from "./api.js";
+import { json } from "./api.js";
 import { hourly } from "./actions.js";
 import { byId, isolated, number, setText } from "./dom.js";
 import { reopen } from "./faces.js";
-import { retry } from "./queue.js";
-import { changed, state } from "./state.js";
+import { flush } from "./queue.js";
+import { connected, identityOf, state } from "./state.js";
 
 const POLL_MS = 2000;
+const SEARCH_MS = 500; // while the server is away
 
-/** Ask the server how it is, again and again; `restarted` is called where another process answers. */
-export function connect(restarted) {
-  setInterval(() => void poll(restarted), POLL_MS);
+/** Ask the server how it is, again and again. */
+export async function watch() {
+  await poll();
+  setTimeout(watch, state.connection === "there" ? POLL_MS : SEARCH_MS);
 }
 
-/** Ask once. */
-export async function poll(restarted) {
+/** Ask once; where the server is back, and still has this table, send it what waits. */
+export async function poll() {
   try {
     const { instance, ...status } = await json("/api/status");
-    const other = instance !== state.table.instance;
-    Object.assign(state.table, status, { instance });
-    if (state.connection !== "there") retry();
-    state.connection = "there";
-    if (other) await restarted();
+    if (instance !== state.table.instance) await takeUp();
+    Object.assign(state.table, status);
+    connected();
+    await flush();
   } catch (error) {
-    state.connection = error instanceof Refused ? "locked" : "away";
+    connected(error);
   }
-  changed();
 }
 
-/** Go on with a server that was started anew: it has another view, or another table. */
-export async function takeUp(identityOf) {
+/** Go on with a server that was started anew: it knows no view of this page, and may have another table. */
+async function takeUp() {
   const table = await json("/api/table");
-  if (identityOf(table) !== state.table.identity) return location.reload();
+  if (identityOf(table) !== identityOf(state.table)) location.reload();
   Object.assign(state.table, table);
-  return reopen();
+  await reopen();
 }
 
 const TEXTS = {
-  away: "Reconnecting: the server does not answer. What you do is kept here until it is back.",
-  locked: "The server was started anew: open the address that it printed, in this tab. What you did is kept.",
+  away: "Reconnecting: what you do is kept in this tab until the server has it",
+  locked: "The server refuses this tab, which keeps what you did: open the address that the command printed, in this tab",
 };
 
 export function draw() {
@@ -52,7 +52,7 @@ export function draw() {
   setText(byId("speed"), speed === null ? "" : `${number(speed)} an hour`);
   if (byId("reviewer").textContent !== reviewer) byId("reviewer").replaceChildren(isolated(reviewer));
   byId("read-only").hidden = !readOnly;
-  setText(byId("connection"), TEXTS[state.connection] ?? "");
+  setText(byId("connection"), state.connection === "there" ? "" : `${TEXTS[state.connection]} (${state.reason}).`);
   byId("connection").hidden = state.connection === "there";
   setText(byId("unsent"), state.waiting > 1 ? `${number(state.waiting)} actions unsent` : "");
   setText(byId("message"), state.message);

@@ -6,37 +6,30 @@
  */
 
 import { Refused, json } from "./api.js";
-import { changed, state } from "./state.js";
+import { changed, connected, state } from "./state.js";
 
 const PREFIX = "labeler.queue.";
-const PAUSES_MS = [250, 500, 1000, 2000];
 
 let entries = [];
 let sending = false;
-let failures = 0;
-let wake = () => {};
 let answered = () => {};
 let refused = () => {};
 
-/** Take up what an earlier load of this page left; return it. `onAnswer(entry, answer)` and `onRefusal(entry, error)` follow. */
-export function resume(onAnswer, onRefusal) {
+/**
+ * Take up what an earlier load of this page left for a table; return it, and how many actions were for another table.
+ *
+ * `onAnswer(entry, answer)` or `onRefusal(entry, error)` follows for each.
+ */
+export function resume(table, onAnswer, onRefusal) {
   answered = onAnswer;
   refused = onRefusal;
   const keys = Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX));
   const stored = keys.map((key) => JSON.parse(sessionStorage.getItem(key)));
   entries = stored.sort((one, other) => one.number - other.number);
-  counted();
-  void send();
-  return entries;
-}
-
-/** Forget what waits for another table than the one that the server has. */
-export function keepOnly(table) {
   const others = entries.filter((entry) => entry.table !== table);
-  for (const entry of others) sessionStorage.removeItem(PREFIX + entry.number);
-  entries = entries.filter((entry) => entry.table === table);
-  counted();
-  return others.length;
+  others.forEach(remove);
+  void flush();
+  return { entries, dropped: others.length };
 }
 
 /** Queue an action; raise QuotaExceededError where the tab can hold no more. */
@@ -45,38 +38,28 @@ export function add(table, path, body) {
   sessionStorage.setItem(PREFIX + entry.number, JSON.stringify(entry));
   entries.push(entry);
   counted();
-  void send();
+  void flush();
 }
 
-/** Try at once, where the next attempt would have waited. */
-export function retry() {
-  wake();
-}
-
-async function send() {
+/** Send what waits, until all has arrived or the server is away; then the one who finds it again calls this once more. */
+export async function flush() {
   if (sending) return;
   sending = true;
-  while (entries.length) await sendFirst(entries[0]);
+  while (entries.length && state.connection === "there") await sendFirst(entries[0]);
   sending = false;
 }
 
 async function sendFirst(entry) {
+  let answer;
   try {
-    const answer = await json(entry.path, { body: entry.body });
-    failures = 0;
-    state.connection = "there";
-    remove(entry);
-    answered(entry, answer);
+    answer = await json(entry.path, { body: entry.body });
   } catch (error) {
-    if (error instanceof Refused && error.status !== 403) {
-      remove(entry);
-      refused(entry, error);
-    } else {
-      state.connection = error instanceof Refused ? "locked" : "away";
-      changed();
-      await pause(PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]);
-    }
+    if (!(error instanceof Refused) || error.status === 403) return connected(error);
+    remove(entry);
+    return refused(entry, error);
   }
+  remove(entry);
+  return answered(entry, answer);
 }
 
 function remove(entry) {
@@ -88,11 +71,4 @@ function remove(entry) {
 function counted() {
   state.waiting = entries.length;
   changed();
-}
-
-function pause(milliseconds) {
-  return new Promise((resolve) => {
-    wake = resolve;
-    setTimeout(resolve, milliseconds);
-  });
 }

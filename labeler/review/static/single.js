@@ -11,8 +11,9 @@ import { changed, complain, say, state } from "./state.js";
 const AHEAD = 2; // faces fetched before they are asked for
 const KEPT = 8;
 const PHOTO_SIDE = 1600;
+const CLOSEUP_SIDE = 256;
 
-const fetched = new Map(); // row -> {face, photo}, promises
+const fetched = new Map(); // row -> {face, photo}, promises, and what came of them: {ready, picture, closeup}
 let shown = "";
 
 /** Show the face at a position of the view. */
@@ -58,16 +59,17 @@ async function arrival(position) {
 /** Fetch a face and its photo once; the oldest of those kept are dropped. */
 function get(row) {
   if (fetched.has(row)) return fetched.get(row);
+  const closeup = picture(`/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`);
   const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
   entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
-  entry.photo.then((found) => (entry.picture = found)).catch(() => {});
-  entry.photo.then(changed).catch(changed);
+  entry.photo.then((found) => (entry.picture = found)).then(changed, changed);
+  closeup.then((found) => (entry.closeup = found)).then(changed, changed);
   fetched.set(row, entry);
-  for (const [old, { picture: unused }] of fetched) {
+  for (const [old, entryOfOld] of fetched) {
     if (fetched.size <= KEPT) break;
     if (old === row || old === state.face?.row) continue;
     fetched.delete(old);
-    if (unused) URL.revokeObjectURL(unused.url);
+    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused.url);
   }
   return entry;
 }
@@ -103,7 +105,7 @@ export function draw() {
   if (!single) return void (shown = "");
   const face = faces.current(state.face);
   const entry = fetched.get(face.row);
-  photo.draw(face, entry?.picture);
+  photo.draw(face, entry?.picture, entry?.closeup);
   const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
   if (signature === shown) return undefined;
   shown = signature;

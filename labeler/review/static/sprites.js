@@ -7,7 +7,7 @@ import { state } from "./state.js";
 
 const TILES = 96;
 const COLUMNS = 16;
-const SIDE = 96; // pixels of a tile: it is shown at 60 to 100
+const SIDE = devicePixelRatio > 1 ? 144 : 96; // pixels of a tile: it is shown at 60 to 100
 
 const sprites = loader({
   limit: 2,
@@ -17,8 +17,8 @@ const sprites = loader({
     const rows = between(first, last).map(([, one]) => one.row);
     const sprite = await picture(`/api/sprite?rows=${rows.join()}&side=${SIDE}`, { signal });
     await decoded(sprite.url);
-    const lines = Math.ceil(rows.length / COLUMNS);
-    return { ...sprite, blob: null, lines };
+    const columns = Math.min(COLUMNS, rows.length);
+    return { url: sprite.url, missing: sprite.missing, columns, lines: Math.ceil(rows.length / COLUMNS) };
   },
   drop: (sprite) => URL.revokeObjectURL(sprite.url),
 });
@@ -54,10 +54,10 @@ export function tile(position) {
 
 /** Draw a tile as the background of an element. */
 export function paint(target, { sprite, column, line }) {
-  const down = sprite.lines > 1 ? (100 * line) / (sprite.lines - 1) : 0;
+  const part = (index, count) => (count > 1 ? (100 * index) / (count - 1) : 0);
   target.style.setProperty("background-image", `url("${sprite.url}")`);
-  target.style.setProperty("background-size", `${100 * COLUMNS}% ${100 * sprite.lines}%`);
-  target.style.setProperty("background-position", `${(100 * column) / (COLUMNS - 1)}% ${down}%`);
+  target.style.setProperty("background-size", `${100 * sprite.columns}% ${100 * sprite.lines}%`);
+  target.style.setProperty("background-position", `${part(column, sprite.columns)}% ${part(line, sprite.lines)}%`);
 }
 
 export const clear = () => sprites.clear();

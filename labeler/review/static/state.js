@@ -14,7 +14,8 @@ export const state = {
   face: null, // what the single view shows: GET /api/face
   drawing: null, // box of a missed face while it is drawn: [x, y, width, height]
   blind: false, // labels and scores are hidden
-  connection: "there", // or "away" (the server does not answer), "locked" (it wants another token)
+  connection: "there", // or "away" (the server does not answer, or cannot write), "locked" (it says no)
+  reason: "", // why it is not "there"
   waiting: 0, // actions that the server has not acknowledged
   message: "",
   error: "",
@@ -36,6 +37,16 @@ export function changed() {
     asked = false;
     for (const draw of parts) draw();
   });
+}
+
+/** Tell one table from another: what waits for one must never reach the other. */
+export const identityOf = (table) => JSON.stringify([table.table, table.faces, table.files, table.classes]);
+
+/** Say whether the server is there; `error` is what its last answer, or the lack of one, raised. */
+export function connected(error = null) {
+  state.connection = !error ? "there" : error.status === 403 ? "locked" : "away";
+  state.reason = error?.message ?? "";
+  changed();
 }
 
 /** Say what an action did, on the page and to a screen reader. */
