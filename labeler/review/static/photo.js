@@ -6,6 +6,7 @@ import { changed, say, state } from "./state.js";
 
 const STEP = 0.02; // of the photo's shorter side, for an arrow key
 const SMALLEST = 0.02;
+const CROWD = 12; // boxes, beyond which their names would cover the faces
 
 const layer = byId("boxes");
 let shownBoxes = "";
@@ -30,6 +31,7 @@ function drawBoxes(face) {
   const boxed = others.filter((one) => one.box?.every(Number.isFinite));
   const boxes = face.image ? boxed.map((one, index) => boxOf(one, index, face)) : [];
   if (state.drawing) boxes.push(placed(element("div", { classes: ["box", "new"] }), state.drawing, face.image));
+  layer.classList.toggle("crowd", boxes.length > CROWD);
   layer.replaceChildren(...boxes);
 }
 
