@@ -153,11 +153,14 @@ class Row(NamedTuple):
     """Size of the upright image in pixels; None where it was not decoded, and in tables of schema version 1."""
     version: str = ""
     """Differs once the file has changed; empty where the file could not be reached, and in tables of version 1."""
+    before: str | None = None
+    """The model's label of a face that a person reviewed; empty where the person added the face, None where nobody
+    looked. In memory only: the corrections lie beside the table."""
 
     @classmethod
     def of_image(cls, file: str, width: int, height: int, version: str) -> Row:
         """Return the row of a file whose image was decoded, to be completed for each face, or without one."""
-        return cls._make((file, *_NOTHING, width, height, version))
+        return cls._make((file, *_NOTHING, width, height, version, None))
 
     @property
     def failed(self) -> bool:
@@ -183,7 +186,7 @@ class Row(NamedTuple):
         return self._replace(status=Status.DAMAGED, reason=reason)
 
 
-_NOTHING = Row("")[1:-3]
+_NOTHING = Row("")[1:-4]
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from labeler.errors import LabelerError
 from labeler.records import EXAMPLES, RESERVED_NAMES, UNCERTAIN, Row, Status
-from labeler.report.matching import LEAST_IOU, match
 from labeler.tables import decided, formats, run_record
+from labeler.tables.matching import LEAST_IOU, match
 from labeler.tables.order import grouped, is_ascending, keyed, outer_join
 
 Both = tuple[list[Row] | None, list[Row] | None]

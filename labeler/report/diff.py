@@ -14,8 +14,8 @@ from labeler.records import UNCERTAIN, Row, Status
 from labeler.report import truth
 from labeler.report.agreement import Agreement, McNemar, agreement, mcnemar
 from labeler.report.compare import Answers, Comparison, Side, is_class, joined
-from labeler.report.matching import LEAST_IOU
 from labeler.tables import labels, reader, run_record
+from labeler.tables.matching import LEAST_IOU
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
 

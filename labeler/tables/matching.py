@@ -1,4 +1,4 @@
-"""Match the faces of one photo in two tables by the overlap of their boxes."""
+"""Match the faces of one photo, in two tables or in a table and a review, by the overlap of their boxes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,19 @@ def match(left: Sequence[Row], right: Sequence[Row], least_iou: float = LEAST_IO
     one of two faces that are still free. Of equal ones, that of the larger face comes first; only pairs that share a
     face compete, so exchanging the sides changes nothing. Faces without a box match in their order among themselves.
     """
-    boxes, others = [_box(row) for row in left], [_box(row) for row in right]
-    if boxes == others:  # Two models on the same detector: nearly always.
-        return list(zip(left, right, strict=True))
-    found = dict(_boxless(boxes, others)) | _greedy(boxes, others, least_iou)
+    found = match_boxes([box_of(row) for row in left], [box_of(row) for row in right], least_iou)
     taken = set(found.values())
     pairs: list[Pair] = [(row, right[found[at]] if at in found else None) for at, row in enumerate(left)]
     return pairs + [(None, row) for at, row in enumerate(right) if at not in taken]
+
+
+def match_boxes(
+    left: Sequence[Box | None], right: Sequence[Box | None], least_iou: float = LEAST_IOU
+) -> dict[int, int]:
+    """Match boxes as `match` does faces; return the index of the right box for that of each left one that has one."""
+    if left == right:  # Two models on the same detector: nearly always.
+        return {at: at for at in range(len(left))}
+    return dict(_boxless(left, right)) | _greedy(left, right, least_iou)
 
 
 def iou(one: Box, other: Box) -> float:
@@ -51,7 +57,8 @@ def iou(one: Box, other: Box) -> float:
     return shared / (one.width * one.height + other.width * other.height - shared)
 
 
-def _box(row: Row) -> Box | None:
+def box_of(row: Row) -> Box | None:
+    """Return the bounding box of a face; None where the table has none."""
     if row.x is None or row.y is None or row.width is None or row.height is None:
         return None
     return Box(row.x, row.y, row.width, row.height)

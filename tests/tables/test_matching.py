@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from labeler.records import Face, Row
-from labeler.report.matching import Box, iou, match
+from labeler.tables.matching import Box, iou, match
 
 SQUARE = (0.0, 0.0, 10.0, 10.0)
 
