@@ -12,11 +12,16 @@ export function element(tag, { text, classes = [], ...attributes } = {}, ...chil
   return made;
 }
 
+const UNSEEN = /[\p{Cc}\p{Cs}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** Return foreign text with its control characters as escapes: they could hide a part of it, or turn it round. */
+export const visible = (text) => String(text).replace(UNSEEN, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+
 /** Return foreign text in an element that its writing direction cannot leave. */
-export const isolated = (text) => element("bdi", { text });
+export const isolated = (text) => element("bdi", { text: visible(text) });
 
 /** Return foreign text for an attribute, isolated by characters as `isolated` does by an element. */
-export const quoted = (text) => `\u2068${text}\u2069`;
+export const quoted = (text) => `\u2068${visible(text)}\u2069`;
 
 export const number = (value) => value.toLocaleString("en");
 

@@ -1,7 +1,7 @@
 /** Choose which faces are looked at, and in which order. */
 
 import { Refused } from "./api.js";
-import { byId, element, isolated, number, said } from "./dom.js";
+import { byId, element, isolated, number, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
@@ -44,7 +44,7 @@ function remembered() {
 }
 
 function offer(name, pairs) {
-  const options = pairs.map(([value, text]) => element("option", { value: JSON.stringify(value), text }));
+  const options = pairs.map(([value, text]) => element("option", { value: JSON.stringify(value), text: visible(text) }));
   form.elements[name].replaceChildren(element("option", { value: "null", text: "any" }), ...options);
 }
 

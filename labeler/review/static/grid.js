@@ -1,6 +1,6 @@
 /** Draw the faces on the screen as a grid. Its tiles are as many as fit, and are used again for every position. */
 
-import { byId, element, percent, quoted, said, setText } from "./dom.js";
+import { byId, element, percent, quoted, said, setText, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import * as sprites from "./sprites.js";
 import { changed, lastTop, screen, state } from "./state.js";
@@ -99,7 +99,7 @@ function drawFace({ picture, tag, bar }, one, place) {
   if (place) sprites.paint(picture, place);
   else picture.style.removeProperty("background-image");
   const told = one && !state.blind && (one.label !== state.filters.label || one.before);
-  setText(tag, told ? said(one.label) : "");
+  setText(tag, told ? visible(said(one.label)) : "");
   bar.style.setProperty("--score", state.blind ? 0 : (one?.score ?? 0));
 }
 

@@ -3,7 +3,7 @@
 import * as actions from "./actions.js";
 import { Refused, json, shareToken, takeToken } from "./api.js";
 import * as bar from "./bar.js";
-import { byId, isolated } from "./dom.js";
+import { byId, isolated, visible } from "./dom.js";
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
 import * as help from "./help.js";
@@ -20,7 +20,7 @@ async function start() {
   shareToken(() => (state.table ? progress.poll() : location.reload()));
   state.table = await json("/api/table");
   byId("table").replaceChildren(isolated(state.table.table));
-  document.title = `${state.table.table} · labeler review`;
+  document.title = `${visible(state.table.table)} · labeler review`;
   keys.assign();
   connect();
   actions.resume();

@@ -2,7 +2,7 @@
 
 import { json } from "./api.js";
 import { hourly } from "./actions.js";
-import { byId, isolated, number, setText } from "./dom.js";
+import { byId, isolated, number, setText, visible } from "./dom.js";
 import { reopen } from "./faces.js";
 import { flush } from "./queue.js";
 import { connected, identityOf, state } from "./state.js";
@@ -50,7 +50,7 @@ export function draw() {
   setText(byId("reviewed"), `${number(reviewed)} of ${number(faces)} reviewed`);
   const speed = hourly();
   setText(byId("speed"), speed === null ? "" : `${number(speed)} an hour`);
-  if (byId("reviewer").textContent !== reviewer) byId("reviewer").replaceChildren(isolated(reviewer));
+  if (byId("reviewer").textContent !== visible(reviewer)) byId("reviewer").replaceChildren(isolated(reviewer));
   byId("read-only").hidden = !readOnly;
   setText(byId("connection"), state.connection === "there" ? "" : `${TEXTS[state.connection]} (${state.reason}).`);
   byId("connection").hidden = state.connection === "there";
