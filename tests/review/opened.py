@@ -149,12 +149,17 @@ class Opened:
 
 @contextmanager
 def reviews(chromium: Any, folder: Path) -> Iterator[Callable[..., Opened]]:
-    """Yield what opens the review of a table, by default of a small one; options are those of a browser's context."""
+    """Yield what opens the review of a table, by default of a small one.
+
+    Options are those of a browser's context; ``before`` is a script that runs before those of the page.
+    """
     opened: list[Opened] = []
 
-    def open_review(table: Path | None = None, *arguments: str, **options: Any) -> Opened:
+    def open_review(table: Path | None = None, *arguments: str, before: str = "", **options: Any) -> Opened:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         opened.append(Opened(context, Server(table or small_table(folder), *arguments)))
+        if before:
+            context.add_init_script(before)
         return opened[-1].load()
 
     try:

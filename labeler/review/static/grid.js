@@ -89,10 +89,15 @@ function drawTile(tile, index, position) {
   tile.cell.hidden = position >= state.view.count;
   tile.cell.setAttribute("aria-selected", marked);
   tile.cell.setAttribute("aria-colindex", 1 + (index % state.columns));
-  tile.cell.parentElement.setAttribute("aria-rowindex", 1 + Math.floor(position / state.columns));
+  if (index % state.columns === 0) drawLine(tile.cell.parentElement, position);
   classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: one?.before, missing: missing(one, place) });
   drawFace(tile, one, place);
   tile.cell.setAttribute("aria-label", one ? described(position, one, place) : "loading");
+}
+
+function drawLine(line, position) {
+  line.hidden = position >= state.view.count;
+  line.setAttribute("aria-rowindex", 1 + Math.floor(position / state.columns));
 }
 
 function drawFace({ picture, tag, bar }, one, place) {

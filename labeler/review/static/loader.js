@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { changed } from "./state.js";
 
-const RETRY_MS = 1000;
+const RETRY_MS = 1000; // after a failure its place stays taken, so that a server which is away is not asked without pause
 
 /** Return a loader. `fetch(key, signal)` gets a value, `limit` requests run at once, `keep` values stay; `drop` frees one. */
 export function loader({ limit, keep, fetch, drop = () => {}, failed = () => {} }) {
@@ -24,12 +24,7 @@ export function loader({ limit, keep, fetch, drop = () => {}, failed = () => {} 
   /** Ask for these, the first first, and for nothing else. */
   function want(keys) {
     wanted = keys;
-    for (const [key, controller] of running) {
-      if (!keys.includes(key)) {
-        running.delete(key);
-        controller.abort();
-      }
-    }
+    for (const [key, controller] of running) if (!keys.includes(key)) controller.abort();
     pump();
   }
 
@@ -44,22 +39,15 @@ export function loader({ limit, keep, fetch, drop = () => {}, failed = () => {} 
     const controller = new AbortController();
     running.set(key, controller);
     try {
-      const value = await fetch(key, controller.signal);
-      if (running.get(key) !== controller) drop(value);
-      else values.set(key, value);
+      values.set(key, await fetch(key, controller.signal));
       trim();
       changed();
     } catch (error) {
-      if (error.name !== "AbortError") await failure(key, controller, error);
+      if (error instanceof Refused) failed(error);
+      if (error.name !== "AbortError") await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
-    if (running.get(key) === controller) running.delete(key);
+    running.delete(key);
     pump();
-  }
-
-  /** Hold the key back for a moment, so that a server that is away is not asked without pause. */
-  async function failure(key, controller, error) {
-    if (error instanceof Refused) failed(error);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 
   function trim() {
