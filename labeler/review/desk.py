@@ -86,7 +86,11 @@ class Desk:
         return {"items": [self._item(number) for number in self.views.part(view, start, count)]}
 
     def rows(self, numbers: Sequence[int]) -> dict[int, Row]:
-        """Return the rows of some numbers."""
+        """Return the rows of some numbers.
+
+        Raises:
+            Refused: there is no such row.
+        """
         return {number: self.row(number) for number in numbers}
 
     def row(self, number: int) -> Row:
@@ -129,9 +133,8 @@ class Desk:
         """Return the photo of a row as a JPEG file."""
         return self.thumbnails.photo(self.row(number), side)
 
-    def sprite(self, numbers: Sequence[int], side: int, stopped: Callable[[], bool]) -> tuple[bytes, dict[int, str]]:
+    def sprite(self, rows: Mapping[int, Row], side: int, stopped: Callable[[], bool]) -> tuple[bytes, dict[int, str]]:
         """Return the tiles of some rows as one JPEG file, and why those are gray that are."""
-        rows = self.rows(numbers)
         return self.thumbnails.sprite(rows, side, lambda: stopped() or self.stopping.is_set())
 
     def say(self, body: Mapping[str, Any]) -> dict[str, Any]:

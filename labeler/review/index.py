@@ -56,7 +56,8 @@ class Index:
     folder: NDArray[np.int32]
     folder_names: tuple[str, ...]
     names: pyarrow.Array
-    versions: pyarrow.Array | None
+    versions: pyarrow.Array
+    """Empty for tables of version 1."""
     reasons: pyarrow.Array
 
     def __len__(self) -> int:
@@ -83,10 +84,10 @@ class Index:
             None if np.isnan(score) else round(score, 6),
             self.shares(number),
             _STATUSES[self.status[number]],
-            self.reasons[number].as_py() or "",
+            str(self.reasons[number].as_py()),
             width,
             height,
-            (self.versions[number].as_py() or "") if self.versions is not None else "",
+            str(self.versions[number].as_py()) if len(self.versions) else "",
         )
 
     def shares(self, number: int) -> tuple[float, ...]:
@@ -126,41 +127,41 @@ def load(table: Path) -> Index:
     """
     class_names = reader.class_names(table)
     try:
-        return _gathered(columns.fast(table), class_names)
+        return _gathered(columns.fast(table), class_names, columns.most_rows(table))
     except columns.UnusualError:
-        return _gathered(columns.slow(table), class_names)
+        return _gathered(columns.slow(table), class_names, columns.most_rows(table))
     finally:
         pyarrow.default_memory_pool().release_unused()
 
 
-def _gathered(batches: Iterable[pyarrow.RecordBatch], class_names: tuple[str, ...]) -> Index:
+def _gathered(batches: Iterable[pyarrow.RecordBatch], class_names: tuple[str, ...], most_rows: int) -> Index:
     codes = {name: code for code, name in enumerate((*class_names, UNCERTAIN, NOT_A_FACE, ""))}
-    texts: dict[str, list[pyarrow.Array]] = {"file": [], "version": [], "reason": []}
+    texts = {name: _Texts(most_rows) for name in ("file", "version", "reason")}
     folders: dict[str, int] = {}
-    pieces: dict[str, list[NDArray[Any]]] = {}
-    held = 0
+    found: dict[str, NDArray[Any]] = {}
+    end = 0
     for batch in batches:
-        for name, some in texts.items():
-            if name in batch.schema.names:
-                some.append(_text(batch.column(name)))
-        for name, piece in _pieces(batch, class_names, codes).items():
-            pieces.setdefault(name, []).append(piece)
-        pieces.setdefault("folder", []).append(folders_of(texts["file"][-1], folders))
-        held += len(batch) * len(class_names)
-        if held > _MOST_PROBABILITIES:
-            pieces["probabilities"].clear()
-    found: dict[str, Any] = {}
-    for name in list(pieces):  # Column by column, so that not the whole table is there twice.
-        parts = pieces.pop(name)
-        found[name] = np.concatenate(parts) if parts else None
+        for name in texts.keys() & set(batch.schema.names):
+            texts[name].add(batch.column(name))
+        names = batch.column("file").cast(pyarrow.large_string())
+        if names.null_count:
+            raise columns.UnusualError("a row without a file")
+        pieces = {**_pieces(batch, class_names, codes), "folder": folders_of(names, folders)}
+        begin, end = end, end + len(batch)
+        for name, piece in pieces.items():
+            if name not in found:  # As long as it could become: what is never written takes no memory.
+                found[name] = np.empty((most_rows, *piece.shape[1:]), piece.dtype)
+            found[name][begin:end] = piece
+    few = end * len(class_names) <= _MOST_PROBABILITIES
     return Index(
         class_names=class_names,
         labels=tuple(codes),
         folder_names=tuple(folders),
-        names=_joined(texts["file"]),
-        versions=_joined(texts["version"]) if texts["version"] else None,
-        reasons=_joined(texts["reason"]),
-        **found,
+        names=texts["file"].joined(),
+        versions=texts["version"].joined(),
+        reasons=texts["reason"].joined(),
+        **{name: column[:end] for name, column in found.items() if name != "probabilities"},
+        probabilities=found["probabilities"][:end] if few else None,
     )
 
 
@@ -230,14 +231,27 @@ def _runners_up(shares: Numbers, label: Codes) -> tuple[Codes, Numbers, Numbers]
     return second.astype(np.uint16), second_score, margin
 
 
-def _text(column: pyarrow.Array) -> pyarrow.Array:
-    if pyarrow.compute.any(pyarrow.compute.match_substring(column, "\0")).as_py():
-        raise columns.UnusualError("a NUL byte")
-    return column.cast(pyarrow.large_string())
+class _Texts:
+    """A column of texts that grows in place: to join its pieces at the end would take it twice."""
 
+    def __init__(self, most: int) -> None:
+        self._content = bytearray()
+        self._ends = np.zeros(most + 1, np.int64)
+        self._count = 0
 
-def _joined(some: list[pyarrow.Array]) -> pyarrow.Array:
-    """Return a column whole, and let go of its pieces."""
-    joined = pyarrow.concat_arrays(some)
-    some.clear()
-    return joined
+    def add(self, column: pyarrow.Array) -> None:
+        column = column.cast(pyarrow.large_string())
+        _, offsets, content = column.buffers()
+        ends = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
+        self._ends[self._count + 1 : self._count + 1 + len(column)] = ends[1:] - ends[0] + len(self._content)
+        self._count += len(column)
+        if content:
+            added = memoryview(content)[ends[0] : ends[-1]]
+            if b"\0" in bytes(added):
+                raise columns.UnusualError("a NUL byte")
+            self._content += added
+
+    def joined(self) -> pyarrow.Array:
+        """Return the column; empty where there were no texts."""
+        ends, content = pyarrow.py_buffer(self._ends[: self._count + 1]), pyarrow.py_buffer(self._content)
+        return pyarrow.LargeStringArray.from_buffers(self._count, ends, content)

@@ -46,7 +46,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 def application(desk: Desk, static: Path = STATIC) -> Starlette:
     """Return the application, without its guard."""
     assets = _assets(static)
-    return Starlette(
+    found = Starlette(
         routes=[
             Route("/", _asset(assets, "index.html")),
             Route("/static/{name:path}", _asset(assets)),
@@ -64,6 +64,8 @@ def application(desk: Desk, static: Path = STATIC) -> Starlette:
         ],
         exception_handlers={Refused: _refused, LabelerError: _failed, HTTPException: _unknown},
     )
+    found.router.redirect_slashes = False
+    return found
 
 
 def _part(desk: Desk, request: Request) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _part(desk: Desk, request: Request) -> dict[str, Any]:
 
 async def _sprite(desk: Desk, request: Request) -> Response:
     """Return a sprite; when the page does not wait for it any more, it is not made further."""
-    rows, side = _rows(request), _number(request, "side", 96, _TILE_SIDES)
+    rows, side = desk.rows(_rows(request)), _number(request, "side", 96, _TILE_SIDES)
     gone = threading.Event()
 
     async def watch() -> None:

@@ -156,5 +156,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
 async def _answer(send: Send, status: int, message: str) -> None:
     content = json.dumps({"error": {"message": message}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    headers.append((b"connection", b"close"))  # What else is sent on it, such as the rest of a body, is not read.
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

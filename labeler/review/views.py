@@ -19,7 +19,7 @@ from labeler.review.refused import Refused
 
 Rows = NDArray[np.int32]
 
-_KEPT = 16
+_KEPT = 6
 """Views that are kept, 4 MB each at a million rows; a page whose view is gone asks for it again."""
 
 _KINDS: dict[str, tuple[type, ...]] = {
