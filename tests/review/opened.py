@@ -108,7 +108,7 @@ class Opened:
     def load(self) -> Opened:
         """Open the address, and wait for the first face."""
         self.page.goto(self.server.url)
-        self.wait("document.querySelector('.tile.cursor .picture')?.style.backgroundImage")
+        self.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
         return self
 
     def wait(self, condition: str) -> None:

@@ -109,7 +109,7 @@ def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
     opened.server.start()
     opened.page.goto("about:blank")
     opened.page.goto(opened.server.url)
-    opened.wait("document.querySelector('.tile.cursor .picture')?.style.backgroundImage")
+    opened.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
 
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
@@ -172,7 +172,7 @@ def test_a_key_can_be_changed_and_stays(review: Review) -> None:
     opened.page.get_by_role("button", name="change the key of sad, now j").wait_for()
     opened.press("Escape")
     opened.page.reload()
-    opened.wait("document.querySelector('.tile.cursor .picture')?.style.backgroundImage")
+    opened.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
     opened.press("s", "j")
 
     assert opened.news() == [("happy", "sad")]

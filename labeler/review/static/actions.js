@@ -25,6 +25,7 @@ export function resume() {
 export function relabel(label) {
   if (state.drawing) return addFace(label);
   const chosen = targets();
+  if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
   send(chosen.map((face) => ({ row: face.row, new: label })), `${several(chosen.length)}: ${quoted(said(label))}`);
   return goOn();
 }
@@ -38,10 +39,11 @@ export function second() {
   goOn();
 }
 
+/** Return the chosen faces; a photo without one has a place in the view, too. */
 function targets() {
-  if (state.mode === "single") return state.face ? [state.face] : [];
   const positions = state.marks.size ? [...state.marks] : [state.cursor];
-  return positions.map(faces.face).filter(Boolean);
+  const chosen = state.mode === "single" ? [state.face] : positions.map(faces.face);
+  return chosen.filter((face) => face?.label);
 }
 
 function goOn() {

@@ -58,11 +58,11 @@ export async function json(path, options) {
   return interrupted((await request(path, options)).json());
 }
 
-/** Return a picture as an address that an element can show, and what the answer said is missing. */
+/** Return a picture, and what the answer said is missing. */
 export async function picture(path, options) {
   const response = await request(path, options);
   const blob = await interrupted(response.blob());
-  return { url: URL.createObjectURL(blob), missing: JSON.parse(response.headers.get("X-Missing") || "{}") };
+  return { blob, missing: JSON.parse(response.headers.get("X-Missing") || "{}") };
 }
 
 /** Wait for a body; where it breaks off, the server has gone. */

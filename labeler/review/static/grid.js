@@ -37,7 +37,7 @@ export function fit() {
   if (grid.clientWidth === 0 || grid.clientHeight === 0) return; // The single view is shown.
   const { columns, rows, side } = layout(grid.clientWidth, grid.clientHeight);
   const [first] = screen();
-  Object.assign(state, { columns, rows });
+  Object.assign(state, { columns, rows, rowHeight: side + GAP });
   state.top = Math.min(lastTop(), Math.floor(first / columns));
   grid.style.setProperty("--side", `${side}px`);
   grid.style.setProperty("--columns", columns);
@@ -56,7 +56,7 @@ function build() {
 }
 
 function makeTile() {
-  const picture = element("span", { classes: ["picture"] });
+  const picture = element("canvas", { classes: ["picture"] });
   const tag = element("bdi", { classes: ["tag"] });
   const bar = element("span", { classes: ["bar"] });
   return { picture, tag, bar, cell: element("div", { role: "gridcell", classes: ["tile"] }, picture, bar, tag) };
@@ -81,7 +81,7 @@ function drawTile(tile, index, position) {
   const place = one && sprites.tile(position);
   const marked = state.marks.has(position);
   const cursor = position === state.cursor;
-  const facts = [position, one?.row, one?.label, one?.before, one?.reviewed, place?.sprite.url, marked, cursor];
+  const facts = [position, one?.row, one?.label, one?.before, one?.reviewed, place?.sprite.key, marked, cursor];
   const signature = [...facts, state.blind, state.filters?.label, state.view.count].join("\n");
   if (drawn[index] === signature) return;
   drawn[index] = signature;
@@ -102,7 +102,7 @@ function drawLine(line, position) {
 
 function drawFace({ picture, tag, bar }, one, place) {
   if (place) sprites.paint(picture, place);
-  else picture.style.removeProperty("background-image");
+  picture.hidden = !place;
   const told = one && !state.blind && (one.label !== state.filters.label || one.before);
   setText(tag, told ? visible(said(one.label)) : "");
   bar.style.setProperty("--score", state.blind ? 0 : (one?.score ?? 0));

@@ -52,9 +52,9 @@ function placed(target, [x, y, width, height], [across, down]) {
 }
 
 /** Show a picture, once it has arrived. */
-function show(image, picture) {
-  image.hidden = !picture;
-  if (picture && image.src !== picture.url) image.src = picture.url;
+function show(image, url) {
+  image.hidden = !url;
+  if (url && image.src !== url) image.src = url;
 }
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */

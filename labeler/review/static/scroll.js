@@ -17,10 +17,9 @@ const field = byId("position");
 let rest = 0; // pixels scrolled that do not make a row yet
 
 function by(pixels) {
-  const height = grid.firstElementChild?.offsetHeight || 1;
   rest += pixels;
-  const rows = Math.trunc(rest / height);
-  rest -= rows * height;
+  const rows = Math.trunc(rest / state.rowHeight);
+  rest -= rows * state.rowHeight;
   if (rows) scrollTo(state.top + rows);
 }
 

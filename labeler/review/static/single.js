@@ -62,14 +62,14 @@ function get(row) {
   const closeup = picture(`/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`);
   const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
   entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
-  entry.photo.then((found) => (entry.picture = found)).then(changed, changed);
-  closeup.then((found) => (entry.closeup = found)).then(changed, changed);
+  entry.photo.then(({ blob }) => (entry.picture = URL.createObjectURL(blob))).then(changed, changed);
+  closeup.then(({ blob }) => (entry.closeup = URL.createObjectURL(blob))).then(changed, changed);
   fetched.set(row, entry);
   for (const [old, entryOfOld] of fetched) {
     if (fetched.size <= KEPT) break;
     if (old === row || old === state.face?.row) continue;
     fetched.delete(old);
-    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused.url);
+    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused);
   }
   return entry;
 }

@@ -11,24 +11,15 @@ const SIDE = devicePixelRatio > 1 ? 144 : 96; // pixels of a tile: it is shown a
 
 const sprites = loader({
   limit: 2,
-  keep: 16,
+  keep: 16, // 3.5 MB each, once decoded
   fetch: async (key, signal) => {
     const [, first, last] = key.split("/").map(Number);
     const rows = between(first, last).map(([, one]) => one.row);
-    const sprite = await picture(`/api/sprite?rows=${rows.join()}&side=${SIDE}`, { signal });
-    await decoded(sprite.url);
-    const columns = Math.min(COLUMNS, rows.length);
-    return { url: sprite.url, missing: sprite.missing, columns, lines: Math.ceil(rows.length / COLUMNS) };
+    const { blob, missing } = await picture(`/api/sprite?rows=${rows.join()}&side=${SIDE}`, { signal });
+    return { key, missing, bitmap: await createImageBitmap(blob) }; // Decoded off the main thread, and freed by `close`.
   },
-  drop: (sprite) => URL.revokeObjectURL(sprite.url),
+  drop: (sprite) => sprite.bitmap.close(),
 });
-
-/** Decode a picture off the main thread, so that the tiles which show it do not wait for it. */
-async function decoded(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode().catch(() => {}); // What cannot be decoded is drawn empty.
-}
 
 function keyAt(position) {
   const first = Math.floor(position / TILES) * TILES;
@@ -52,12 +43,11 @@ export function tile(position) {
   return sprite ? { sprite, column: index % COLUMNS, line: Math.floor(index / COLUMNS) } : null;
 }
 
-/** Draw a tile as the background of an element. */
-export function paint(target, { sprite, column, line }) {
-  const part = (index, count) => (count > 1 ? (100 * index) / (count - 1) : 0);
-  target.style.setProperty("background-image", `url("${sprite.url}")`);
-  target.style.setProperty("background-size", `${100 * sprite.columns}% ${100 * sprite.lines}%`);
-  target.style.setProperty("background-position", `${part(column, sprite.columns)}% ${part(line, sprite.lines)}%`);
+/** Draw a tile on the canvas of an element of the grid. */
+export function paint(canvas, { sprite, column, line }) {
+  if (canvas.width !== SIDE) canvas.width = canvas.height = SIDE;
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true }); // In memory: a hundred textures cost more.
+  context.drawImage(sprite.bitmap, column * SIDE, line * SIDE, SIDE, SIDE, 0, 0, SIDE, SIDE);
 }
 
 export const clear = () => sprites.clear();

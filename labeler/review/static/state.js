@@ -7,6 +7,7 @@ export const state = {
   mode: "grid", // or "single"
   columns: 1, // of the grid, and the rows of it that are on the screen
   rows: 1,
+  rowHeight: 1, // in pixels: to ask the document would lay it out
   top: 0, // first row of the grid on the screen
   cursor: 0, // positions in the view
   anchor: 0, // where a range of marks begins
