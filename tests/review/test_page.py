@@ -9,7 +9,12 @@ from typing import Any
 
 import hostile_review
 import pytest
-from opened import HAPPY, Opened, counted, reviews, small_table
+from conftest import Folder
+from opened import CLASSES, HAPPY, Opened, counted, reviews, small_table
+
+from labeler import storage
+from labeler.records import Row, Status
+from labeler.tables.comma_separated import Csv
 
 Review = Callable[..., Opened]
 
@@ -204,9 +209,9 @@ def test_hostile_names_are_shown_and_never_run(review: Review, tmp_path: Path) -
     opened.press("?")
     texts.append(opened.text("#help"))
     opened.press("Escape")
-    for _ in range(hostile_review.ROWS):
+    for index in range(hostile_review.ROWS):
         opened.press("v")
-        opened.wait("document.querySelector('#file').textContent")
+        opened.wait(f"document.querySelector('#place').textContent.startsWith('Face {index + 1} ')")
         texts.append(opened.text("body"))
         opened.press("Escape", "ArrowRight")
     ran, elements = opened.page.evaluate(
@@ -215,6 +220,50 @@ def test_hostile_names_are_shown_and_never_run(review: Review, tmp_path: Path) -
 
     assert (ran, elements) == (None, 0)
     assert [name for name in hostile_review.shown() if not any(name in text for text in texts)] == []
+
+
+def test_a_key_that_is_held_down_labels_once(review: Review) -> None:
+    opened = review()
+    opened.press("v")
+    for _ in range(5):
+        opened.page.keyboard.down("s")  # Playwright marks the second one and those after it as repeated.
+    opened.page.keyboard.up("s")
+
+    assert opened.news() == [("happy", "sad")]
+
+
+def test_a_face_without_a_picture_is_not_accepted_with_its_screen(review: Review, tmp_path: Path) -> None:
+    table = small_table(tmp_path)
+    (tmp_path / "photos" / "a" / "0002.png").unlink()
+    opened = review(table)
+    opened.wait("document.querySelector('#face-2.missing')")
+    screen = opened.count(".tile")
+    opened.press("Enter")
+    opened.hears(f"{screen - 1} faces accepted")
+    opened.settled()
+
+    assert "a/0002.png" not in {event["file"] for event in opened.server.events()}
+
+
+def test_a_photo_without_a_face_takes_a_box_and_no_label(review: Review, tmp_path: Path) -> None:
+    table = small_table(tmp_path)
+    Folder(tmp_path / "photos").noise("none.png", seed=1)
+    row = Row.of_image("none.png", 48, 48, storage.at(str(tmp_path / "photos")).version("none.png") or "")
+    with table.open("ab") as file:
+        file.write(Csv().encode([row.without_label(Status.NO_FACE, "")], CLASSES))
+    opened = review(table)
+    opened.page.get_by_label("every label").check()
+    opened.page.locator("select[name=status]").select_option(label="no_face (1)")
+    opened.hears("1 faces")
+    opened.page.locator("#grid").focus()
+    opened.press("a")
+    opened.hears("no face here")
+    opened.press("v")
+    opened.wait("document.getElementById('photo').complete && !document.getElementById('photo').hidden")
+    opened.press("b", "a")
+    opened.wait("document.querySelectorAll('.box').length === 1")
+
+    assert opened.news() == [("", "angry")]
 
 
 def test_a_page_without_trouble_writes_nothing_into_the_console(review: Review) -> None:

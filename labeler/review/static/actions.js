@@ -6,6 +6,7 @@ import * as faces from "./faces.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
 import { next, reloaded } from "./single.js";
+import { missing, tile } from "./sprites.js";
 import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
 const EARLY_HOURS = 20 / 3600; // before that, a speed says little
@@ -51,16 +52,17 @@ function goOn() {
   if (state.mode === "single") next();
 }
 
-/** Accept the single face, or what is on the screen, unmarked and not yet reviewed; then go on to what follows. */
+/** Accept the single face, or what can be seen on the screen, unmarked and not yet reviewed; then go on to what follows. */
 export function accept() {
   if (state.mode === "single") {
     if (state.face?.label) send([{ row: state.face.row, new: state.face.label }], "accepted");
     return next();
   }
   const [first, last] = screen();
-  const shown = faces.between(first, last);
-  if (shown.length < last - first) return say("wait: the faces of this screen have not arrived");
-  const open = shown.filter(([position, face]) => !state.marks.has(position) && !face.reviewed && face.label);
+  const shown = faces.between(first, last).filter(([position]) => tile(position));
+  if (shown.length < last - first) return say("wait: the pictures of this screen have not arrived");
+  const isOpen = ([position, face]) => face.label && !face.reviewed && !state.marks.has(position);
+  const open = shown.filter((one) => isOpen(one) && !missing(...one));
   if (!send(open.map(([, face]) => ({ row: face.row, new: face.label })), "")) return undefined;
   return afterScreen(open.length, last);
 }
@@ -113,6 +115,7 @@ function post(path, content) {
   if (readOnly()) return null;
   const body = { action: newId(), ...content };
   try {
+    state.error = "";
     queue.add(identityOf(state.table), path, body);
   } catch {
     complain("The server is away, and this tab can keep no more actions until it is back.");

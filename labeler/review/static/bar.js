@@ -1,6 +1,6 @@
 /** Draw the buttons of labels and commands, with their keys, and the line that says what is under the cursor. */
 
-import { byId, element, isolated, number, percent, said, setText } from "./dom.js";
+import { byId, element, isolated, named, number, percent, said, setText } from "./dom.js";
 import * as faces from "./faces.js";
 import { COMMANDS, className, keyOf } from "./keys.js";
 import { lastTop, screen, state } from "./state.js";
@@ -65,7 +65,7 @@ function drawFace() {
 function words(one) {
   const told = [];
   if (!state.blind) {
-    told.push(element("b", {}, isolated(said(one.label))));
+    told.push(element("b", {}, isolated(named(one))));
     if (one.before) told.push(", was ", isolated(said(one.before)));
     told.push(` ${percent(one.score)}`);
     if (one.second) told.push(", then ", isolated(said(one.second)), ` ${percent(one.second_score)}`);

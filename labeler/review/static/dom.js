@@ -34,6 +34,9 @@ const WORDS = { uncertain: "unsure", not_a_face: "not a face", "": "no label" };
 /** Return how the page says a label. */
 export const said = (label) => WORDS[label ?? ""] ?? label;
 
+/** Return what the page calls a face: its label; of a photo without one, its status. */
+export const named = ({ label, status }) => (label ? said(label) : (status ?? "no label").replaceAll("_", " "));
+
 /** Set a text only where it changed, so that a live region speaks once. */
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;

@@ -1,6 +1,6 @@
 /** Draw the faces on the screen as a grid. Its tiles are as many as fit, and are used again for every position. */
 
-import { byId, element, percent, quoted, said, setText, visible } from "./dom.js";
+import { byId, element, named, percent, quoted, said, setText, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import * as sprites from "./sprites.js";
 import { changed, lastTop, screen, state } from "./state.js";
@@ -90,9 +90,9 @@ function drawTile(tile, index, position) {
   tile.cell.setAttribute("aria-selected", marked);
   tile.cell.setAttribute("aria-colindex", 1 + (index % state.columns));
   if (index % state.columns === 0) drawLine(tile.cell.parentElement, position);
-  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: one?.before, missing: missing(one, place) });
+  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: one?.before, missing: one && sprites.missing(position, one) });
   drawFace(tile, one, place);
-  tile.cell.setAttribute("aria-label", one ? described(position, one, place) : "loading");
+  tile.cell.setAttribute("aria-label", one ? described(position, one) : "loading");
 }
 
 function drawLine(line, position) {
@@ -104,25 +104,25 @@ function drawFace({ picture, tag, bar }, one, place) {
   if (place) sprites.paint(picture, place);
   picture.hidden = !place;
   const told = one && !state.blind && (one.label !== state.filters.label || one.before);
-  setText(tag, told ? visible(said(one.label)) : "");
-  bar.style.setProperty("--score", state.blind ? 0 : (one?.score ?? 0));
+  setText(tag, told ? visible(named(one)) : "");
+  bar.hidden = state.blind || !Number.isFinite(one?.score);
+  bar.style.setProperty("--score", one?.score ?? 0);
 }
 
 function classes(target, wanted) {
   for (const [name, there] of Object.entries(wanted)) target.classList.toggle(name, Boolean(there));
 }
 
-const missing = (one, place) => one && place?.sprite.missing[one.row];
-
-/** Say a face in words, for a screen reader and the line below the grid. */
-export function described(position, one, place = null) {
+/** Say a face in words, for a screen reader. */
+function described(position, one) {
   const words = [`face ${position + 1}`];
   if (!state.blind) {
     if (one.before) words.push(quoted(said(one.label)));
-    words.push(`${one.before ? "was " : ""}${quoted(said(one.before ?? one.label))} ${percent(one.score)}`);
+    words.push(`${one.before ? "was " : ""}${quoted(one.before ? said(one.before) : named(one))} ${percent(one.score)}`.trim());
   }
   if (one.reviewed) words.push("reviewed");
-  if (missing(one, place)) words.push(`no picture: ${quoted(missing(one, place))}`);
+  const missing = sprites.missing(position, one);
+  if (missing) words.push(`no picture: ${quoted(missing)}`);
   return words.join(", ");
 }
 

@@ -47,7 +47,6 @@ function connect() {
   });
   byId("blind").addEventListener("change", (event) => {
     state.blind = event.target.checked;
-    document.body.classList.toggle("blind", state.blind);
     changed();
   });
   byId("close-error").addEventListener("click", () => {
@@ -97,9 +96,12 @@ const COMMANDS = {
   leave: () => (state.drawing ? photo.cancel() : state.mode === "single" ? single.close() : marks.clearMarks()),
 };
 
+const REPEATED = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown"];
+
+/** Do what a key means; one that is held down moves on, but labels, accepts and undoes once. */
 function onKey(event) {
   if (event.target.closest("button, input, select")) return; // A box on the photo is a button of its own.
-  const handled = fixed(event) || named(event);
+  const handled = (event.repeat && !REPEATED.includes(event.key)) || fixed(event) || named(event);
   if (handled) event.preventDefault();
 }
 

@@ -1,7 +1,7 @@
 /** Show one face: large, in its photo, with the probabilities and what reviewers said. */
 
 import { json, picture } from "./api.js";
-import { byId, element, isolated, number, percent, quoted, said } from "./dom.js";
+import { byId, element, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import { className, keyOf } from "./keys.js";
 import { moveTo } from "./marks.js";
@@ -116,16 +116,16 @@ function drawDetails(face) {
   byId("verdict").replaceChildren(...verdict(face));
   byId("file").replaceChildren(isolated(face.file ?? ""));
   byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
-  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : "";
+  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
   byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
   byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));
-  byId("single").setAttribute("aria-label", state.blind ? "Face" : `Face: ${quoted(said(face.label))}`);
+  byId("single").setAttribute("aria-label", state.blind ? "Face" : `Face: ${quoted(named(face))}`);
 }
 
 function verdict(face) {
   if (state.blind) return [face.reviewed ? "reviewed" : ""];
-  const parts = [isolated(said(face.label))];
+  const parts = [isolated(named(face))];
   if (face.before) parts.push(element("small", {}, " was ", isolated(said(face.before))));
   if (face.reviewed) parts.push(element("small", { text: " reviewed", classes: ["done"] }));
   return parts;

@@ -43,6 +43,9 @@ export function tile(position) {
   return sprite ? { sprite, column: index % COLUMNS, line: Math.floor(index / COLUMNS) } : null;
 }
 
+/** Return why a face has no picture; undefined where it has one, or it has not arrived. */
+export const missing = (position, face) => tile(position)?.sprite.missing[face.row];
+
 /** Draw a tile on the canvas of an element of the grid. */
 export function paint(canvas, { sprite, column, line }) {
   if (canvas.width !== SIDE) canvas.width = canvas.height = SIDE;
