@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,22 @@ def fast(table: Path) -> Iterator[pyarrow.RecordBatch]:
         raise UnusualError("no format of columns")
     read = 0
     try:
-        for batch in make(table, [name for name in names if name not in _LEFT_OUT]):
+        for batch in _ahead(make(table, [name for name in names if name not in _LEFT_OUT])):
             read += len(batch)
             yield batch
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
         raise UnusualError(str(exc)) from exc
     if not read:
         raise UnusualError("no rows")
+
+
+def _ahead(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """Yield batches while another thread reads the next one."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch
 
 
 def slow(table: Path) -> Iterator[pyarrow.RecordBatch]:
