@@ -32,6 +32,8 @@ SHARED = ROOT.parent / "shared" / "data"
 CLASS_NAMES = ("angry", "happy", "sad")
 
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
 HEAVY_FIXTURES = frozenset({"tensorflow", "exfat", "wheel"})
 """A test that asks for one of these, itself or by another fixture, is marked as heavy. So is one that calls `kills`."""
 
@@ -112,6 +114,18 @@ class NoTensorFlow:
 def tensorflow() -> None:
     """Say that a test loads TensorFlow, here or in a process that it starts."""
     pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser: the system's, nothing is downloaded. Closed after each module: its event loop would stay otherwise."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def content_of(path: Path) -> bytes:

@@ -18,7 +18,7 @@ ROWS = [
     {"reviewers"},
     {"exports"},
     {"__init__"},
-    {"report"},
+    {"report", "review"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"job"},

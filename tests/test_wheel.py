@@ -66,6 +66,13 @@ def test_the_wheel_holds_every_bundle_its_card_and_the_type_marker(wheel: Path) 
     assert not [name for name in names if name.startswith(("tests/", "examples/"))]
 
 
+def test_the_wheel_holds_the_page_of_reviews(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    static = {path.relative_to(ROOT).as_posix() for path in (ROOT / "labeler" / "review" / "static").iterdir()}
+
+    assert {"labeler/review/static/index.html", "labeler/review/static/main.js"} <= static <= names
+
+
 def test_no_module_of_the_wheel_has_the_name_of_the_folder_that_the_bundles_lie_in(wheel: Path) -> None:
     """`labeler/models.py` beside the folder `labeler/models` would hide one of the two from an import."""
     paths = [PurePosixPath(name) for name in zipfile.ZipFile(wheel).namelist()]

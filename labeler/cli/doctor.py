@@ -34,6 +34,7 @@ EXTRAS = {
     "evaluate": _EVALUATE,
     "export": _EXPORT,
     "heif": ("pillow-heif",),
+    "review": ("starlette", "uvicorn"),
     "train": (*_EVALUATE, *_EXPORT, "keras", "onnx", "tensorflow", "tf2onnx"),
 }
 """Packages of each extra, as in pyproject.toml."""

@@ -10,15 +10,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 from PIL import Image
 
 from labeler import storage
 from labeler.executors import threads
-from labeler.images.crop import cut
-from labeler.images.picture import ImageError, Picture, Pixels
+from labeler.images.picture import ImageError, Pixels
 from labeler.images.read import read as read_image
-from labeler.records import Face, Row, Settings
+from labeler.images.tile import sides, tile
+from labeler.records import Row, Settings
 from labeler.report.page import Html, name, spelled, tag
 from labeler.storage.store import Store
 from labeler.tables import decided
@@ -37,9 +36,6 @@ quality 80 a face has 2,000 to 3,000 bytes, noise 9,000."""
 _COLUMNS = 16
 _QUALITIES = (80, 60, 40, 20, 5, 0)
 """Qualities to try until a sprite is small enough."""
-
-_WHOLE = 1 << 30
-"""Side that no image has: it is decoded in full size."""
 
 Key = tuple[str, int | None]
 """File and face."""
@@ -139,46 +135,11 @@ def _file(row: Row) -> Html:
 def _look(store: Store, max_pixels: int, rows: list[Row]) -> tuple[dict[int | None, Pixels], str, str]:
     """Return the faces of one file, why those are missing that are, and the version of the file."""
     try:
-        picture, version = read_image(store, rows[0].file, *_sides(rows), max_pixels)
+        picture, version = read_image(store, rows[0].file, *sides(rows, SIDE), max_pixels)
     except ImageError as exc:
         return {}, f"{exc.status}: {exc.reason}", exc.version
-    found = {row.face: _fitted(pixels) for row in rows if (pixels := _cut(picture, row)) is not None}
+    found = {row.face: pixels for row in rows if (pixels := tile(picture, row, SIDE)) is not None}
     return found, "the photo has another size than when it was labelled", version
-
-
-def _sides(rows: list[Row]) -> tuple[int, int]:
-    """Return the shorter and the longer side at which the smallest of some faces still has `SIDE` pixels."""
-    width, height = rows[0].image_width, rows[0].image_height
-    if not width or not height:
-        return _WHOLE, _WHOLE
-    least = max(min(max(row.width or width, row.height or height) for row in rows), 1)
-    scale = SIDE / least
-    return math.ceil(min(width, height) * scale), math.ceil(max(width, height) * scale)
-
-
-def _cut(picture: Picture, row: Row) -> Pixels | None:
-    """Return the square around a face, or the whole photo; None where the box does not lie in the photo."""
-    if row.x is None or row.y is None or row.width is None or row.height is None:
-        return picture.pixels
-    longer = max(row.width, row.height)
-    middle = row.x + row.width / 2, row.y + row.height / 2
-    inside = 0 <= middle[0] <= picture.width and 0 <= middle[1] <= picture.height
-    if not inside or not 1 <= longer <= 2 * max(picture.width, picture.height):
-        return None
-    return cut(picture, Face(row.x, row.y, row.width, row.height))
-
-
-def _fitted(pixels: Pixels) -> Pixels:
-    """Return an image as a square of `SIDE`, all of it visible."""
-    image = Image.fromarray(pixels)
-    scale = SIDE / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    square = Image.new("RGB", (SIDE, SIDE), "#808080")
-    square.paste(
-        image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0),
-        ((SIDE - size[0]) // 2, (SIDE - size[1]) // 2),
-    )
-    return np.asarray(square)
 
 
 def _webp(image: Image.Image, faces: int) -> bytes:

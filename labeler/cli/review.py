@@ -1,0 +1,109 @@
+"""The command that opens the page on which a person corrects labels: review."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeler.cli.options import MaxPixels, Root, Table
+from labeler.errors import LabelerError, needs
+from labeler.native_output import decoders
+
+if TYPE_CHECKING:
+    from labeler.review.review import Opened
+
+
+def review(
+    table: Table,
+    reviewer: Annotated[
+        str, typer.Option("--reviewer", help="Your name, which stands in each correction.", show_default="your login")
+    ] = "",
+    root: Root = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port of the page; 0 for a free one.")] = 0,
+    unix_socket: Annotated[
+        Path | None, typer.Option("--unix-socket", help="Listen on a Unix socket instead of a port.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show the review; nothing can be changed.")] = False,
+    cache: Annotated[
+        str,
+        typer.Option(
+            "--cache",
+            metavar="DIR|none",
+            help="The folder that keeps thumbnails, at most 500 MB; none keeps none.",
+            show_default="TABLE.cache",
+        ),
+    ] = "",
+    max_pixels: MaxPixels = 100_000_000,
+) -> None:
+    """Correct labels by keyboard, on a page of this machine. Ctrl-C ends it.
+
+    Corrections are appended to TABLE.reviews.jsonl; the table and the photos stay as they are.
+
+    Example: labeler review labels.csv
+    """
+    with needs("review", "starlette", "uvicorn", "anyio"):
+        from labeler.review import review as reviewing
+
+    settings = reviewing.ReviewSettings(
+        table=table,
+        reviewer=_named(reviewer),
+        root=str(root) if root else "",
+        cache=cache,
+        port=port,
+        unix_socket=unix_socket,
+        read_only=read_only,
+        max_pixels=max_pixels,
+    )
+    remote = "SSH_CONNECTION" in os.environ
+    with decoders():
+        desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote))
+    typer.echo(f"{desk.current.reviewed:,} faces of {table} are reviewed", err=True)
+
+
+def _named(reviewer: str) -> str:
+    """Return the reviewer's name; by default the login's."""
+    name = reviewer.strip()
+    if not reviewer:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):  # No such user, as in some containers.
+            name = "reviewer"
+    if not name or len(name) > 100 or not name.isprintable():
+        raise LabelerError("a reviewer's name has 1 to 100 letters: --reviewer NAME")
+    return name
+
+
+def _tell(opened: Opened, *, browser: bool) -> None:
+    """Open the page in a browser, or print its address; Ctrl-C ends both."""
+    address = opened.address
+    if opened.redirect is None:
+        _say(f"listens on {address.socket_path}; from the machine with the browser: {_forward(address.socket_path)}")
+        typer.echo(address.url)
+    elif browser:
+        page = opened.redirect.as_uri()
+        _say(f"opens {page} in your browser; Ctrl-C ends it")
+        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+    else:
+        if "SSH_CONNECTION" in os.environ:
+            _say(f"from the machine with the browser: {_forward(address.port)}")
+        typer.echo(address.url)
+
+
+def _forward(target: Path | int | None) -> str:
+    """Return the command that forwards a port to the server over SSH."""
+    name = getpass.getuser() if os.environ.get("USER") else "USER"
+    host = os.uname().nodename if hasattr(os, "uname") else "HOST"
+    if isinstance(target, int):
+        return f"ssh -N -L {target}:127.0.0.1:{target} {name}@{host}"
+    return f"ssh -N -L 8000:{target} {name}@{host}"
+
+
+def _say(message: str) -> None:
+    typer.echo(f"labeler review {message}", err=True)

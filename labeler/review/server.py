@@ -1,0 +1,183 @@
+"""Serve the page on this machine: a port or a Unix socket, an address with a token, an end within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from labeler.errors import LabelerError
+from labeler.review import routes, trust
+from labeler.review.desk import Desk
+
+HOST = "127.0.0.1"
+
+_GRACE_S = 1
+"""How long requests in progress may go on after the server was asked to stop."""
+
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens: a port of 127.0.0.1, or a Unix socket; and the token that opens it."""
+
+    listening: socket.socket
+    port: int | None
+    socket_path: Path | None
+    token: str
+
+    @property
+    def url(self) -> str:
+        """Return the address to open, with the token in its fragment, which browsers do not send."""
+        return f"http://{HOST}:{self.port or 8000}/#token={self.token}"
+
+
+@contextmanager
+def listening(port: int, socket_path: Path | None) -> Iterator[Address]:
+    """Listen on a port, 0 for a free one, or on a Unix socket that only this user can open.
+
+    Whoever connects before `serve` runs waits.
+
+    Raises:
+        LabelerError: the port or the path is taken.
+    """
+    token = secrets.token_urlsafe(32)
+    if socket_path:
+        with _unix(socket_path) as found:
+            yield Address(found, None, socket_path, token)
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as found:
+        if os.name == "posix":  # On Windows it would let a second server in.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((HOST, port))
+            found.listen(_BACKLOG)
+        except OSError as exc:
+            raise LabelerError(f"port {port} cannot be used ({exc.strerror}); choose another --port, or none") from exc
+        yield Address(found, found.getsockname()[1], None, token)
+
+
+@contextmanager
+def redirect(url: str) -> Iterator[Path]:
+    """Write a page that leads to an address, for this user only: a command line with the token would show it to all.
+
+    It is removed when the block ends.
+    """
+    with _private_folder() as folder:
+        descriptor, name = tempfile.mkstemp(".html", "labeler-review-", folder)  # With the mode 0600.
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(
+                    '<!doctype html><meta charset="utf-8"><title>labeler review</title>'
+                    '<meta name="referrer" content="no-referrer">'
+                    f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
+                    f'<a href="{escape(url)}">Open the review</a>\n'
+                )
+            yield Path(name)
+        finally:
+            with suppress(OSError):
+                os.unlink(name)
+
+
+def serve(desk: Desk, address: Address) -> None:
+    """Answer requests until SIGINT or SIGTERM; both are the usual end."""
+    application = trust.Guard(routes.application(desk), address.token, address.port)
+    config = uvicorn.Config(
+        application,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    asyncio.run(_Server(config, desk.stopping.set).serve([address.listening]))
+
+
+class _Server(uvicorn.Server):
+    """A server that ends by a signal, and does not raise it once more."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._stop()
+        self.handle_exit(number, frame)
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """Yield the system's folder for files of this user's programs that run, or a new one that only he can open."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    with suppress(OSError):
+        found = os.stat(runtime)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+            yield runtime
+            return
+    with tempfile.TemporaryDirectory(prefix="labeler-review-") as folder:
+        yield folder
+
+
+@contextmanager
+def _unix(path: Path) -> Iterator[socket.socket]:
+    _remove_dead(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as found:
+        before = os.umask(0o177)
+        try:
+            found.bind(os.fspath(path))
+        except OSError as exc:
+            raise LabelerError(f"{path} cannot be a socket: {exc.strerror or exc}") from exc
+        finally:
+            os.umask(before)
+        try:
+            found.listen(_BACKLOG)
+            yield found
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove the socket of a server that was killed.
+
+    Raises:
+        LabelerError: something else is there, or a server that runs.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_socket():
+        raise LabelerError(f"{path} exists and is no socket; choose another --unix-socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as exc:
+            raise LabelerError(f"{path} cannot be used: {exc.strerror}") from exc
+    raise LabelerError(f"another program listens on {path}; choose another --unix-socket")

@@ -1,0 +1,116 @@
+/** The faces of the view: fetched by position in chunks, and shown as they will be once the waiting actions have arrived. */
+
+import { json } from "./api.js";
+import { loader } from "./loader.js";
+import { changed, complain, lastTop, state } from "./state.js";
+
+const CHUNK = 384; // four sprites, and below the 400 that one request may ask for
+const MARGIN = 100; // faces fetched beyond either end of the screen
+
+const waiting = new Map(); // row -> [{action, label}], the oldest first
+let reopening = null;
+
+const chunks = loader({
+  limit: 2,
+  keep: 40,
+  fetch: async (key, signal) => {
+    const [view, chunk] = key.split("/");
+    const { items } = await json(`/api/view/${view}?start=${chunk * CHUNK}&count=${CHUNK}`, { signal });
+    return items;
+  },
+  failed: (error) => (error.status === 404 ? reopen() : complain(error.message)),
+});
+
+const known = new Map(); // row -> what the server said last, where that is newer than a chunk
+
+/** Ask the server for the faces that the filters choose, in their order. */
+export async function open(filters) {
+  const view = await json("/api/view", { body: filters });
+  chunks.clear();
+  known.clear();
+  state.view = { id: view.view, count: view.count };
+  changed();
+}
+
+/** Ask for the view again: a server that was started anew knows none. */
+export function reopen() {
+  reopening ??= openAgain().finally(() => (reopening = null));
+  return reopening.catch(() => {}); // An absent server is reported by the connection, and the loader tries again.
+}
+
+/** Stay with the faces that were on the screen: those before them that were reviewed have left a view of the others. */
+async function openAgain() {
+  const { count } = state.view;
+  await open(state.filters);
+  if (state.view.count === count) return;
+  const gone = state.filters.reviewed === false ? Math.max(0, count - state.view.count) : 0;
+  state.marks.clear();
+  state.cursor = Math.max(0, Math.min(state.view.count - 1, state.cursor - gone));
+  state.top = Math.min(lastTop(), Math.floor(state.cursor / state.columns));
+}
+
+const key = (chunk) => `${state.view.id}/${chunk}`;
+
+/** Ask for the faces from one position up to another, and a few on either side. */
+export function want(first, last) {
+  const keys = [];
+  const end = Math.min(state.view.count, last + MARGIN);
+  for (let chunk = Math.floor(first / CHUNK); chunk * CHUNK < end; chunk++) keys.push(key(chunk));
+  const before = Math.floor(Math.max(0, first - MARGIN) / CHUNK);
+  if (before < Math.floor(first / CHUNK)) keys.push(key(before));
+  chunks.want(state.view.id ? keys : []);
+}
+
+/** Return the face at a position, null where it has not arrived. */
+export function face(position) {
+  const item = chunks.get(key(Math.floor(position / CHUNK)))?.[position % CHUNK];
+  return item ? current(item) : null;
+}
+
+/** Return the faces from one position up to another that have arrived, as [position, face]. */
+export function between(first, last) {
+  const found = [];
+  for (let position = first; position < last; position++) {
+    const one = face(position);
+    if (one) found.push([position, one]);
+  }
+  return found;
+}
+
+/** Return a face as it is after the answers that came and the actions that wait. */
+export function current(item) {
+  const said = known.get(item.row);
+  const last = waiting.get(item.row)?.at(-1);
+  if (!said && !last) return item;
+  const merged = { ...item, ...said };
+  if (last) {
+    const before = merged.before ?? merged.label;
+    Object.assign(merged, { label: last.label, before: before === last.label ? null : before, reviewed: true });
+  }
+  return merged;
+}
+
+/** Show the faces of an action as it leaves them, before the server has it. */
+export function expect(action, events) {
+  for (const { row, new: label } of events) {
+    if (!waiting.has(row)) waiting.set(row, []);
+    waiting.get(row).push({ action, label });
+  }
+  changed();
+}
+
+/** Take the server's word for faces: an action has arrived. */
+export function settle(action, faces) {
+  for (const face of faces) known.set(face.row, face);
+  forget(action);
+}
+
+/** Show the faces of an action as they were: it was refused. */
+export function forget(action) {
+  for (const [row, changes] of waiting) {
+    const left = changes.filter((change) => change.action !== action);
+    if (left.length) waiting.set(row, left);
+    else waiting.delete(row);
+  }
+  changed();
+}

@@ -1,0 +1,133 @@
+/** Draw the faces on the screen as a grid. Its tiles are as many as fit, and are used again for every position. */
+
+import { byId, element, named, percent, quoted, said, setText, visible } from "./dom.js";
+import * as faces from "./faces.js";
+import * as sprites from "./sprites.js";
+import { changed, lastTop, screen, state } from "./state.js";
+
+const ON_A_SCREEN = 100;
+const MOST_TILES = 400;
+const SMALLEST = 56; // pixels of a tile; on a narrow screen a finger wants more
+const SMALLEST_NARROW = 60;
+const GAP = 5;
+const NONE = "No face is left here. Choose another label, or other filters.";
+
+const grid = byId("grid");
+let tiles = [];
+const empty = element("div", { role: "row" }, element("div", { role: "gridcell", id: "empty", text: NONE }));
+let drawn = []; // what each tile shows, so that one that stays is not touched
+
+/** Choose columns and rows: square tiles, as near a hundred as fit, the larger ones where two are as near. */
+export function layout(width, height) {
+  const smallest = width < 600 ? SMALLEST_NARROW : SMALLEST;
+  let best = null;
+  for (let columns = 2; columns <= 40; columns++) {
+    const side = Math.floor((width + GAP) / columns) - GAP;
+    if (side < smallest && best) break;
+    const rows = Math.max(1, Math.floor((height + GAP) / (side + GAP)));
+    if (columns * rows > MOST_TILES) break;
+    const off = Math.abs(columns * rows - ON_A_SCREEN);
+    if (!best || off < best.off) best = { columns, rows, side, off };
+  }
+  return best;
+}
+
+/** Fit the grid to its place; the first face on the screen stays on it. */
+export function fit() {
+  if (grid.clientWidth === 0 || grid.clientHeight === 0) return; // The single view is shown.
+  const { columns, rows, side } = layout(grid.clientWidth, grid.clientHeight);
+  const [first] = screen();
+  Object.assign(state, { columns, rows, rowHeight: side + GAP });
+  state.top = Math.min(lastTop(), Math.floor(first / columns));
+  grid.style.setProperty("--side", `${side}px`);
+  grid.style.setProperty("--columns", columns);
+  build();
+  changed();
+}
+
+function build() {
+  tiles = Array.from({ length: state.columns * state.rows }, makeTile);
+  drawn = [];
+  const lines = Array.from({ length: state.rows }, (_, row) => {
+    const cells = tiles.slice(row * state.columns, (row + 1) * state.columns).map((tile) => tile.cell);
+    return element("div", { role: "row", classes: ["line"] }, ...cells);
+  });
+  grid.replaceChildren(...lines, empty);
+}
+
+function makeTile() {
+  const picture = element("canvas", { classes: ["picture"] });
+  const tag = element("bdi", { classes: ["tag"] });
+  const bar = element("span", { classes: ["bar"] });
+  return { picture, tag, bar, cell: element("div", { role: "gridcell", classes: ["tile"] }, picture, bar, tag) };
+}
+
+export function draw() {
+  grid.hidden = state.mode !== "grid";
+  if (grid.hidden) return;
+  const [first, last] = screen();
+  faces.want(first, last);
+  sprites.want(first, last);
+  tiles.forEach((tile, index) => drawTile(tile, index, first + index));
+  grid.setAttribute("aria-rowcount", Math.ceil(state.view.count / state.columns));
+  grid.setAttribute("aria-colcount", state.columns);
+  grid.setAttribute("aria-activedescendant", state.view.count ? `face-${state.cursor}` : "empty");
+  empty.hidden = state.view.id === null || state.view.count > 0;
+}
+
+/** Draw one tile, where what it shows has changed. */
+function drawTile(tile, index, position) {
+  const one = position < state.view.count ? faces.face(position) : null;
+  const place = one && sprites.tile(position);
+  const marked = state.marks.has(position);
+  const cursor = position === state.cursor;
+  const facts = [position, one?.row, one?.label, one?.before, one?.reviewed, place?.sprite.key, marked, cursor];
+  const signature = [...facts, state.blind, state.filters?.label, state.view.count].join("\n");
+  if (drawn[index] === signature) return;
+  drawn[index] = signature;
+  tile.cell.id = `face-${position}`;
+  tile.cell.hidden = position >= state.view.count;
+  tile.cell.setAttribute("aria-selected", marked);
+  tile.cell.setAttribute("aria-colindex", 1 + (index % state.columns));
+  if (index % state.columns === 0) drawLine(tile.cell.parentElement, position);
+  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: one?.before, missing: one && sprites.missing(position, one) });
+  drawFace(tile, one, place);
+  tile.cell.setAttribute("aria-label", one ? described(position, one) : "loading");
+}
+
+function drawLine(line, position) {
+  line.hidden = position >= state.view.count;
+  line.setAttribute("aria-rowindex", 1 + Math.floor(position / state.columns));
+}
+
+function drawFace({ picture, tag, bar }, one, place) {
+  if (place) sprites.paint(picture, place);
+  picture.hidden = !place;
+  const told = one && !state.blind && (one.label !== state.filters.label || one.before);
+  setText(tag, told ? visible(named(one)) : "");
+  bar.hidden = state.blind || !Number.isFinite(one?.score);
+  bar.style.setProperty("--score", one?.score ?? 0);
+}
+
+function classes(target, wanted) {
+  for (const [name, there] of Object.entries(wanted)) target.classList.toggle(name, Boolean(there));
+}
+
+/** Say a face in words, for a screen reader. */
+function described(position, one) {
+  const words = [`face ${position + 1}`];
+  if (!state.blind) {
+    if (one.before) words.push(quoted(said(one.label)));
+    words.push(`${one.before ? "was " : ""}${quoted(one.before ? said(one.before) : named(one))} ${percent(one.score)}`.trim());
+  }
+  if (one.reviewed) words.push("reviewed");
+  const missing = sprites.missing(position, one);
+  if (missing) words.push(`no picture: ${quoted(missing)}`);
+  return words.join(", ");
+}
+
+/** Return the position of the tile that holds an element; null outside tiles. */
+export function positionOf(target) {
+  const cell = target.closest?.(".tile");
+  return cell ? Number(cell.id.slice("face-".length)) : null;
+}

@@ -1,0 +1,145 @@
+/** Show one face: large, in its photo, with the probabilities and what reviewers said. */
+
+import { json, picture } from "./api.js";
+import { byId, element, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
+import * as faces from "./faces.js";
+import { className, keyOf } from "./keys.js";
+import { moveTo } from "./marks.js";
+import * as photo from "./photo.js";
+import { changed, complain, say, state } from "./state.js";
+
+const AHEAD = 2; // faces fetched before they are asked for
+const KEPT = 8;
+const PHOTO_SIDE = 1600;
+const CLOSEUP_SIDE = 256;
+
+const fetched = new Map(); // row -> {face, photo}, promises, and what came of them: {ready, picture, closeup}
+let shown = "";
+
+/** Show the face at a position of the view. */
+export async function open(position) {
+  moveTo(position);
+  const item = faces.face(state.cursor) ?? (await arrival(state.cursor));
+  if (!item) return;
+  await openRow(item.row, item);
+  for (let ahead = 1; ahead <= AHEAD; ahead++) {
+    const following = faces.face(state.cursor + ahead);
+    if (following) get(following.row);
+  }
+}
+
+/** Show a face by its row; `item` is what is known before its details arrive. */
+export async function openRow(row, item = { row }) {
+  state.mode = "single";
+  state.drawing = null;
+  const details = get(row);
+  state.face = faces.current({ ...item, ...details.ready });
+  changed();
+  try {
+    const face = await details.face;
+    if (state.face?.row === row) state.face = { ...item, ...face };
+  } catch (error) {
+    fetched.delete(row);
+    if (error.name !== "AbortError" && state.connection === "there") complain(error.message);
+  }
+  changed();
+}
+
+/** Wait for the chunk that a position is in. */
+async function arrival(position) {
+  faces.want(position, position + 1);
+  for (let tries = 0; tries < 100; tries++) {
+    const item = faces.face(position);
+    if (item) return item;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return null;
+}
+
+/** Fetch a face and its photo once; the oldest of those kept are dropped. */
+function get(row) {
+  if (fetched.has(row)) return fetched.get(row);
+  const closeup = picture(`/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`);
+  const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
+  entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
+  entry.photo.then(({ blob }) => (entry.picture = URL.createObjectURL(blob))).then(changed, changed);
+  closeup.then(({ blob }) => (entry.closeup = URL.createObjectURL(blob))).then(changed, changed);
+  fetched.set(row, entry);
+  for (const [old, entryOfOld] of fetched) {
+    if (fetched.size <= KEPT) break;
+    if (old === row || old === state.face?.row) continue;
+    fetched.delete(old);
+    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused);
+  }
+  return entry;
+}
+
+/** Fetch the shown face again: an undo or an added face changed its photo. */
+export function reloaded(changedFaces) {
+  for (const { row } of changedFaces) fetched.delete(row);
+  if (state.mode !== "single" || !state.face) return;
+  fetched.delete(state.face.row);
+  shown = "";
+  void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
+}
+
+/** Go on to the face that follows; after the last one, back to the grid. */
+export function next() {
+  if (state.cursor + 1 >= state.view.count) return close("this was the last face");
+  return void open(state.cursor + 1);
+}
+
+export function previous() {
+  if (state.cursor > 0) void open(state.cursor - 1);
+}
+
+export function close(message = "") {
+  Object.assign(state, { mode: "grid", face: null, drawing: null });
+  moveTo(state.cursor);
+  if (message) say(message);
+}
+
+export function draw() {
+  const single = state.mode === "single";
+  byId("single").hidden = !single;
+  if (!single) return void (shown = "");
+  const face = faces.current(state.face);
+  const entry = fetched.get(face.row);
+  photo.draw(face, entry?.picture, entry?.closeup);
+  const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
+  if (signature === shown) return undefined;
+  shown = signature;
+  return drawDetails(face);
+}
+
+function drawDetails(face) {
+  byId("verdict").replaceChildren(...verdict(face));
+  byId("file").replaceChildren(isolated(face.file ?? ""));
+  byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
+  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : visible(face.reason ?? "");
+  const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
+  byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
+  byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));
+  byId("single").setAttribute("aria-label", state.blind ? "Face" : `Face: ${quoted(named(face))}`);
+}
+
+function verdict(face) {
+  if (state.blind) return [face.reviewed ? "reviewed" : ""];
+  const parts = [isolated(named(face))];
+  if (face.before) parts.push(element("small", {}, " was ", isolated(said(face.before))));
+  if (face.reviewed) parts.push(element("small", { text: " reviewed", classes: ["done"] }));
+  return parts;
+}
+
+function probability([label, value]) {
+  const bar = element("span", { classes: ["bar"] });
+  bar.style.setProperty("--score", value);
+  const key = element("kbd", { text: keyOf(className(label)) });
+  return element("li", {}, key, isolated(label), bar, element("span", { text: percent(value), classes: ["value"] }));
+}
+
+function vote({ time, reviewer, old, new: label }) {
+  const when = element("time", { text: String(time).slice(0, 16).replace("T", " ") });
+  const words = old === label ? [" accepted ", isolated(said(label))] : [" ", isolated(said(old)), " → ", isolated(said(label))];
+  return element("li", {}, when, " ", isolated(reviewer), ...words);
+}
