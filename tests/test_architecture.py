@@ -17,7 +17,7 @@ ROWS = [
     {"training"},
     {"exports"},
     {"__init__"},
-    {"report"},
+    {"report", "review"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"job"},
