@@ -1,6 +1,7 @@
 """The order *alike*: faces that look the same to the network stand side by side, so that a screen is right or wrong.
 
-It is prepared by a process of its own, which a thread of the server would hold up, and which can be stopped at once.
+A process of its own prepares it, at the lowest priority: at a million faces it takes more memory than the server may,
+and it can be killed at once, which a thread cannot.
 """
 
 from __future__ import annotations
