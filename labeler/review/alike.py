@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,11 @@ class Alike:
         """The share that is done, 0 to 1."""
         self.ranks: Ranks | None = None
         """The place of each row of the table in the order, once it is ready."""
+        self.order: NDArray[np.int32] | None = None
+        """The rows of the table in this order: a view is ``order[wanted[order]]``, 10 ms for a million rows."""
         self.problem = ""
         """Why there is no order, in words."""
         self._task = task
-        self._order: NDArray[np.int32] | None = None
         self._process: subprocess.Popen[str] | None = None
         self._follower: threading.Thread | None = None
 
@@ -52,18 +53,6 @@ class Alike:
         if not alike._take(complete=True):
             alike._start()
         return alike
-
-    def sorted(self, rows: NDArray[Any]) -> NDArray[np.int32]:
-        """Return the numbers of different rows in the order alike; those that the table has not stand last.
-
-        20 ms for a million rows: their places are marked, not sorted.
-        """
-        if self._order is None:
-            raise ValueError("the order is not ready")
-        inside = rows < len(self._order)
-        wanted = np.zeros(len(self._order), np.bool_)
-        wanted[rows[inside]] = True
-        return np.concatenate([self._order[wanted[self._order]], rows[~inside]]).astype(np.int32)
 
     def close(self) -> None:
         """Stop the process, within a second; what it has kept is gone on with the next time."""
@@ -116,7 +105,8 @@ class Alike:
             return False
         if not found or (complete and found[1]):
             return False
-        self._order = np.empty(len(found[0]), np.int32)
-        self._order[found[0]] = np.arange(len(found[0]), dtype=np.int32)
-        self.ranks, self.done, self.state = found[0], 1.0, "ready"
+        self.ranks = found[0]
+        self.order = np.empty(len(self.ranks), np.int32)
+        self.order[self.ranks] = np.arange(len(self.ranks), dtype=np.int32)
+        self.done, self.state = 1.0, "ready"
         return True
