@@ -21,23 +21,27 @@ _AHEAD = 4
 """Things that are waiting or done, for each thread: it never waits for the next one."""
 
 
-def mapped(function: Callable[[Thing], Result], things: Iterable[Thing]) -> Generator[Result, None, None]:
+def mapped(
+    function: Callable[[Thing], Result], things: Iterable[Thing], threads: int = 0
+) -> Generator[Result, None, None]:
     """Yield the result for each thing, in order; things are taken a few ahead, in the caller's thread.
+
+    ``threads`` is 0 for one per core.
 
     When the iterator is closed early, as by Ctrl-C (use `contextlib.closing`), only the calls that began are finished.
     """
-    with ahead(function) as working:
+    with ahead(function, threads=threads) as working:
         for _, result in working.of(things):
             yield result()
 
 
 @contextmanager
-def ahead(do: Callable[[Thing], Result], *, threaded: bool = True) -> Iterator[Ahead[Thing, Result]]:
+def ahead(do: Callable[[Thing], Result], *, threaded: bool = True, threads: int = 0) -> Iterator[Ahead[Thing, Result]]:
     """Yield what does ``do`` in as many threads as there are cores; when the block fails, only calls that began end.
 
     What takes less than the 50 us that a thread costs is better not ``threaded``.
     """
-    threads = min(_MOST_THREADS, cores())
+    threads = min(_MOST_THREADS, threads or cores())
     pool = ThreadPoolExecutor(threads)
     try:
         yield Ahead(do, pool, threads if threaded else 0)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.executors.cores import cores
-from labeler.inference import keras_network
+from labeler.inference import keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.inference.detector import Pixels
 from labeler.inference.session import load
@@ -41,28 +40,35 @@ def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embed
         ModelError: the model takes other images, or does not end in a dense layer.
         LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
-    network = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
+    look = network(path)
     blocks = [pixels[at : at + _BLOCK] for at in range(0, len(pixels), _BLOCK)]
     found: list[Embeddings] = []
     with ThreadPoolExecutor(workers or cores()) as threads:  # ONNX Runtime releases the GIL.
-        for block in threads.map(network, blocks):
-            found.append(block.reshape(len(block), -1))
+        for block in threads.map(look, blocks):
+            found.append(block)
             progress(min(len(found) * _BLOCK, len(pixels)), len(pixels))
     return np.concatenate(found)
 
 
+def network(path: Path) -> Callable[[Pixels], Embeddings]:
+    """Return what computes the embeddings (n, features) of images (n, 64, 64, 3) in this thread; see `embed`.
+
+    Raises:
+        ModelError: the model takes other images, or does not end in a dense layer.
+        LabelerError: the model is a ``.keras`` file and Keras is not installed.
+    """
+    look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
+    return lambda pixels: look(pixels).reshape(len(pixels), -1)
+
+
 def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
     Classifier(path)  # Raises a ModelError that says what is wrong with the file.
-    model = onnx.load(path)
-    dense = [node for node in model.graph.node if node.op_type in _LINEAR]  # In the order of computation.
-    if not dense:
+    name = onnx_graph.last_input(path, _LINEAR)
+    if not name:
         raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
-    name = dense[-1].input[0]
-    del model.graph.output[:]
-    model.graph.output.append(onnx.ValueInfoProto(name=name))
-    session = load(path, content=model.SerializeToString())
+    session = load(path, content=onnx_graph.with_output(path.read_bytes(), name))
     input_name = session.get_inputs()[0].name
-    return lambda pixels: np.asarray(session.run(None, {input_name: pixels})[0], np.float32)
+    return lambda pixels: np.asarray(session.run([name], {input_name: pixels})[0], np.float32)
 
 
 def _of_keras(path: Path) -> Callable[[Pixels], Embeddings]:

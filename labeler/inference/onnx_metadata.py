@@ -40,13 +40,12 @@ def metadata(path: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     size = 0
-    with _content(path) as content:
-        _refuse_other_files(content, path)
-        for entry in (value for number, value in _fields(content) if number == _METADATA_PROPS):
+    with read(path) as content:
+        for entry in (value for number, value in fields(content, without=_GRAPH) if number == _METADATA_PROPS):
             size += len(entry)
             if size > _MAX_METADATA:
                 raise ValueError(f"it has more than {_MAX_METADATA:,} bytes of metadata")
-            named = {number: value.decode() for number, value in _fields(entry)}
+            named = {number: value.decode() for number, value in fields(entry)}
             found[named[_KEY]] = named.get(_VALUE, "")
     return found
 
@@ -57,8 +56,8 @@ def check_self_contained(path: Path) -> None:
     Raises:
         ModelError: it has external data, or it is too large.
     """
-    with _content(path) as content:
-        _refuse_other_files(content, path)
+    with read(path):
+        pass
 
 
 def _refuse_other_files(content: mmap.mmap, path: Path) -> None:
@@ -70,10 +69,16 @@ def _refuse_other_files(content: mmap.mmap, path: Path) -> None:
 
 
 @contextmanager
-def _content(path: Path) -> Iterator[mmap.mmap]:
+def read(path: Path) -> Iterator[mmap.mmap]:
+    """Yield the content of an ONNX file.
+
+    Raises:
+        ModelError: it is too large, has external data, or what the block raises says that it is not an ONNX file.
+    """
     try:
         _refuse_huge(path.stat().st_size)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _refuse_other_files(content, path)
             yield content
     except (OSError, ValueError, IndexError, KeyError) as exc:
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
@@ -84,8 +89,13 @@ def _refuse_huge(size: int) -> None:
         raise ValueError(f"it has {size:,} bytes; the limit is {MAX_BYTES:,}")
 
 
-def _fields(content: mmap.mmap | bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of each length-delimited field of a protobuf message; of the graph no content."""
+def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each length-delimited field of a protobuf message; of field ``without`` no content.
+
+    Raises:
+        ValueError: it is not a protobuf message, or has too many fields.
+        IndexError: it ends within a field.
+    """
     at = 0
     for _ in range(_MAX_FIELDS):
         if at >= len(content):
@@ -102,7 +112,7 @@ def _fields(content: mmap.mmap | bytes) -> Iterator[tuple[int, bytes]]:
             length, at = _varint(content, at)
             if at + length > len(content):
                 raise ValueError("the file is cut short")
-            yield number, content[at : at + length] if number != _GRAPH else b""
+            yield number, content[at : at + length] if number != without else b""
             at += length
         else:
             break

@@ -1,0 +1,110 @@
+"""Features of the faces of a table: each file is read once, decoded and cropped as `classify` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from labeler.executors import threads
+from labeler.images.crop import crop
+from labeler.images.picture import ImageError, Picture, Pixels
+from labeler.images.read import read
+from labeler.inference.yunet import YuNet
+from labeler.records import INPUT_SIDE, Face, Faces, Row
+from labeler.review.codes import Features, folded
+from labeler.storage.store import Store
+
+Look = Callable[[Pixels], Features]
+
+_CHUNK = 64
+"""Faces, or files, that a thread works on at a time: a kill loses those, as many for each thread."""
+
+_BLOCK = 16
+"""Images per run of the network: constant, so that no code depends on which faces stand beside it."""
+
+
+class Numbered(NamedTuple):
+    """A row of a table, and its number."""
+
+    number: int
+    row: Row
+
+
+class Seen(NamedTuple):
+    """The faces of a few files that could be read."""
+
+    numbers: list[int]
+    features: Features
+    as_labelled: list[bool]
+    """Whether the file is the one that was labelled, as far as the table tells."""
+    tried: int
+    """Number of faces, readable or not."""
+
+
+class Reader(NamedTuple):
+    """What is needed to look at faces: the network, where the files are, and how `classify` read them."""
+
+    look: Look
+    store: Store
+    max_pixels: int
+    faces: Faces = Faces.AUTO
+
+    def seen(self, faces: Iterable[Numbered], workers: int) -> Generator[Seen, None, None]:
+        """Yield the features of faces, a few at a time, in order; the faces of a file are adjacent."""
+        with closing(threads.mapped(self._seen, _chunks(faces), workers)) as found:
+            yield from found
+
+    def _seen(self, chunk: list[list[Numbered]]) -> Seen:
+        numbers, crops, as_labelled = [], [], []
+        for file in chunk:
+            for face, pixels, same in self._crops(file):
+                numbers.append(face.number)
+                crops.append(pixels)
+                as_labelled.append(same)
+        tried = sum(map(len, chunk))
+        features = [self._features(np.stack(crops[at : at + _BLOCK])) for at in range(0, len(crops), _BLOCK)]
+        return Seen(numbers, np.concatenate(features) if features else np.zeros((0, 0), np.float32), as_labelled, tried)
+
+    def _features(self, pixels: Pixels) -> Features:
+        padded = np.pad(pixels, ((0, _BLOCK - len(pixels)), (0, 0), (0, 0), (0, 0)))
+        return folded(self.look(padded)[: len(pixels)])
+
+    def _crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
+        longer = INPUT_SIDE if self.faces is Faces.WHOLE else YuNet.decoded_side
+        try:
+            picture, version = read(self.store, file[0].row.file, INPUT_SIDE, longer, self.max_pixels)
+        except ImageError:
+            return
+        for face in file:
+            pixels = _cut(picture, face.row)
+            if pixels is not None:
+                yield face, pixels, face.row.version in ("", version)
+
+
+def _chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:
+    chunk: list[list[Numbered]] = []
+    count = 0
+    for _, file in groupby(faces, lambda face: face.row.file):
+        chunk.append(list(file))
+        count += len(chunk[-1])
+        if count >= _CHUNK:
+            yield chunk
+            chunk, count = [], 0
+    if chunk:
+        yield chunk
+
+
+def _cut(picture: Picture, row: Row) -> Pixels | None:
+    """Return the crop of a face, or the whole photo of a row without a box; None where the box is not in the photo."""
+    if row.x is None or row.y is None or row.width is None or row.height is None:
+        return crop(picture, Face(0, 0, picture.width, picture.height), INPUT_SIDE)
+    across, down = row.x + row.width / 2, row.y + row.height / 2
+    longer = max(row.width, row.height)
+    inside = 0 <= across <= picture.width and 0 <= down <= picture.height
+    if not inside or not 1 <= longer <= 2 * max(picture.width, picture.height):
+        return None
+    return crop(picture, Face(row.x, row.y, row.width, row.height), INPUT_SIDE)

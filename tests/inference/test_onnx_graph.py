@@ -1,0 +1,49 @@
+"""Embeddings are read from a bundle without the package `onnx`, which only the extras that train install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from conftest import ROOT
+
+from labeler.errors import ModelError
+from labeler.inference import onnx_graph
+
+
+def test_the_last_of_some_layers_is_found(model: Path) -> None:
+    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == "flat"
+    assert onnx_graph.last_input(model, {"Flatten"}) == "scaled"
+    assert onnx_graph.last_input(model, {"Conv"}) == ""
+
+
+@pytest.mark.parametrize("name", ["flat", "n" * 300])
+def test_a_model_gets_one_more_output(model: Path, name: str) -> None:
+    found = onnx.load_from_string(onnx_graph.with_output(model.read_bytes(), name))
+
+    assert [output.name for output in found.graph.output] == ["probabilities", name]
+
+
+def test_a_file_cut_short_is_refused(model: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.onnx"
+    for length in range(0, model.stat().st_size, 997):
+        cut.write_bytes(model.read_bytes()[:length])
+        with pytest.raises(ModelError):
+            onnx_graph.last_input(cut, {"MatMul"})
+
+
+def test_embeddings_need_no_package_onnx(model: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "sys.modules['onnx'] = None\n"
+        "from labeler.inference import embeddings\n"
+        f"seen = embeddings.network(Path({str(model)!r}))(np.full((2, 64, 64, 3), 51, np.uint8))\n"
+        f"np.save({str(tmp_path / 'seen.npy')!r}, seen)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+    assert np.allclose(np.load(tmp_path / "seen.npy"), np.full((2, 64 * 64 * 3), 0.2), atol=1e-6)
