@@ -13,6 +13,7 @@ import numpy as np
 
 from labeler.records import Row, Status
 from labeler.review import asked, folders
+from labeler.review.alike import Alike
 from labeler.review.current import Current
 from labeler.review.index import Index
 from labeler.review.refused import Refused
@@ -25,13 +26,16 @@ from labeler.tables.matching import Box, box_of
 class Desk:
     """Answers the page's questions; for any number of threads."""
 
-    def __init__(self, table: Path, current: Current, thumbnails: Thumbnails, *, read_only: bool) -> None:
+    def __init__(
+        self, table: Path, current: Current, thumbnails: Thumbnails, alike: Alike | None = None, *, read_only: bool
+    ) -> None:
         self.instance = secrets.token_hex(8)
         self.read_only = read_only
         self.stopping = threading.Event()
         """Set when the server is to end: what takes long ends early."""
         self.current, self.index, self.thumbnails = current, current.index, thumbnails
-        self.views = Views(current, self.instance[:6])
+        self.views = Views(current, self.instance[:6], lambda: alike.order if alike else None)
+        self._alike = alike
         self._table = table
         self._lock = threading.Lock()
         """Held by whoever changes the labels that count."""
@@ -74,7 +78,9 @@ class Desk:
 
     def alike(self) -> dict[str, Any]:
         """Return how far the order by likeness is prepared."""
-        return {"state": "ready" if self.views.alike else "none", "done": 1 if self.views.alike else 0}
+        if not self._alike:
+            return {"state": "none", "done": 0, "problem": "the model that labelled the table is not here"}
+        return {"state": self._alike.state, "done": round(self._alike.done, 3), "problem": self._alike.problem}
 
     def view(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a view of the rows that are wanted."""

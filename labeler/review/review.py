@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeler import storage
-from labeler.errors import LabelerError, OutputError, printable
+from labeler.errors import LabelerError, ModelError, OutputError, printable
+from labeler.inference import bundle
 from labeler.review import index, server
+from labeler.review.alike import Alike
 from labeler.review.current import Current
 from labeler.review.desk import Desk
+from labeler.review.task import Task
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.tile_cache import NAME, TileCache
 from labeler.storage.lock import Lock
 from labeler.tables import corrections, reader, run_record
 from labeler.tables.review_log import Log
+from labeler.tables.run_record import RunRecord
 
 _LONGEST_NOTE = 1 << 12
 
@@ -68,20 +72,53 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
     ):
         opened(Opened(address=address, redirect=None if address.socket_path else page))
         current = Current(index.load(table), log, settings.reviewer, corrections.hashes(root))
-        cache = TileCache(_cache_file(settings))
+        folder = _cache_folder(settings)
+        cache = TileCache(folder / NAME if folder else None)
         try:
             thumbnails = Thumbnails(storage.at(root), settings.max_pixels, cache)
-            desk = Desk(table, current, thumbnails, read_only=settings.read_only)
-            server.serve(desk, address)
+            with _likeness(settings, root) as alike:
+                desk = Desk(table, current, thumbnails, alike, read_only=settings.read_only)
+                server.serve(desk, address)
         finally:
             cache.close()
     return desk
 
 
-def _cache_file(settings: ReviewSettings) -> Path | None:
+@contextmanager
+def _likeness(settings: ReviewSettings, root: str) -> Iterator[Alike | None]:
+    """Yield the order of likeness while it is prepared; None without a cache, or the model that labelled the table."""
+    folder, model = _cache_folder(settings), _model(run_record.read(settings.table))
+    if not folder or not model:
+        yield None
+        return
+    alike = Alike.begin(
+        Task(
+            table=os.path.abspath(settings.table),
+            model=os.path.abspath(model),
+            root=os.path.abspath(root),
+            folder=os.path.abspath(folder),
+            max_pixels=settings.max_pixels,
+        )
+    )
+    try:
+        yield alike
+    finally:
+        alike.close()
+
+
+def _model(record: RunRecord | None) -> Path | None:
+    """Return the file of the model that labelled a table, if it is still the same."""
+    try:
+        path = bundle.find(record.model) if record else None
+        return path if path and record and bundle.sha256(path) == record.model_sha256 else None
+    except ModelError:
+        return None
+
+
+def _cache_folder(settings: ReviewSettings) -> Path | None:
     if settings.cache == "none":
         return None
-    return (Path(settings.cache) if settings.cache else run_record.beside(settings.table, ".cache")) / NAME
+    return Path(settings.cache) if settings.cache else run_record.beside(settings.table, ".cache")
 
 
 @contextmanager

@@ -66,16 +66,16 @@ class Wanted:
 class Views:
     """The views that were made last, by their names; for any number of threads."""
 
-    def __init__(self, current: Current, prefix: str) -> None:
+    def __init__(self, current: Current, prefix: str, alike: Callable[[], Rows | None] = lambda: None) -> None:
+        """Make no view yet; ``alike`` returns the rows of the table in the order of likeness, once that is prepared."""
         self._current = current
         self._index = current.index
         self._prefix = prefix
+        self._alike = alike
         self._lock = threading.Lock()
         self._made = 0
         self._views: OrderedDict[str, Rows] = OrderedDict()
         self._sorted: dict[str, Rows] = {}
-        self.alike: Callable[[], Rows] | None = None
-        """Returns all rows of the table in the order of likeness, once that was prepared."""
 
     def make(self, wanted: Wanted) -> tuple[str, int]:
         """Make a view; return its name, and how many rows it has.
@@ -148,9 +148,10 @@ class Views:
     def _all(self, order: str) -> Rows:
         """Return all rows of the table in an order."""
         if order == "alike":
-            if not self.alike:
+            alike = self._alike()
+            if alike is None:
                 raise Refused(409, "the order by likeness is not prepared yet")
-            return self.alike()
+            return alike
         if order not in self._sorted:
             make = _ORDERS.get(order)
             if not make:
