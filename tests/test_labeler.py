@@ -13,7 +13,7 @@ from conftest import ROOT, Folder
 from PIL import Image
 
 import labeler
-from labeler import Labeler, LabelerError, Settings, Status
+from labeler import Labeler, LabelerError, Row, Settings, Status
 
 PORTRAITS = sorted((ROOT / "examples" / "photos").rglob("*.jpg"))
 
@@ -23,6 +23,11 @@ def labels() -> Labeler:
     return Labeler("documented", batch_size=4)
 
 
+def shown(row: Row) -> Row:
+    """Return a row without what it knows of its file: images in memory have none."""
+    return row._replace(file="", version="")
+
+
 def test_paths_and_bytes_give_the_rows_of_a_table(labels: Labeler) -> None:
     expected = [row for row in labeler.label(PORTRAITS, Settings(model="documented", absolute=True)) if row.label]
     of_paths = [face for faces in labels(sorted(PORTRAITS)) for face in faces]
@@ -30,7 +35,7 @@ def test_paths_and_bytes_give_the_rows_of_a_table(labels: Labeler) -> None:
 
     assert len(expected) >= 10
     assert sorted(of_paths) == sorted(expected)
-    assert [face[1:-1] for face in of_bytes] == [face[1:-1] for face in of_paths]
+    assert list(map(shown, of_bytes)) == list(map(shown, of_paths))
 
 
 def test_a_pil_image_and_an_array_give_what_their_file_gives(labels: Labeler, folder: Folder) -> None:
@@ -39,7 +44,7 @@ def test_a_pil_image_and_an_array_give_what_their_file_gives(labels: Labeler, fo
     of_file, of_image, of_array = labels([path, image, np.asarray(image)])
 
     assert of_file[0].score is not None
-    assert of_file[0][1:-1] == of_image[0][1:-1] == of_array[0][1:-1]
+    assert shown(of_file[0]) == shown(of_image[0]) == shown(of_array[0])
 
 
 def test_an_image_is_turned_upright_as_its_exif_data_say(labels: Labeler, folder: Folder) -> None:

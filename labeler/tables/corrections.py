@@ -66,7 +66,7 @@ class Reviews:
         self.last_time = ""
         """The time of the last event: see `reviews.now`."""
         self._files: dict[str, list[Event]] = {}
-        self._of_action: dict[Action, tuple[str, ...]] = {}
+        self._of_action: dict[Action, list[str]] = {}
         self._ids: set[str] = set()
         self.add(events)
 
@@ -94,12 +94,12 @@ class Reviews:
             self.adds += event.kind is Kind.ADD
             self.actions.add(event)
             action = event.reviewer, event.action
+            files = self._of_action.setdefault(action, [])
             if event.kind is Kind.UNDO:
-                self._of_action.setdefault(action, ())
                 touched.update(self._of_action.get((event.reviewer, self.actions.target(event)), ()))
             else:
                 self._files.setdefault(event.file, []).append(event)
-                self._of_action[action] = (*self._of_action.get(action, ()), event.file)
+                files.append(event.file)
                 touched.add(event.file)
         return touched
 

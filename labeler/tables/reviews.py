@@ -169,6 +169,7 @@ def _checks(event: Event) -> Iterator[tuple[str, bool]]:
     yield "action", _is_hex(event.action)
     yield "time", isinstance(event.time, str) and _TIME(event.time) is not None
     yield "reviewer", _is_text(event.reviewer) and event.reviewer.strip() != ""
+    yield "kind", isinstance(event.kind, Kind)
     if event.kind is Kind.UNDO:
         yield "undoes", _is_hex(event.undoes)
         return
