@@ -51,15 +51,20 @@ def label(
     return iter(tqdm(rows, unit=" faces"))
 
 
-def read(path: str | Path) -> pandas.DataFrame:
-    """Return a finished table as a pandas DataFrame.
+def read(path: str | Path, *, reviews: bool = True) -> pandas.DataFrame:
+    """Return a finished table as a pandas DataFrame, with the labels that persons decided on in a review.
+
+    Args:
+        path: The table.
+        reviews: Take the corrections, and add two columns: `reviewed`, and `label_before`, the label of the model. With
+            False, the table is returned as it was written.
 
     Raises:
-        LabelerError: there is no such table, or labeler did not write it.
+        LabelerError: there is no such table, labeler did not write it, or it or its reviews are damaged.
     """
     from labeler.tables import dataframe
 
-    return dataframe.read(path)
+    return dataframe.read(path, reviews=reviews)
 
 
 def __getattr__(name: str) -> Any:

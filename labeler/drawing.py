@@ -20,6 +20,7 @@ from labeler.images.read import read
 from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
 from labeler.storage.store import Store
+from labeler.tables import decided
 
 PALETTE = ("#D55E00", "#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#0072B2", "#E69F00")
 """The colours of Okabe and Ito, which colour-blind people can tell apart; a class has the colour at its index."""
@@ -118,7 +119,8 @@ def _drawn(picture: Picture, rows: Sequence[Row], colours: Mapping[str, str], lo
     boxes = [sheet.box(row, scale, colour) for row, colour in faces]
     for (row, colour), side, box in zip(faces, sides, boxes, strict=True):
         if side >= least:
-            sheet.plate(f"{row.label} {row.score or 0:.0%}", colour, height, box)
+            score = decided.score_of(row)
+            sheet.plate(row.label if score is None else f"{row.label} {score:.0%}", colour, height, box)
     if not faces:
         sheet.plate("no face", GRAY, height, _Box(height // 2, size[1] - height // 2, *size))
     return _with_legend(sheet.image, faces) if min(sides, default=least) < least else sheet.image

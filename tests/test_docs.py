@@ -92,6 +92,7 @@ def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> 
         "docs/commands.md",
         "docs/bundle.md",
         "docs/export.md",
+        "docs/reviews.md",
         "CONTRIBUTING.md",
         "examples/photos/SOURCES.md",
     ],

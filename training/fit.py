@@ -46,7 +46,9 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
     console = stderr()
-    training, validation = dataset.find(settings.data, settings.val, settings.labels, settings.classes)
+    training, validation = dataset.find(
+        settings.data, settings.val, settings.labels, settings.classes, reviews=settings.reviews
+    )
     run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:

@@ -12,7 +12,7 @@ from training.recipes import RECIPES, Recipe, fine_tuning
 _OF_THE_RECIPE = ("epochs", "patience", "batch_size", "learning_rate", "augment")
 """Settings whose default is that of the recipe."""
 
-_MAY_CHANGE = frozenset({"data", "val", "labels", "start", "out", "epochs", "patience", "workers", "resume"})
+_MAY_CHANGE = frozenset({"data", "val", "labels", "reviews", "start", "out", "epochs", "patience", "workers", "resume"})
 """Settings that may differ when a run is resumed: locations (pixels and targets are compared), and when to stop."""
 
 
@@ -42,6 +42,8 @@ class TrainSettings:
     """A table of labels or votes, used instead of class folders."""
     classes: str = ""
     """The table's labels or columns to use, each with the name of its class: ``anger=angry,sad``; empty for all."""
+    reviews: bool = True
+    """Whether corrections of the table count."""
     group_by: str = ""
     """A regular expression: files whose names give the same match are never on both sides of the split."""
     balance: float = 0.0

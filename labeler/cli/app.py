@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labeler._version import __version__
-from labeler.cli import datasets, exports, models, photos, reports, review, support
+from labeler.cli import datasets, exports, models, photos, privacy, reports, review, support
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for command in (
     reports.diff,
     exports.export,
     review.review,
+    privacy.forget,
     support.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)

@@ -20,6 +20,7 @@ from labeler.cli.options import (
     Labels,
     LearningRate,
     ModelOption,
+    NoReviews,
     Patience,
     ProgressOption,
     Quiet,
@@ -36,6 +37,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory: a new or an empty one.")],
     labels: Labels = None,
     classes: Classes = "",
+    no_reviews: NoReviews = False,
     group_by: GroupBy = "",
     val: Annotated[Path | None, typer.Option("--val", help="A folder like DATA for validation.")] = None,
     val_split: Annotated[
@@ -94,6 +96,7 @@ def train(
         resume=resume,
         labels=labels,
         classes=classes,
+        reviews=not no_reviews,
         group_by=group_by,
         balance=balance,
         start=start,
@@ -113,6 +116,7 @@ def evaluate(
     model: ModelOption = "",
     labels: Labels = None,
     classes: Classes = "",
+    no_reviews: NoReviews = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write metrics.json and three charts into this folder.")
     ] = None,
@@ -158,7 +162,7 @@ def evaluate(
                 data=data,
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
-                truth=truth(labels, classes, data),
+                truth=truth(labels, classes, data, reviews=not no_reviews),
                 copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),
                 workers=workers,
                 wanted_accuracy=wanted_accuracy,
@@ -179,6 +183,7 @@ def audit(
     out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
     labels: Labels = None,
     classes: Classes = "",
+    no_reviews: NoReviews = False,
     model: ModelOption = "",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
     workers: Workers = 0,
@@ -201,7 +206,14 @@ def audit(
     with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
         from training.audit import audit as auditing
     settings = auditing.AuditSettings(
-        data=data, out=out, labels=labels, classes=classes, model=model, folds=folds, workers=workers
+        data=data,
+        out=out,
+        labels=labels,
+        classes=classes,
+        reviews=not no_reviews,
+        model=model,
+        folds=folds,
+        workers=workers,
     )
     audited = auditing.audit(settings, console.stderr(quiet=quiet), progress)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import GroupBy, Json, MaxPixels, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import GroupBy, Json, MaxPixels, NoReviews, ProgressOption, Quiet, Root, Table
 from labeler.errors import Interrupted
 from labeler.native_output import decoders
 from labeler.records import Mode, Progress
@@ -87,6 +87,7 @@ def export(
     min_score: MinScore = 0.0,
     keep_metadata: KeepMetadata = False,
     max_pixels: MaxPixels = 100_000_000,
+    no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -118,6 +119,7 @@ def export(
         min_score=min_score,
         keep_metadata=keep_metadata,
         max_pixels=max_pixels,
+        reviews=not no_reviews,
     )
     try:
         with decoders():

@@ -108,6 +108,10 @@ ProgressOption = Annotated[
         "terminal, else a log, and with --quiet none.",
     ),
 ]
+NoReviews = Annotated[
+    bool,
+    typer.Option("--no-reviews", help="Take the labels of the model, not the corrections of a review."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 Architecture = Annotated[

@@ -25,6 +25,7 @@ from labeler.cli.options import (
     MaxPixels,
     MinFace,
     ModelOption,
+    NoReviews,
     Overwrite,
     ProgressOption,
     Quiet,
@@ -152,6 +153,7 @@ def sort(
     model: ModelOption = "",
     threshold: Threshold = 0.0,
     workers: Workers = 0,
+    no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -167,6 +169,7 @@ def sort(
     """
     from labeler.cli import show_photos
     from labeler.sorting import sort as sorting
+    from labeler.tables import decided, reader
 
     watched = show_photos.watching(progress, quiet=quiet)
     if undo:
@@ -176,7 +179,11 @@ def sort(
         folder = _root(source, root)
         with nullcontext() if dry_run else sorting.held(into, folder):
             settings = Settings(model=model, threshold=threshold)
-            rows, class_names = _sortable(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
+            if source.is_dir():
+                rows, class_names = _labelled(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
+            else:
+                rows = decided.rows(source, not no_reviews, folder)
+                class_names = reader.class_names(source)
             plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
             if dry_run:
                 show_photos.show_plan(plan, into, as_json=as_json)
@@ -198,19 +205,17 @@ def _root(source: Path, root: Path | None) -> str:
     return str(root) if root else reader.root(source)
 
 
-def _sortable(
+def _labelled(
     source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
 ) -> tuple[Iterable[Row], tuple[str, ...]]:
-    """Return the rows to sort by, which a table holds or a run yields, and the names of the classes."""
+    """Label a folder; return the rows to sort by, and the names of the classes."""
     from labeler import pipeline
     from labeler.cli import show_photos
     from labeler.inference import bundle
     from labeler.job import Job
     from labeler.sorting import sort as sorting
-    from labeler.tables import decided, reader
+    from labeler.tables import decided
 
-    if not source.is_dir():
-        return decided.rows(source), reader.class_names(source)
     sorting.plan([], str(source), into)  # It refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
         class_names = bundle.card(bundle.find(settings.model)).class_names
@@ -236,6 +241,7 @@ def annotate(
         Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")
     ] = None,
     max_pixels: MaxPixels = 100_000_000,
+    no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
 ) -> None:
@@ -248,7 +254,8 @@ def annotate(
     from labeler.tables import decided, reader
 
     settings = Settings(root=str(root) if root else reader.root(table), max_pixels=max_pixels)
-    drawn = drawing.annotate(decided.rows(table), reader.class_names(table), settings, out)
+    rows = decided.rows(table, not no_reviews, settings.root)
+    drawn = drawing.annotate(rows, reader.class_names(table), settings, out)
     with decoders():
         failed = show_photos.show_annotated(drawn, out, progress, quiet=quiet)
     raise typer.Exit(1 if failed else 0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Classes, Json, Labels, MaxPixels, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import Classes, Json, Labels, MaxPixels, NoReviews, ProgressOption, Quiet, Root, Table
 from labeler.native_output import decoders
 from labeler.records import Progress
 
@@ -36,6 +36,7 @@ def report(
     pictures: Pictures = True,
     overwrite: Replace = False,
     max_pixels: MaxPixels = 100_000_000,
+    no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -60,6 +61,7 @@ def report(
         labels=labels,
         classes=classes,
         class_folders=class_folders,
+        reviews=not no_reviews,
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
@@ -98,6 +100,7 @@ def diff(
     pictures: Pictures = True,
     overwrite: Replace = False,
     max_pixels: MaxPixels = 100_000_000,
+    no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -123,6 +126,7 @@ def diff(
         labels=labels,
         classes=classes,
         class_folders=class_folders,
+        reviews=not no_reviews,
     )
     page = (
         diff_page.PageSettings(out=out, pictures=pictures, overwrite=overwrite, max_pixels=max_pixels) if out else None

@@ -14,6 +14,7 @@ from labeler.errors import printable
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 from labeler.records import EXAMPLES, Row
+from labeler.tables import decided
 
 if TYPE_CHECKING:  # For annotations only: this module loads the tables.
     from labeler.report.compare import Side
@@ -156,7 +157,8 @@ def _show_flips(diff: Diff) -> None:
 
 
 def _said(row: Row) -> tuple[Text, str]:
-    return Text(_spelled(row.label)), "" if row.score is None else f"{row.score:.2f}"
+    score = decided.score_of(row)
+    return Text(_spelled(row.label)), "" if score is None else f"{score:.2f}"
 
 
 def _style(one: str, other: str, count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeler.exports.item import Item
+from labeler.records import Row
 from labeler.tables.cells import escape
 
 WHOLE = "train"
@@ -25,7 +26,7 @@ def annotation(item: Item, *, crops: bool) -> dict[str, Any]:
     about = {"file": escape(item.file), "label": item.label, "width": item.width, "height": item.height}
     if crops:
         face = item.faces[0]
-        return {**about, "face": face.face or 0, "score": float(face.score or 0)}
+        return {**about, "face": face.face or 0, "score": score_of(face)}
     return {**about, "objects": objects(item)}
 
 
@@ -34,5 +35,10 @@ def objects(item: Item) -> dict[str, Any]:
     return {
         "bbox": [[float(side or 0) for side in (face.x, face.y, face.width, face.height)] for face in item.faces],
         "categories": [face.label for face in item.faces],
-        "scores": [float(face.score or 0) for face in item.faces],
+        "scores": [score_of(face) for face in item.faces],
     }
+
+
+def score_of(face: Row) -> float:
+    """Return the model's score of a face's label, and 1 where a person gave the label: none may be absent."""
+    return 1.0 if face.score is None else float(face.score)

@@ -36,6 +36,8 @@ class Counts:
     pictures: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By subset and class; the class is empty where a photo has none, the subset where there are none."""
     faces: int = 0
+    reviewed: int = 0
+    """Those of the faces that a person looked at."""
     left_out: int = 0
     """Pictures that could not be read."""
 
@@ -43,6 +45,7 @@ class Counts:
         """Count an item."""
         self.pictures[item.subset, item.label] += 1
         self.faces += len(item.faces)
+        self.reviewed += sum(face.before is not None for face in item.faces)
 
 
 def card(plan: Plan, counts: Counts) -> str:
@@ -61,13 +64,19 @@ def description(plan: Plan, counts: Counts) -> str:
     what = "face crops" if plan.crops else f"photos with {counts.faces:,} faces"
     return (
         f"{total:,} {what}, labelled with one of {len(plan.class_names)} classes of facial expression by the model "
-        f"{model(plan)}. No person has checked the labels."
+        f"{model(plan)}. {_checked(counts)}"
     )
 
 
 def model(plan: Plan) -> str:
     """Return the name of the model, without the folder that it lay in."""
     return printable(PurePath(plan.record.model).name or "unknown")
+
+
+def _checked(counts: Counts) -> str:
+    if not counts.reviewed:
+        return "No person has checked the labels."
+    return f"Persons have checked the labels of {counts.reviewed:,} faces, and corrected them where they were wrong."
 
 
 def _head(plan: Plan, counts: Counts) -> Iterator[str]:
@@ -147,8 +156,8 @@ _LIMITS = """\
 ## Limits
 
 * A label says what an expression looks like to a model, not what a person feels.
-* `score` is the calibrated probability of the label. A face below the threshold, one that was not found, and a photo
-  that could not be read are not in the data set.
+* `score` is the calibrated probability of the label; a label that a person gave has none, or 1. A face below the
+  threshold, one that was not found, and a photo that could not be read are not in the data set.
 * Train on it with care: a model learns the mistakes of these labels. Evaluate on labels that people gave.
 
 ## Personal data

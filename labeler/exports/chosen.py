@@ -17,7 +17,8 @@ from labeler.exports.items import Items
 from labeler.exports.settings import ExportSettings
 from labeler.exports.subsets import Assigned
 from labeler.records import Mode
-from labeler.tables import decided
+from labeler.tables import corrections, decided
+from labeler.tables.corrections import Corrections
 from labeler.watched import Watched
 
 
@@ -26,7 +27,8 @@ class Chosen:
 
     def __init__(self, wanted: ExportSettings, plan: Plan, watched: Watched) -> None:
         self._wanted, self._plan, self._watched = wanted, plan, watched
-        self.most = _rows(plan)
+        self._corrections = corrections.of_table(plan.table, plan.root) if wanted.reviews else None
+        self.most = _rows(plan, self._corrections)
         """An upper limit on the items, if it is known."""
         self._kept: NDArray[np.bool_] | None = None
         self.assigned: Assigned | None = None
@@ -61,7 +63,7 @@ class Chosen:
             min_score=self._wanted.min_score,
         )
         self.left_out = items.left_out
-        return items.of(self._watched(decided.rows(plan.table), doing, self.most))
+        return items.of(self._watched(decided.corrected(plan.table, self._corrections), doing, self.most))
 
     def _drawn(self, most: int) -> NDArray[np.bool_]:
         """Return for each item whether it is among at most so many of its class, drawn at random."""
@@ -101,7 +103,9 @@ def _numbered(items: Iterable[Item]) -> Iterator[Item]:
         yield replace(item, number=number)
 
 
-def _rows(plan: Plan) -> int | None:
-    """Return how many rows the table has, or a few more: one for each face, and one for a file without."""
+def _rows(plan: Plan, found: Corrections | None) -> int | None:
+    """Return how many rows there are, or a few more: one for each face, also added ones, and for a file without."""
     counts = plan.record.counts
-    return counts["faces"] + counts["files"] - counts["ok"] if {"faces", "files", "ok"} <= counts.keys() else None
+    if not {"faces", "files", "ok"} <= counts.keys():
+        return None
+    return counts["faces"] + counts["files"] - counts["ok"] + (found.most_added if found else 0)

@@ -68,7 +68,7 @@ class Items:
                 number += 1
 
     def _of_file(self, rows: Sequence[Row], number: int) -> Iterator[Item]:
-        faces = [row for row in rows if self._has_class(row)]
+        faces = [_as_decided(row) for row in rows if self._has_class(row)]
         if not faces:
             return
         largest = decided.face_of(faces)
@@ -76,7 +76,7 @@ class Items:
             for index, row in enumerate(faces):
                 yield self._crop(row, number + index)
             return
-        faces.sort(key=lambda row: row.face or 0)
+        faces = decided.largest_first(faces)
         width, height = largest.image_width or 1, largest.image_height or 1
         yield Item(
             number=number,
@@ -113,7 +113,7 @@ class Items:
             reason = row.label or "no label" if row.status is Status.OK else row.status.value
         elif row.label not in self._class_names:
             reason = UNKNOWN_CLASS
-        elif (row.score or 0) < self._min_score:
+        elif row.before is None and (row.score or 0) < self._min_score:
             reason = LOW_SCORE
         elif not row.image_width:
             reason = NO_SIZE
@@ -151,6 +151,11 @@ def _plain(part: str) -> str:
 def _is_whole(row: Row) -> bool:
     """Say whether a photo is itself the crop of its face."""
     return row.face_score is None and (row.width, row.height) == (row.image_width, row.image_height)
+
+
+def _as_decided(row: Row) -> Row:
+    """Return a face without the score of a label that the model did not give."""
+    return row if row.before is None else row._replace(score=decided.score_of(row))
 
 
 def _clipped(row: Row, width: int, height: int) -> Row:

@@ -75,8 +75,12 @@ class Parquet(Shards):
 
     def _objects(self, item: Item) -> dict[str, Any]:
         found = objects(item)
-        scores = [face.face_score for face in item.faces]
-        return {**found, "categories": [self._number(name) for name in found["categories"]], "face_scores": scores}
+        return {
+            **found,
+            "categories": [self._number(name) for name in found["categories"]],
+            "scores": [face.score for face in item.faces],
+            "face_scores": [face.face_score for face in item.faces],
+        }
 
     def _number(self, label: str) -> int | None:
         return self._plan.class_names.index(label) if label else None

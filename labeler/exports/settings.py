@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from labeler.exports.formats import FORMATS
 from labeler.exports.item import Plan
 from labeler.records import Faces, Mode
 from labeler.storage import transfer
-from labeler.tables import reader, run_record
-from labeler.tables.cells import schema_of
+from labeler.tables import reader
+from labeler.tables.reviews import path_of as reviews_of
 from labeler.tables.run_record import RunRecord
 
 
@@ -46,6 +46,8 @@ class ExportSettings:
     """Whether EXIF and the like stay in photos that are copied."""
     max_pixels: int = 100_000_000
     """Upper limit on the pixels of a photo that is read."""
+    reviews: bool = True
+    """Whether corrections count."""
 
 
 def plan(wanted: ExportSettings) -> Plan:
@@ -57,7 +59,7 @@ def plan(wanted: ExportSettings) -> Plan:
     form = FORMATS.get(wanted.to)
     if not form:
         raise LabelerError(f"there is no format {wanted.to}; name one of these: {', '.join(FORMATS)}")
-    record = _record(wanted.table)
+    record = reader.record(wanted.table)
     in_place = wanted.to == croissant.TABLE
     if in_place:
         _check_in_place(wanted)
@@ -89,12 +91,15 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
     """
     try:
         digest = transfer.digest(str(wanted.table))
+        reviews = reviews_of(wanted.table)
+        corrected = transfer.digest(str(reviews)) if wanted.reviews and reviews.exists() else None
     except transfer.UnreadableError as exc:
         raise LabelerError(f"cannot read {exc}") from exc
     return {
         "format": wanted.to,
         "table": wanted.table.name,
         "SHA-256 of the table": digest,
+        "SHA-256 of the reviews": corrected,
         "photos": planned.root,
         "--split": ",".join(f"{share:g}" for share in wanted.split or FORMATS[wanted.to].split) or "1",
         "--group-by": wanted.group_by,
@@ -105,24 +110,6 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
         "--min-score": wanted.min_score,
         "--keep-metadata": wanted.keep_metadata,
     }
-
-
-def _record(table: Path) -> RunRecord:
-    """Return how a table was made; of one without a run record, what it says itself."""
-    class_names = reader.class_names(table)
-    record = run_record.read(table)
-    if record:
-        return replace(record, class_names=class_names)
-    return RunRecord(
-        version="unknown",
-        schema_version=schema_of(reader.columns(table)),
-        model="",
-        model_sha256="unknown",
-        class_names=class_names,
-        root="",
-        inputs=(),
-        settings={},
-    )
 
 
 def _crops(wanted: ExportSettings, form: type[Format], record: RunRecord, mode: Mode | None) -> bool:

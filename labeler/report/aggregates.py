@@ -12,6 +12,8 @@ from typing import Any
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.report.choice import Best, Sampled
 from labeler.report.truth import Judged
+from labeler.tables import decided
+from labeler.tables.corrections import Counts
 
 SCORE_BINS, GRID_BINS = 20, 10
 """Bins of equal width from 0 to 1: of the scores of a label, and of score and detector confidence."""
@@ -81,6 +83,8 @@ class Aggregates:
     ) -> None:
         self.class_names = tuple(class_names)
         self.judged = judged
+        self.reviews: Counts | None = None
+        """What was reviewed of the table; None without reviews."""
         self.files = 0
         self.faces = 0
         self.statuses: Counter[str] = Counter()
@@ -100,12 +104,13 @@ class Aggregates:
         self.without_face = Sampled(samples, seed)
         self._samples, self._seed = samples, seed
         self._root = f"{root.rstrip('/')}/"
+        self._file: str | None = None
         self._folder = Folder()
         self._faces_of_photo = -1
 
     def add(self, row: Row) -> None:
         """Count a row."""
-        if not row.face:
+        if row.file != self._file:
             self._begin_file(row)
         if row.label:
             self._add_face(row)
@@ -143,11 +148,13 @@ class Aggregates:
                 {"status": one.status, "reason": one.reason, "files": one.count, "names": one.names}
                 for one in self.reasons.values()
             ],
+            "reviews": self.reviews and self.reviews.as_json(),
             "truth": self.judged and self.judged.as_json(),
         }
 
     def _begin_file(self, row: Row) -> None:
         self.finish()
+        self._file = row.file
         self.files += 1
         self.statuses[row.status] += 1
         self._folder = self._folder_of(row.file)
@@ -166,23 +173,25 @@ class Aggregates:
         label = row.label
         if label not in self.scores:
             label = self._begin_label(label)
-        score = row.score or 0.0
+        score = decided.score_of(row)
         self.faces += 1
         self._faces_of_photo += 1
         self.labels[label] += 1
         self._folder.labels[label] += 1
-        self.scores[label][_bin(score, SCORE_BINS)] += 1
         self.sizes[bisect_right(SIZES, max(row.width or 0, row.height or 0, 0)) - 1] += 1
-        if row.face_score is None:
+        if score is not None:
+            self.scores[label][_bin(score, SCORE_BINS)] += 1
+            if row.face_score is not None:
+                self.grid[_bin(row.face_score, GRID_BINS)][_bin(score, GRID_BINS)] += 1
+        if row.face_score is None and not decided.is_added(row):
             self.whole += 1
-        else:
-            self.grid[_bin(row.face_score, GRID_BINS)][_bin(score, GRID_BINS)] += 1
         if row.probabilities:
             self._add_pair(row)
-        if row.status is Status.OK and label != OTHERS:
+        if (row.status is Status.OK or decided.class_of(row)) and label != OTHERS:
             picked = self.picked[label]
-            picked.surest.offer(score, row)
-            picked.least_sure.offer(-score, row)
+            if score is not None:
+                picked.surest.offer(score, row)
+                picked.least_sure.offer(-score, row)
             picked.sample.offer(row)
 
     def _begin_label(self, label: str) -> str:

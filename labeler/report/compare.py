@@ -36,8 +36,8 @@ class Flip(NamedTuple):
 
     @property
     def score(self) -> float:
-        """Return the lower of both scores: how sure the less sure table is."""
-        return min(self.a.score or 0.0, self.b.score or 0.0)
+        """Return the lower of both scores: how sure the less sure table is; a person is."""
+        return min(1.0 if row.before is not None else row.score or 0.0 for row in self)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -212,18 +212,20 @@ def is_class(said: str) -> bool:
     return said not in RESERVED_NAMES
 
 
-def joined(a: Path, b: Path) -> Iterator[Both]:
+def joined(a: Path, b: Path, reviews: bool = True, root: str = "") -> Iterator[Both]:
     """Yield the rows of each file of two tables, in the order of the files, whatever the order of the tables.
+
+    For ``reviews`` and ``root`` see `decided.rows`.
 
     Raises:
         LabelerError: one is no table of ours, or is damaged.
         OutputError: one is not in order, and there is no room to sort it.
     """
-    return outer_join(*(keyed(_by_file(table), lambda rows: rows[0].file) for table in (a, b)))
+    return outer_join(*(keyed(_by_file(table, reviews, root), lambda rows: rows[0].file) for table in (a, b)))
 
 
-def _by_file(table: Path) -> Iterator[list[Row]]:
-    rows = decided.rows(table)
+def _by_file(table: Path, reviews: bool, root: str) -> Iterator[list[Row]]:
+    rows = decided.rows(table, reviews, root)
     record = run_record.read(table)
     if record and record.settings.get("absolute"):
         rows = _relative(rows, record.root.rstrip("/") + "/")
@@ -240,9 +242,10 @@ def _faces(rows: Sequence[Row]) -> list[Row]:
 
 
 def _answer(rows: Sequence[Row], class_names: Sequence[str]) -> str:
-    """Return the class of the largest face, when it is `uncertain` the most probable one; empty where there is none."""
+    """Return the class of the largest face; the most probable one where the model is `uncertain`, but no person is."""
     face = decided.face_of(rows)
-    if face.label == UNCERTAIN and face.status is Status.OK and face.probabilities:
+    unsure = face.label == UNCERTAIN and face.before is None
+    if unsure and face.status is Status.OK and face.probabilities:
         return class_names[face.probabilities.index(max(face.probabilities))]
     return decided.class_of(face)
 

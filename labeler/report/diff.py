@@ -14,7 +14,7 @@ from labeler.records import UNCERTAIN, Row, Status
 from labeler.report import truth
 from labeler.report.agreement import Agreement, McNemar, agreement, mcnemar
 from labeler.report.compare import Answers, Comparison, Side, is_class, joined
-from labeler.tables import labels, reader, run_record
+from labeler.tables import decided, labels, reader, run_record
 from labeler.tables.matching import LEAST_IOU
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
@@ -37,6 +37,8 @@ class DiffSettings:
     classes: str = ""
     class_folders: bool = False
     """Whether the first folder of a name is the true class."""
+    reviews: bool = True
+    """Whether corrections count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ def diff(wanted: DiffSettings, watched: Watched = unwatched) -> Diff:
     found = Comparison(
         most_flips=wanted.flips, least_iou=wanted.least_iou, ignore_versions=wanted.ignore_versions, answers=answers
     )
-    for both in watched(joined(wanted.a, wanted.b), "comparing"):
+    for both in watched(joined(wanted.a, wanted.b, wanted.reviews, wanted.root), "comparing"):
         found.add(both)
     _refuse_other_photos(wanted, found, records)
     if answers and not answers.n:
@@ -174,7 +176,8 @@ def _answers(wanted: DiffSettings, class_names: tuple[tuple[str, ...], tuple[str
         raise LabelerError("--labels and --class-folders both name the truth; give one of them")
     if wanted.class_folders and not wanted.classes:
         return Answers(truth_of=truth.of_folders, class_names=class_names), "the class folders"
-    given = labels.truth(wanted.labels, wanted.classes, Path(root_of(wanted) if wanted.labels else ""))
+    folder = Path(root_of(wanted) if wanted.labels else "")
+    given = labels.truth(wanted.labels, wanted.classes, folder, reviews=wanted.reviews)
     if not given:
         return None, ""
     return Answers(truth_of=truth.of_labels(given.labels), class_names=class_names), given.against
@@ -219,4 +222,4 @@ def _side_as_json(table: Path, record: RunRecord | None, side: Side) -> dict[str
 
 
 def _face_as_json(row: Row) -> dict[str, Any]:
-    return {"face": row.face, "label": row.label, "score": row.score}
+    return {"face": row.face, "label": row.label, "score": decided.score_of(row), "reviewed": row.before is not None}

@@ -30,6 +30,7 @@ from labeler.report.page import (
 )
 from labeler.report.sprites import Album, Sprite, strip
 from labeler.storage import atomic
+from labeler.tables import decided
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
 
@@ -188,7 +189,7 @@ def _flips(diff: Diff, album: Album | None) -> Section | None:
     def caption(row: Row) -> Html:
         flip = by_face[row.file, row.face]
         labels = (tag("span", f"{side} ", name(one.label), class_="said") for side, one in zip("AB", flip, strict=True))
-        scores = (f"{one.score:.2f}" if one.score is not None else "–" for one in flip)
+        scores = ("–" if score is None else f"{score:.2f}" for score in map(decided.score_of, flip))
         return joined(*labels, tag("span", tag("b", ", ".join(scores)), class_="said"))
 
     rows = [flip.a for flip in flips]
@@ -212,7 +213,8 @@ def _numbers(flips: Sequence[Flip]) -> Html:
 
 
 def _cells(row: Row) -> tuple[Html, str]:
-    return name(row.label), "" if row.score is None else f"{row.score:.3f}"
+    score = decided.score_of(row)
+    return name(row.label), "" if score is None else f"{score:.3f}"
 
 
 def _compared(diff: Diff) -> Section:

@@ -11,10 +11,11 @@ from labeler.inference.bundle import Card
 from labeler.records import FAILURES, Status
 from labeler.report import svg
 from labeler.report.aggregates import Aggregates
-from labeler.report.page import Html, Section, details, facts, figures, joined, name, note, share, table, tag
+from labeler.report.page import Html, Section, counted, details, facts, figures, joined, name, note, share, table, tag
+from labeler.tables.corrections import Counts
 from labeler.tables.run_record import RunRecord
 
-_NAMED_INPUTS, _NAMED_CLASSES = 5, 60
+_NAMED_INPUTS, _NAMED_CLASSES, _NAMED_REVIEWERS, _NAMED_ORPHANS = 5, 60, 20, 20
 _LONGEST_VALUE, _MOST_BINS, _LARGEST = 300, 100, 10**12
 _SHOWN_IN_FULL = 12
 """Digits of a SHA-256 that are shown."""
@@ -29,7 +30,7 @@ def found(aggregates: Aggregates, record: RunRecord | None, root: str) -> Sectio
     shown = [status for status in Status if statuses[status] or status is Status.OK]
     sum_of = " + ".join(f"{statuses[status]:,} {status}" for status in shown)
     big = figures(counts)
-    run = [("folder", name(root) if root else ""), *(_run(record) if record else [])]
+    run = [("folder", name(root) if root else ""), *(_run(record) if record else []), *_reviews(aggregates.reviews)]
     missing = "" if record else note("There is no run record beside the table that says how it was made.")
     settings = _settings(record.settings) if record and record.settings else ""
     content = joined(big, note(f"{aggregates.files:,} files = {sum_of}"), facts(run), missing, settings)
@@ -102,6 +103,23 @@ def _run(record: RunRecord) -> list[tuple[str, object]]:
         ("classes", listed(record.class_names[:_NAMED_CLASSES])),
         ("duration", _duration(record.seconds)),
         ("made with", name(f"labeler {record.version}")),
+    ]
+
+
+def _reviews(counts: Counts | None) -> list[tuple[str, object]]:
+    """Return what persons reviewed; nothing where nobody did."""
+    if not counts:
+        return []
+    kinds = {"changed": counts.changed, "no face after all": counts.not_a_face, "added": counts.added}
+    more = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
+    by = [joined(", " if place else "", name(who), f" {count:,}")
+          for place, (who, count) in enumerate(counts.reviewers.most_common(_NAMED_REVIEWERS))]  # fmt: skip
+    lost = joined(f"{counts.orphans.total():,}, of ", listed(list(counts.orphans)[:_NAMED_ORPHANS]),
+                  " …" if len(counts.orphans) > _NAMED_ORPHANS else "")  # fmt: skip
+    return [
+        ("reviewed", joined(counted(counts.reviewed, "face"), f": {more}" if more else "")),
+        ("by", joined(*by)),
+        ("corrections of no face here", lost if counts.orphans else ""),
     ]
 
 

@@ -18,7 +18,7 @@ from labeler.report.page import Html, counted, joined, name, note, tag
 from labeler.report.sprites import Album
 from labeler.report.truth import Judged
 from labeler.storage import atomic
-from labeler.tables import decided, labels, reader, run_record
+from labeler.tables import corrections, decided, labels, reader, run_record
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
 
@@ -46,6 +46,8 @@ class ReportSettings:
     classes: str = ""
     class_folders: bool = False
     """Whether the first folder of a name is the true class."""
+    reviews: bool = True
+    """Whether corrections count."""
     overwrite: bool = False
     max_pixels: int = 100_000_000
 
@@ -64,7 +66,9 @@ def write(wanted: ReportSettings, watched: Watched = unwatched) -> Aggregates:
     root = _root(wanted, record)
     judged = _judged(wanted, class_names, root)
     found = Aggregates(class_names, wanted.samples, wanted.seed, record.root if record else root, judged)
-    gather(watched(decided.rows(wanted.table), "reading the table"), found)
+    made = corrections.of_table(wanted.table, root) if wanted.reviews else None
+    gather(watched(decided.corrected(wanted.table, made), "reading the table"), found)
+    found.reviews = made.counts if made else None
     if judged:
         judged.figures()  # It raises where nothing can be compared, before photos are read.
     content = compose(wanted, found, record, root, watched)
@@ -158,7 +162,7 @@ def _judged(wanted: ReportSettings, class_names: tuple[str, ...], root: str) -> 
         if wanted.classes:
             raise LabelerError("--classes selects from a table: name the table with --labels, or omit --classes")
         return Judged(class_names, truth.of_folders, "the class folders")
-    given = labels.truth(wanted.labels, wanted.classes, Path(root))
+    given = labels.truth(wanted.labels, wanted.classes, Path(root), reviews=wanted.reviews)
     if not given:
         return None
     ties = (f"{given.ties:,} photos with tied votes",) if given.ties else ()

@@ -20,6 +20,7 @@ from labeler.images.tile import sides, tile
 from labeler.records import Row, Settings
 from labeler.report.page import Html, name, spelled, tag
 from labeler.storage.store import Store
+from labeler.tables import decided
 from labeler.watched import Watched, unwatched
 
 SIDE = 112
@@ -114,7 +115,8 @@ class Sprite:
 
 def said(row: Row) -> Html:
     """Return score and label of a face."""
-    score = tag("b", f"{row.score:.2f}") if row.score is not None else ""
+    found = decided.score_of(row)
+    score = tag("b", f"{found:.2f}") if found is not None else ""
     return tag("span", score, " ", name(row.label), class_="said") if row.label else Html()
 
 

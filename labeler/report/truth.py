@@ -45,7 +45,8 @@ class Judged:
     """The largest face of each photo beside its true class.
 
     As in `evaluation.truth`, the answer of an `uncertain` face is its most probable class; failed and damaged photos
-    and all faces but the largest are left out and counted. ``against`` names the truth for a person.
+    and all faces but the largest are left out and counted. It is the model that is judged, and its score: where a
+    person corrected a label, by what the model had said. ``against`` names the truth for a person.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Judged:
             self.left_out[reason] += 1
             return
         score = max(row.probabilities, default=row.score or 0.0)
-        answer = row.label if row.label != UNCERTAIN else self.class_names[row.probabilities.index(score)]
+        said = row.label if row.before is None else row.before
+        answer = said if said != UNCERTAIN else self.class_names[row.probabilities.index(score)]
         if answer not in self._places:  # Written into the table by hand.
             self.left_out[UNKNOWN] += 1
             return
@@ -127,4 +129,4 @@ class Judged:
             if true in self.unknown or len(self.unknown) < MOST_UNKNOWN:
                 self.unknown[true] += 1
             return UNKNOWN
-        return "" if row.label else "no label"
+        return "" if row.label and row.before != "" else "no label"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import compress, groupby
 from pathlib import Path
+from typing import Any
 
 from labeler import storage
 from labeler.records import Row, Status
@@ -43,12 +44,25 @@ class Counts:
     orphans: Counter[str] = field(default_factory=Counter)
     """Events that belong to no face of the table, by file."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return them for JSON."""
+        return {
+            "reviewed": self.reviewed,
+            "changed": self.changed,
+            "not_a_face": self.not_a_face,
+            "added": self.added,
+            "reviewers": dict(self.reviewers),
+            "orphans": dict(self.orphans),
+        }
+
 
 class Reviews:
     """The events of a table's reviews. The order in which they are added, and how often, does not matter."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.actions = Actions()
+        self.adds = 0
+        """How many events add a face."""
         self.last_time = ""
         """The time of the last event: see `reviews.now`."""
         self._files: dict[str, dict[str, Event]] = {}
@@ -61,7 +75,7 @@ class Reviews:
         return file in self._files
 
     @property
-    def files(self) -> Iterable[str]:
+    def files(self) -> Collection[str]:
         """Return the files that have events."""
         return self._files.keys()
 
@@ -77,6 +91,7 @@ class Reviews:
                 continue
             self._ids.add(event.id)
             self.last_time = max(self.last_time, event.time)
+            self.adds += event.kind is Kind.ADD
             self.actions.add(event)
             files = self._of_action.setdefault((event.reviewer, event.action), set())
             if event.kind is Kind.UNDO:
@@ -115,6 +130,16 @@ class Corrections:
         """Complete after a pass of `rows`."""
         self._reviews = reviews
         self._hash_of = cache(hash_of)
+
+    @property
+    def files(self) -> Collection[str]:
+        """Return the files that have corrections."""
+        return self._reviews.files
+
+    @property
+    def most_added(self) -> int:
+        """Return an upper limit on the added faces."""
+        return self._reviews.adds
 
     def rows(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows of the whole table, corrected: `Row.before` says what a reviewed one said before.

@@ -12,8 +12,9 @@ import numpy as np
 
 from labeler.errors import LabelerError
 from labeler.records import RESERVED_NAMES, unusable_class_names
-from labeler.tables import arrow, run_record
+from labeler.tables import arrow, reviewed_labels, run_record
 from labeler.tables.cells import alive, unescape
+from labeler.tables.reviews import path_of as reviews_of
 from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
 
 
@@ -55,7 +56,8 @@ class Table:
 
     The table has a column `file`, and either a column `label` or a numeric column for each class. ``wanted`` selects
     labels or columns and maps each to the name of its class; those with the same name are summed. Without ``wanted``,
-    all labels, or all numeric columns without another meaning in a table of ours, are classes.
+    all labels, or all numeric columns without another meaning in a table of ours, are classes. Where persons reviewed a
+    table of ours, their labels count, unless ``reviews`` is False.
 
     Attributes:
         class_names: In the order of ``wanted``; otherwise labels are sorted and columns keep their order.
@@ -64,8 +66,9 @@ class Table:
         LabelerError: the table cannot be read, lacks these columns, or has fewer than two classes.
     """
 
-    def __init__(self, path: Path, wanted: Mapping[str, str] | None = None) -> None:
-        content = arrow.read(path)
+    def __init__(self, path: Path, wanted: Mapping[str, str] | None = None, *, reviews: bool = True) -> None:
+        is_reviewed = reviews and reviews_of(path).exists()
+        content = reviewed_labels.corrected(path) if is_reviewed else arrow.read(path)
         cells = content["label"].to_pylist() if "label" in content.column_names else []
         labels = ["" if cell is None else str(cell) for cell in cells]
         self.path = path
@@ -117,26 +120,28 @@ class Table:
         raise LabelerError(f"no row of {self.path} names a photo below {directory}{example}")
 
 
-def opened(table: Path | None, classes: str) -> Table | None:
-    """Return the table of labels, or None when class folders decide. For ``classes`` see `parse_classes`.
+def opened(table: Path | None, classes: str, *, reviews: bool = True) -> Table | None:
+    """Return the table of labels, or None when class folders decide.
+
+    For ``classes`` see `parse_classes`, for ``reviews`` see `Table`.
 
     Raises:
         LabelerError: the table cannot be used, or ``classes`` are given without a table.
     """
     if table:
-        return Table(table, parse_classes(classes))
+        return Table(table, parse_classes(classes), reviews=reviews)
     if classes:
         raise LabelerError("--classes selects from a table: name the table with --labels, or omit --classes")
     return None
 
 
-def truth(table: Path | None, classes: str, directory: Path) -> Truth | None:
+def truth(table: Path | None, classes: str, directory: Path, *, reviews: bool = True) -> Truth | None:
     """Return the ground truth that a table gives for a directory: the label, or the class with the most votes.
 
     Raises:
         LabelerError: see `opened` and `Table.below`.
     """
-    opened_table = opened(table, classes)
+    opened_table = opened(table, classes, reviews=reviews)
     if not opened_table:
         return None
     labelled = opened_table.below(directory)

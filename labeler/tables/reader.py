@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from labeler.errors import LabelerError, one_line
@@ -11,6 +12,7 @@ from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, Row
 from labeler.records import columns as all_columns
 from labeler.tables import formats, run_record
 from labeler.tables.cells import schema_of
+from labeler.tables.run_record import RunRecord
 
 _MAKE_AGAIN = "make it again with classify --overwrite"
 
@@ -57,6 +59,28 @@ def columns(path: Path) -> tuple[str, ...]:
         LabelerError: there is no such table, or it is not one of ours.
     """
     return all_columns(*_layout(path))
+
+
+def record(path: Path) -> RunRecord:
+    """Return how a table was made; of one without a run record, what it says itself.
+
+    Raises:
+        LabelerError: there is no such table, it is not one of ours, or its record cannot be understood.
+    """
+    class_names, schema = _layout(path)
+    found = run_record.read(path)
+    if found:
+        return replace(found, class_names=class_names)
+    return RunRecord(
+        version="unknown",
+        schema_version=schema,
+        model="",
+        model_sha256="unknown",
+        class_names=class_names,
+        root="",
+        inputs=(),
+        settings={},
+    )
 
 
 def _layout(path: Path) -> tuple[tuple[str, ...], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from labeler.errors import LabelerError, OutputError, one_line
 from labeler.storage import atomic
 from labeler.storage.lock import Lock
-from labeler.tables.reviews import Event, path_of
+from labeler.tables.reviews import Event, Kind, path_of
 
 LONGEST_LINE = 1 << 16
 """Upper limit in bytes on an event: the longest path has 4,096 bytes, which JSON writes with up to six each."""
@@ -46,13 +46,7 @@ class Log:
         Raises:
             LabelerError: the file cannot be read, or a line is damaged.
         """
-        try:
-            with self.path.open("rb") as file:
-                return [event for event, _ in self._events(file, 0)]
-        except FileNotFoundError:
-            return []
-        except OSError as exc:
-            raise LabelerError(f"{self.path} cannot be read: {exc.strerror}") from exc
+        return [event for event, _ in self._read()]
 
     def append(self, events: Iterable[Event]) -> int:
         """Append events, synced to the disk on return; those that the file has are left out. Return how many are new.
@@ -69,6 +63,20 @@ class Log:
                 return self._append(events)
             except OSError as exc:
                 raise OutputError(f"cannot write {self.path}: {exc.strerror or exc}") from exc
+
+    def erase(self, files: Collection[str]) -> None:
+        """Write the file anew without the events of some photos; a file that is left without any is removed.
+
+        Raises:
+            LabelerError: the file is damaged, or another program holds it.
+            OutputError: it cannot be written.
+        """
+        with self.held():
+            kept = [(event, line) for event, line in self._read() if event.file not in files]
+            if any(event.kind is not Kind.UNDO for event, _ in kept):
+                atomic.write(self.path, b"".join(line for _, line in kept).decode())
+            else:
+                self.path.unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -87,6 +95,15 @@ class Log:
         finally:
             self._lock.release()
             self._lock = None
+
+    def _read(self) -> list[tuple[Event, bytes]]:
+        try:
+            with self.path.open("rb") as file:
+                return list(self._events(file, 0))
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise LabelerError(f"{self.path} cannot be read: {exc.strerror}") from exc
 
     def _append(self, events: Iterable[Event]) -> int:
         opened = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
@@ -110,9 +127,9 @@ class Log:
         if found.st_size > self._checked:
             with open(opened, "rb", closefd=False) as file:
                 file.seek(self._checked)
-                for event, size in self._events(file, self._lines):
+                for event, line in self._events(file, self._lines):
                     self._ids.add(event.id)
-                    self._checked += size
+                    self._checked += len(line)
                     self._lines += 1
         if found.st_size > self._checked:
             os.truncate(opened, self._checked)
@@ -132,14 +149,14 @@ class Log:
             raise
         self._checked += len(content)
 
-    def _events(self, file: BinaryIO, number: int) -> Iterator[tuple[Event, int]]:
-        """Yield the events of whole lines, each with its size in bytes; ``number`` lines come before them."""
+    def _events(self, file: BinaryIO, number: int) -> Iterator[tuple[Event, bytes]]:
+        """Yield the events of whole lines, each with its line; ``number`` lines come before them."""
         while line := file.readline(LONGEST_LINE):
             number += 1
             if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                 return
             try:
-                yield Event.of(line), len(line)
+                yield Event.of(line), line
             except ValueError as exc:
                 raise LabelerError(
                     f"line {number} of {self.path} is damaged: {one_line(exc)}. Nothing was changed; "

@@ -13,6 +13,7 @@ from labeler.errors import LabelerError
 from labeler.records import RESERVED_NAMES, UNCERTAIN, Status
 from labeler.tables import arrow
 from labeler.tables.decided import NO_CLASS
+from labeler.tables.reviewed_labels import ADDED
 
 Votes = NDArray[np.float32]
 
@@ -29,6 +30,8 @@ def unlabelled(content: pyarrow.Table) -> Unusable:
     if "status" in content.column_names:
         cells = np.array(content["status"].to_pylist(), object)
         found += [(cells == status, status.value) for status in Status if status is not Status.OK]
+    if ADDED in content.column_names:
+        found.append((np.array(content[ADDED].to_pylist(), bool), "a face that a person added"))
     if "face" in arrow.numeric(content):
         found.append((arrow.numbers(content, "face") > 0, "not the largest face of its file"))
     return found

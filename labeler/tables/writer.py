@@ -87,7 +87,7 @@ class TableWriter:
     def _begun(
         cls, out: Path, record: RunRecord, redo: Collection[Redo], lock: Lock, *, overwrite: bool
     ) -> TableWriter:
-        _settle(out)
+        settle(out)
         if out.exists():
             reader.class_names(out)  # Whatever was asked for, a file that is not ours stays.
         begun = None if overwrite else run_record.unfinished(out)
@@ -162,7 +162,7 @@ class TableWriter:
             self._part.sync()
             run_record.write(self.out, finished, _ADVICE, PART_RECORD)
             self._complete(self._part, finished)
-            _settle(self.out)
+            settle(self.out)
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = True
@@ -221,7 +221,7 @@ def _file(rows: Sequence[Row]) -> str:
     return rows[0].file
 
 
-def _settle(out: Path) -> None:
+def settle(out: Path) -> None:
     """Do what is left to do when a table is complete, after a kill, too."""
     complete = beside(out, COMPLETE)
     try:

@@ -310,8 +310,8 @@ def test_json_goes_to_stdout_and_text_to_stderr(run: Run, tables: DiffSettings) 
     assert found["flips"][0] == {
         "file": "a.jpg",
         "score": 0.8,
-        "a": {"face": 0, "label": "happy", "score": 0.9},
-        "b": {"face": 0, "label": "sad", "score": 0.8},
+        "a": {"face": 0, "label": "happy", "score": 0.9, "reviewed": False},
+        "b": {"face": 0, "label": "sad", "score": 0.8, "reviewed": False},
     }
 
 

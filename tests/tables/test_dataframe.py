@@ -68,7 +68,8 @@ def test_each_format_gives_the_same_frame(tmp_path: Path) -> None:
 
 
 def test_columns_come_in_the_tables_order(table: Path) -> None:
-    assert tuple(labeler.read(table).columns) == columns(NAMES)
+    assert tuple(labeler.read(table).columns) == (*columns(NAMES), "reviewed", "label_before")
+    assert tuple(labeler.read(table, reviews=False).columns) == columns(NAMES)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

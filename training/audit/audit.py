@@ -63,6 +63,8 @@ class AuditSettings:
     """A table of labels or votes, used instead of class folders."""
     classes: str = ""
     """The table's labels or columns to use, each with the name of its class: ``anger=angry,sad``; empty for all."""
+    reviews: bool = True
+    """Whether corrections of the table count."""
     model: str = ""
     """The model that computes the embeddings: a bundle's name, a run directory or a file; empty for the default."""
     folds: int = 5
@@ -123,7 +125,7 @@ def audit(settings: AuditSettings, console: Console, form: Progress = Progress.A
     """
     _check(settings)
     path = bundle.find(settings.model)
-    labelled, _ = dataset.find(settings.data, None, settings.labels, settings.classes)
+    labelled, _ = dataset.find(settings.data, None, settings.labels, settings.classes, reviews=settings.reviews)
     read, embedded, unreadable, skipped = _embed(labelled, path, settings, console, form)
     labels, groups = read.votes.argmax(axis=1), duplicates.groups(read.hashes)
     _check_enough(labels, groups, labelled.class_names, settings.folds)

@@ -96,15 +96,17 @@ class Dataset:
         return np.eye(len(self.class_names), dtype=np.float32)[images.labels]
 
 
-def find(data: Path, val: Path | None, table: Path | None, classes: str) -> tuple[Labelled, Labelled | None]:
+def find(
+    data: Path, val: Path | None, table: Path | None, classes: str, *, reviews: bool = True
+) -> tuple[Labelled, Labelled | None]:
     """Return the files below ``data`` and ``val``, labelled by their class folders or by one table for both.
 
-    For ``classes`` see `labels.parse_classes`; empty for all classes of the table.
+    For ``classes`` see `labels.parse_classes`; empty for all classes of the table. For ``reviews`` see `labels.Table`.
 
     Raises:
         LabelerError: see `scan` and `labels.opened`; or a class has no file below ``data``.
     """
-    opened_table = labels.opened(table, classes)
+    opened_table = labels.opened(table, classes, reviews=reviews)
     if not opened_table:
         return scan(data), scan(val) if val else None
     training = opened_table.below(data)
