@@ -64,6 +64,8 @@ def review(
     remote = "SSH_CONNECTION" in os.environ
     with decoders():
         desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote))
+    if desk.thumbnails.unusable:
+        _say(f"could not keep thumbnails: {desk.thumbnails.unusable}")
     typer.echo(f"{desk.current.reviewed:,} faces of {table} are reviewed", err=True)
 
 

@@ -54,6 +54,11 @@ class Thumbnails:
         self._hashes: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def unusable(self) -> str:
+        """Return why tiles are not kept, though they were to be; empty where they are."""
+        return self._cache.unusable
+
     def sprite(
         self, rows: Mapping[int, Row], side: int, stopped: Callable[[], bool] = lambda: False
     ) -> tuple[bytes, dict[int, str]]:

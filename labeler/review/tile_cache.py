@@ -116,7 +116,9 @@ class TileCache:
             database.execute(f"PRAGMA user_version = {_LAYOUT}")
 
     def _start_anew(self, why: Exception) -> None:
-        """Remove a file that cannot be used, once; a program that holds it, or a full disk, ends the keeping."""
+        """Remove a damaged file, once; a full disk ends the keeping, and another server that writes is passed over."""
+        if getattr(why, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            return
         self._close()
         damaged = isinstance(why, sqlite3.DatabaseError) and not isinstance(why, sqlite3.OperationalError)
         if self._file and damaged and not self.unusable:

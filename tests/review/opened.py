@@ -106,10 +106,17 @@ class Opened:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def load(self) -> Opened:
-        """Open the address, and wait for the first face."""
+        """Open the address, and wait for the first screen."""
         self.page.goto(self.server.url)
-        self.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
+        self.sees()
         return self
+
+    def sees(self) -> None:
+        """Wait until every face on the screen has its picture, and the grid the focus."""
+        pictures = "[...document.querySelectorAll('.tile:not([hidden]) .picture')]"
+        self.wait(
+            f"{pictures}.length && {pictures}.every((one) => !one.hidden) && document.querySelector('.tile.cursor')"
+        )
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true on the page; its policy forbids Playwright's own way, which is `eval`."""
@@ -124,7 +131,8 @@ class Opened:
 
     def hears(self, text: str) -> None:
         """Wait until the page says a text to a screen reader."""
-        self.wait(f"document.getElementById('message').textContent.includes({json.dumps(text)})")
+        said = "document.getElementById('message').textContent.replace(/[\u2068\u2069]/g, '')"
+        self.wait(f"{said}.includes({json.dumps(text)})")
 
     def settled(self) -> None:
         """Wait until the server has acknowledged everything."""

@@ -114,7 +114,7 @@ def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
     opened.server.start()
     opened.page.goto("about:blank")
     opened.page.goto(opened.server.url)
-    opened.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
+    opened.sees()
 
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
@@ -169,6 +169,16 @@ def test_filters_choose_and_stay_over_a_reload(review: Review) -> None:
     opened.hears(f"{HAPPY} faces")
 
 
+def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
+    opened = review()
+    opened.press(".")
+    opened.hears("angry: 20 faces")
+    opened.press(".")
+    opened.hears(f"happy: {HAPPY} faces")
+
+    assert opened.page.evaluate("document.activeElement.id") == "grid"
+
+
 def test_a_key_can_be_changed_and_stays(review: Review) -> None:
     opened = review()
     opened.press("?")
@@ -177,7 +187,7 @@ def test_a_key_can_be_changed_and_stays(review: Review) -> None:
     opened.page.get_by_role("button", name="change the key of sad, now j").wait_for()
     opened.press("Escape")
     opened.page.reload()
-    opened.wait("document.querySelector('.tile.cursor .picture')?.hidden === false")
+    opened.sees()
     opened.press("s", "j")
 
     assert opened.news() == [("happy", "sad")]
@@ -254,7 +264,7 @@ def test_a_photo_without_a_face_takes_a_box_and_no_label(review: Review, tmp_pat
     opened = review(table)
     opened.page.get_by_label("every label").check()
     opened.page.locator("select[name=status]").select_option(label="no_face (1)")
-    opened.hears("1 faces")
+    opened.hears("every label: 1 face")
     opened.page.locator("#grid").focus()
     opened.press("a")
     opened.hears("no face here")

@@ -70,6 +70,7 @@ def test_the_whole_loop_needs_no_mouse(review: Review) -> None:
         if opened.page.evaluate("document.activeElement.id") == "grid":
             break
         opened.press("Tab")
+    opened.sees()
     opened.press(" ", "ArrowRight", " ", "h", "Enter")
     opened.hears("18 faces accepted")
     opened.press("v", "s")

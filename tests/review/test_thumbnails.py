@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -189,6 +190,23 @@ def test_a_cache_that_cannot_be_written_breaks_nothing(folder: Folder, tmp_path:
 
     assert cache.unusable
     assert near(tiles(made(folder, cache).sprite({0: row(folder, "a.png")}, SIDE)[0], 1)[0], COLOURS[0])
+
+
+def test_two_servers_keep_tiles_in_one_file(tmp_path: Path) -> None:
+    place = tmp_path / tile_cache.NAME
+    one, other = TileCache(place), TileCache(place)
+    held = sqlite3.connect(place, isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    one.put([(b"a" * 16, Kept("ab" * 16, b"while it is locked"))])
+    held.close()
+    one.put([(b"b" * 16, Kept("ab" * 16, b"one"))])
+    other.put([(b"c" * 16, Kept("cd" * 16, b"two"))])
+
+    assert one.get([b"c" * 16]) == {b"c" * 16: Kept("cd" * 16, b"two")}
+    assert other.get([b"a" * 16, b"b" * 16]) == {b"b" * 16: Kept("ab" * 16, b"one")}
+    assert one.unusable == other.unusable == ""
+    one.close()
+    other.close()
 
 
 def test_the_cache_that_is_full_loses_what_was_not_used_for_the_longest_time(

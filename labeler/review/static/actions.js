@@ -3,6 +3,7 @@
 import { newId } from "./api.js";
 import { faces as several, quoted, said } from "./dom.js";
 import * as faces from "./faces.js";
+import { keyOf } from "./keys.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
 import { next, reloaded } from "./single.js";
@@ -70,7 +71,7 @@ export function accept() {
 function afterScreen(accepted, last) {
   const what = accepted ? `${several(accepted)} accepted` : "nothing was left to accept";
   if (state.marks.size) return say(`${what}; ${several(state.marks.size)} marked: give them a label`);
-  if (last >= state.view.count) return say(`${what}; this was the end of the list`);
+  if (last >= state.view.count) return say(`${what}; this was the end of the list; ${keyOf("next_label")} goes on to the next label`);
   scrollTo(Math.min(state.top + state.rows, lastTop()));
   moveTo(last);
   return say(what);

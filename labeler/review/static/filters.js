@@ -1,7 +1,7 @@
 /** Choose which faces are looked at, and in which order. */
 
 import { Refused } from "./api.js";
-import { byId, element, isolated, number, said, visible } from "./dom.js";
+import { byId, element, isolated, faces as several, number, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
@@ -59,6 +59,13 @@ async function take() {
   await apply({ ...filters, ...range, order: form.elements.order.value, seed });
 }
 
+/** Look at the faces of the label that follows in the list; after the last one, of the first. */
+export async function nextLabel() {
+  const labels = [...form.elements.label].map((radio) => JSON.parse(radio.value)).filter((label) => state.table.counts[label]);
+  const label = labels[(labels.indexOf(state.filters.label) + 1) % labels.length];
+  if (label !== undefined) await apply({ ...state.filters, label });
+}
+
 async function apply(filters) {
   try {
     await faces.open(filters);
@@ -72,7 +79,8 @@ async function apply(filters) {
   Object.assign(state, { filters, top: 0, cursor: 0, anchor: 0, mode: "grid", face: null });
   sessionStorage.setItem(STORED, JSON.stringify({ table: identityOf(state.table), filters }));
   show();
-  say(`${number(state.view.count)} faces`);
+  const { label } = filters;
+  say(`${label === null ? "every label" : quoted(said(label))}: ${several(state.view.count)}`);
 }
 
 /** Write the filters that are in force into the form. */

@@ -56,7 +56,7 @@ function build() {
 }
 
 function makeTile() {
-  const picture = element("canvas", { classes: ["picture"] });
+  const picture = element("canvas", { classes: ["picture"], hidden: "" });
   const tag = element("bdi", { classes: ["tag"] });
   const bar = element("span", { classes: ["bar"] });
   return { picture, tag, bar, cell: element("div", { role: "gridcell", classes: ["tile"] }, picture, bar, tag) };

@@ -13,6 +13,7 @@ export const COMMANDS = [
   ["single", "v", "one face large, and back"],
   ["box", "b", "draw a box around a missed face"],
   ["go", "g", "go to a position"],
+  ["next_label", ".", "go on to the next label"],
 ];
 
 const SPARE = "1234567890abcdefghijklmnopqrstuvwxyz";

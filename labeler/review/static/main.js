@@ -25,10 +25,10 @@ async function start() {
   connect();
   actions.resume();
   for (const part of [grid, single, scroll, bar, filters, progress]) onDraw(part.draw);
+  onDraw(focusView);
   document.body.classList.add("ready");
   await filters.begin();
   grid.fit();
-  focusView();
   void progress.watch();
 }
 
@@ -66,19 +66,22 @@ function onClick(event) {
 function openAt(position) {
   if (position === null || state.view.count === 0) return;
   void single.open(position);
-  focusView();
 }
 
-/** Put the focus on what is shown, once it is shown. */
+let focused = "";
+
+/** Let the focus go along from the grid to the single face and back; elsewhere it stays. */
 function focusView() {
-  requestAnimationFrame(() => byId(state.mode).focus({ preventScroll: true }));
+  if (state.mode === focused) return;
+  focused = state.mode;
+  const here = document.activeElement;
+  if (here === document.body || here.closest("#stage, #bar")) byId(focused).focus({ preventScroll: true });
 }
 
 /** Do what a class or a command says; buttons and keys both come here. */
 function run(name) {
   if (name.startsWith("class:")) actions.relabel(name.slice("class:".length));
   else COMMANDS[name]();
-  if (byId("single").hidden !== (state.mode !== "single")) focusView();
 }
 
 const COMMANDS = {
@@ -92,6 +95,7 @@ const COMMANDS = {
   single: () => (state.mode === "single" ? single.close() : openAt(state.cursor)),
   box: () => state.mode === "single" && photo.begin(),
   go: () => byId("position").select(),
+  next_label: filters.nextLabel,
   help: help.open,
   leave: () => (state.drawing ? photo.cancel() : state.mode === "single" ? single.close() : marks.clearMarks()),
 };
