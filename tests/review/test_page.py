@@ -40,6 +40,17 @@ def test_a_screen_with_three_wrong_faces_costs_three_marks_and_two_keys(review: 
     assert opened.page.locator(".tile").first.get_attribute("id") == f"face-{screen}"
 
 
+def test_what_was_accepted_is_shown_as_reviewed_and_not_as_changed(review: Review) -> None:
+    opened = review()
+    opened.press("Enter")
+    opened.settled()
+    opened.press("PageUp")
+    opened.hears("accepted")
+    opened.wait("document.querySelectorAll('.tile.reviewed').length === document.querySelectorAll('.tile').length")
+
+    assert opened.count(".tile.changed") == 0
+
+
 def test_faces_are_marked_by_arrows_space_and_shift(review: Review) -> None:
     opened = review()
     opened.press("ArrowRight", " ", "ArrowRight", "ArrowRight", " ", "Shift+ArrowRight", "Shift+ArrowRight")
@@ -269,7 +280,7 @@ def test_a_photo_without_a_face_takes_a_box_and_no_label(review: Review, tmp_pat
     opened.press("a")
     opened.hears("no face here")
     opened.press("v")
-    opened.wait("document.getElementById('photo').complete && !document.getElementById('photo').hidden")
+    opened.wait("document.getElementById('single').ariaBusy === 'false'")
     opened.press("b", "a")
     opened.wait("document.querySelectorAll('.box').length === 1")
 

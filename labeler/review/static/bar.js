@@ -1,6 +1,6 @@
 /** Draw the buttons of labels and commands, with their keys, and the line that says what is under the cursor. */
 
-import { byId, element, isolated, named, number, percent, said, setText } from "./dom.js";
+import { byId, element, formerly, isolated, named, number, percent, said, setText } from "./dom.js";
 import * as faces from "./faces.js";
 import { COMMANDS, className, keyOf } from "./keys.js";
 import { lastTop, screen, state } from "./state.js";
@@ -66,7 +66,7 @@ function words(one) {
   const told = [];
   if (!state.blind) {
     told.push(element("b", {}, isolated(named(one))));
-    if (one.before) told.push(", was ", isolated(said(one.before)));
+    if (formerly(one)) told.push(", was ", isolated(said(formerly(one))));
     told.push(` ${percent(one.score)}`);
     if (one.second) told.push(", then ", isolated(said(one.second)), ` ${percent(one.second_score)}`);
     told.push(" · ");

@@ -37,6 +37,9 @@ export const said = (label) => WORDS[label ?? ""] ?? label;
 /** Return what the page calls a face: its label; of a photo without one, its status. */
 export const named = ({ label, status }) => (label ? said(label) : (status ?? "no label").replaceAll("_", " "));
 
+/** Return the model's label of a face that a person gave another one; null of any other face. */
+export const formerly = ({ label, before }) => (before && before !== label ? before : null);
+
 /** Set a text only where it changed, so that a live region speaks once. */
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;

@@ -84,8 +84,7 @@ export function current(item) {
   if (!said && !last) return item;
   const merged = { ...item, ...said };
   if (last) {
-    const before = merged.before ?? merged.label;
-    Object.assign(merged, { label: last.label, before: before === last.label ? null : before, reviewed: true });
+    Object.assign(merged, { label: last.label, before: merged.before ?? merged.label, reviewed: true });
   }
   return merged;
 }

@@ -1,6 +1,6 @@
 /** Draw the faces on the screen as a grid. Its tiles are as many as fit, and are used again for every position. */
 
-import { byId, element, named, percent, quoted, said, setText, visible } from "./dom.js";
+import { byId, element, formerly, named, percent, quoted, said, setText, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import * as sprites from "./sprites.js";
 import { changed, lastTop, screen, state } from "./state.js";
@@ -81,7 +81,7 @@ function drawTile(tile, index, position) {
   const place = one && sprites.tile(position);
   const marked = state.marks.has(position);
   const cursor = position === state.cursor;
-  const facts = [position, one?.row, one?.label, one?.before, one?.reviewed, place?.sprite.key, marked, cursor];
+  const facts = [position, one?.row, one?.label, one && formerly(one), one?.reviewed, place?.sprite.key, marked, cursor];
   const signature = [...facts, state.blind, state.filters?.label, state.view.count].join("\n");
   if (drawn[index] === signature) return;
   drawn[index] = signature;
@@ -90,7 +90,8 @@ function drawTile(tile, index, position) {
   tile.cell.setAttribute("aria-selected", marked);
   tile.cell.setAttribute("aria-colindex", 1 + (index % state.columns));
   if (index % state.columns === 0) drawLine(tile.cell.parentElement, position);
-  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: one?.before, missing: one && sprites.missing(position, one) });
+  const [otherwise, missing] = one ? [formerly(one), sprites.missing(position, one)] : [];
+  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: otherwise, missing });
   drawFace(tile, one, place);
   tile.cell.setAttribute("aria-label", one ? described(position, one) : "loading");
 }
@@ -103,7 +104,7 @@ function drawLine(line, position) {
 function drawFace({ picture, tag, bar }, one, place) {
   if (place) sprites.paint(picture, place);
   picture.hidden = !place;
-  const told = one && !state.blind && (one.label !== state.filters.label || one.before);
+  const told = one && !state.blind && (one.label !== state.filters.label || formerly(one));
   setText(tag, told ? visible(named(one)) : "");
   bar.hidden = state.blind || !Number.isFinite(one?.score);
   bar.style.setProperty("--score", one?.score ?? 0);
@@ -117,8 +118,9 @@ function classes(target, wanted) {
 function described(position, one) {
   const words = [`face ${position + 1}`];
   if (!state.blind) {
-    if (one.before) words.push(quoted(said(one.label)));
-    words.push(`${one.before ? "was " : ""}${quoted(one.before ? said(one.before) : named(one))} ${percent(one.score)}`.trim());
+    const before = formerly(one);
+    if (before) words.push(quoted(said(one.label)));
+    words.push(`${before ? "was " : ""}${quoted(before ? said(before) : named(one))} ${percent(one.score)}`.trim());
   }
   if (one.reviewed) words.push("reviewed");
   const missing = sprites.missing(position, one);

@@ -59,7 +59,7 @@ function show(image, url) {
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */
 export function begin() {
-  if (!state.face?.image) return;
+  if (!state.face?.image) return say("no box can be drawn: the photo has not arrived, or its size is not known");
   const [width, height] = state.face.image;
   const side = Math.min(width, height) / 4;
   state.drawing = [(width - side) / 2, (height - side) / 2, side, side];

@@ -1,7 +1,7 @@
 /** Show one face: large, in its photo, with the probabilities and what reviewers said. */
 
 import { json, picture } from "./api.js";
-import { byId, element, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
+import { byId, element, formerly, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import { className, keyOf } from "./keys.js";
 import { moveTo } from "./marks.js";
@@ -106,6 +106,7 @@ export function draw() {
   const face = faces.current(state.face);
   const entry = fetched.get(face.row);
   photo.draw(face, entry?.picture, entry?.closeup);
+  byId("single").setAttribute("aria-busy", !entry?.ready);
   const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
   if (signature === shown) return undefined;
   shown = signature;
@@ -126,7 +127,7 @@ function drawDetails(face) {
 function verdict(face) {
   if (state.blind) return [face.reviewed ? "reviewed" : ""];
   const parts = [isolated(named(face))];
-  if (face.before) parts.push(element("small", {}, " was ", isolated(said(face.before))));
+  if (formerly(face)) parts.push(element("small", {}, " was ", isolated(said(formerly(face)))));
   if (face.reviewed) parts.push(element("small", { text: " reviewed", classes: ["done"] }));
   return parts;
 }
