@@ -16,6 +16,7 @@ from labeler.records import UNCERTAIN, Row, Status
 from labeler.review import columns
 from labeler.review.folders import folders_of
 from labeler.tables import reader
+from labeler.tables.arrow import plain
 from labeler.tables.cells import escape, unescape
 
 NOT_A_FACE = "not_a_face"
@@ -105,8 +106,9 @@ class Index:
         places = pyarrow.compute.index_in(self.names, value_set=values)
         found: dict[str, list[int]] = {}
         shown = list(wanted.values())
-        for number in np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False)):
-            found.setdefault(shown[places[number].as_py()], []).append(int(number))
+        known = plain(places.fill_null(-1))
+        for number in np.flatnonzero(known >= 0).tolist():
+            found.setdefault(shown[known[number]], []).append(number)
         return found
 
     def rows_beside(self, number: int) -> list[int]:
@@ -196,7 +198,7 @@ def _codes(column: pyarrow.DictionaryArray, codes: dict[str, int], *, fixed: boo
 
 def _filled(column: pyarrow.Array, absent: float) -> NDArray[Any]:
     """Return numbers without nulls; pyarrow takes as long to look for nulls that are not there."""
-    return np.asarray((column.fill_null(absent) if column.null_count else column).to_numpy(zero_copy_only=False))
+    return plain(column.fill_null(absent) if column.null_count else column)
 
 
 def _numbers(batch: pyarrow.RecordBatch, name: str) -> Numbers:

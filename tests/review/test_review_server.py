@@ -141,9 +141,26 @@ def test_the_browser_is_opened_through_the_file(table: Path, tmp_path: Path) -> 
             assert time.monotonic() < until
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert re.search(r'url=http://127\.0\.0\.1:\d+/#token=[\w-]{40,}"', (tmp_path / "opened").read_text())
     assert "token=" not in out + err
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.06, 0.1, 0.14])
+def test_ctrl_c_while_the_table_is_read_ends_it(table: Path, after_s: float) -> None:
+    command = [sys.executable, "-m", "labeler", "review", str(table), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        finally:
+            process.kill()
 
 
 def test_over_ssh_it_says_how_to_forward_the_port(table: Path) -> None:
