@@ -134,3 +134,10 @@ def test_evaluate_with_a_table_of_labels_needs_no_training(model: Path, folder: 
 
     assert "sklearn" in found
     assert found & {"training", "tensorflow", "keras", "imagehash", "cleanlab"} == set()
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Pytest refuses the second of them, but only when it collects both."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+
+    assert sorted(names) == sorted(set(names))
