@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from labeler.tables.arrow import plain
+from labeler.review.columns import numbers
 
 MOST_FOLDERS = 200
 """Upper limit on the folders that are offered as a filter."""
@@ -27,7 +27,7 @@ def folders_of(names: pyarrow.Array, codes: dict[str, int]) -> NDArray[np.int32]
         len(names), pyarrow.py_buffer(starts.astype(np.int64)), pyarrow.py_buffer(content[places])
     ).dictionary_encode()
     table = np.array([codes.setdefault(folder, len(codes)) for folder in folders.dictionary.to_pylist()], np.int32)
-    return np.asarray(table[plain(folders.indices)])
+    return np.asarray(table[numbers(folders.indices, -1)])
 
 
 def listed(codes: NDArray[np.int32], names: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.review import columns
+from labeler.review.columns import numbers
 from labeler.review.folders import folders_of
 from labeler.tables import reader
-from labeler.tables.arrow import plain
 from labeler.tables.cells import escape, unescape
 
 NOT_A_FACE = "not_a_face"
@@ -102,13 +102,12 @@ class Index:
         wanted = {escape(file): file for file in files}
         if not wanted:
             return {}
-        values = pyarrow.array(wanted, self.names.type)
-        places = pyarrow.compute.index_in(self.names, value_set=values)
+        places = pyarrow.compute.index_in(self.names, value_set=columns.texts(list(wanted)))
         found: dict[str, list[int]] = {}
         shown = list(wanted.values())
-        known = plain(places.fill_null(-1))
-        for number in np.flatnonzero(known >= 0).tolist():
-            found.setdefault(shown[known[number]], []).append(number)
+        codes = numbers(places, -1)
+        for number in np.flatnonzero(codes >= 0).tolist():
+            found.setdefault(shown[codes[number]], []).append(number)
         return found
 
     def rows_beside(self, number: int) -> list[int]:
@@ -193,17 +192,12 @@ def _codes(column: pyarrow.DictionaryArray, codes: dict[str, int], *, fixed: boo
     if fixed and not codes.keys() >= set(values):
         raise columns.UnusualError("no such status")
     table = np.array([*(codes.setdefault(value, len(codes)) for value in values), codes.get("", 0)], np.uint16)
-    return np.asarray(table[_filled(column.indices, len(values))])
-
-
-def _filled(column: pyarrow.Array, absent: float) -> NDArray[Any]:
-    """Return numbers without nulls; pyarrow takes as long to look for nulls that are not there."""
-    return plain(column.fill_null(absent) if column.null_count else column)
+    return np.asarray(table[numbers(column.indices, len(values))])
 
 
 def _numbers(batch: pyarrow.RecordBatch, name: str) -> Numbers:
     column = batch.column(name)
-    found: Numbers = _filled(column, np.nan)
+    found: Numbers = numbers(column, np.nan)
     if np.count_nonzero(np.isfinite(found)) != len(column) - column.null_count:
         raise columns.UnusualError(f"a number without end in {name}")
     return found
@@ -213,7 +207,7 @@ def _integers(batch: pyarrow.RecordBatch, name: str, absent: int) -> NDArray[np.
     if name not in batch.schema.names:
         return np.full(len(batch), absent, np.int32)
     column = batch.column(name)
-    found: NDArray[np.int32] = _filled(column, -1)
+    found: NDArray[np.int32] = numbers(column, -1)
     if np.count_nonzero(found < 0) != column.null_count:
         raise columns.UnusualError(f"a negative number in {name}")
     return np.maximum(found, np.int32(absent))

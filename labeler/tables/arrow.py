@@ -94,16 +94,6 @@ def numeric(content: pyarrow.Table) -> list[str]:
     return [field.name for field in content.schema if any(kind(field.type) for kind in kinds)]
 
 
-def plain(column: pyarrow.Array) -> NDArray[Any]:
-    """Return a column of numbers without nulls as an array, which reads the same memory.
-
-    pyarrow's own `to_numpy` imports pandas where that is installed: half a second, in which Ctrl-C is lost.
-    """
-    kind = {"float": "float32", "double": "float64"}.get(str(column.type), str(column.type))
-    content = column.buffers()[1] or b""
-    return np.frombuffer(content, kind, len(column), column.offset * np.dtype(kind).itemsize)
-
-
 def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
     """Return a numeric column; an empty cell becomes 0."""
     cells: NDArray[np.float64] = content[name].cast(pyarrow.float64(), safe=False).to_numpy()

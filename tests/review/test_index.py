@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import odd_rows
 import pytest
+from conftest import ROOT
 
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, Status
@@ -87,6 +90,19 @@ def test_a_label_that_is_no_class_is_kept(tmp_path: Path, suffix: str) -> None:
     row = odd_rows.rows()[0]._replace(label="corrected by hand")
 
     assert index.load(write(tmp_path / f"t{suffix}", [row])).row(0).label == "corrected by hand"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_reading_imports_no_pandas_which_swallows_a_ctrl_c(tmp_path: Path, suffix: str) -> None:
+    table = write(tmp_path / f"t{suffix}", odd_rows.rows())
+    script = (
+        "import sys; from pathlib import Path; from labeler.review import index, review\n"
+        f"index.load(Path({str(table)!r})).rows_of(['NA', 'absent'])\n"
+        "print('pandas' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert told.stdout == "False\n"
 
 
 def test_the_second_is_the_most_probable_other_class_and_the_margin_that_of_the_best_two(tmp_path: Path) -> None:

@@ -107,6 +107,13 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing_behind(table: Path, number:
     assert not (tmp_path / "t.csv.reviews.lock").exists()
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.1, 0.2, 0.4])
+def test_a_signal_while_the_table_is_read_is_not_lost(table: Path, seconds: float) -> None:
+    with serving(table) as server:
+        time.sleep(seconds)
+        assert server.stop(signal.SIGINT)[0] in {0, 130}
+
+
 def test_the_token_is_in_no_list_of_processes(table: Path) -> None:
     with serving(table) as server:
         shown = [Path(f"/proc/{name}/cmdline") for name in os.listdir("/proc") if name.isdecimal()]
