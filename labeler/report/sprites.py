@@ -15,7 +15,8 @@ from PIL import Image
 
 from labeler import storage
 from labeler.executors import threads
-from labeler.images.crop import cut
+from labeler.images.crop import cut, holds
+from labeler.images.decode import FULL
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read as read_image
 from labeler.records import Face, Row, Settings
@@ -36,9 +37,6 @@ quality 80 a face has 2,000 to 3,000 bytes, noise 9,000."""
 _COLUMNS = 16
 _QUALITIES = (80, 60, 40, 20, 5, 0)
 """Qualities to try until a sprite is small enough."""
-
-_WHOLE = 1 << 30
-"""Side that no image has: it is decoded in full size."""
 
 Key = tuple[str, int | None]
 """File and face."""
@@ -148,7 +146,7 @@ def _sides(rows: list[Row]) -> tuple[int, int]:
     """Return the shorter and the longer side at which the smallest of some faces still has `SIDE` pixels."""
     width, height = rows[0].image_width, rows[0].image_height
     if not width or not height:
-        return _WHOLE, _WHOLE
+        return FULL, FULL
     least = max(min(max(row.width or width, row.height or height) for row in rows), 1)
     scale = SIDE / least
     return math.ceil(min(width, height) * scale), math.ceil(max(width, height) * scale)
@@ -158,12 +156,8 @@ def _cut(picture: Picture, row: Row) -> Pixels | None:
     """Return the square around a face, or the whole photo; None where the box does not lie in the photo."""
     if row.x is None or row.y is None or row.width is None or row.height is None:
         return picture.pixels
-    longer = max(row.width, row.height)
-    middle = row.x + row.width / 2, row.y + row.height / 2
-    inside = 0 <= middle[0] <= picture.width and 0 <= middle[1] <= picture.height
-    if not inside or not 1 <= longer <= 2 * max(picture.width, picture.height):
-        return None
-    return cut(picture, Face(row.x, row.y, row.width, row.height))
+    face = Face(row.x, row.y, row.width, row.height)
+    return cut(picture, face) if holds(picture, face) else None
 
 
 def _fitted(pixels: Pixels) -> Pixels:
