@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from labeler.exports.item import Item
-from labeler.images.crop import cut, png
+from labeler.images.crop import cut, holds, png
 from labeler.images.decode import FULL, decode
 from labeler.images.metadata import stripped
 from labeler.images.picture import ImageError, Picture, Pixels
@@ -98,9 +98,8 @@ def _encoded(pixels: Pixels, kind: str) -> bytes:
 
 
 def _with_face(picture: Picture, face: Face) -> Picture:
-    """Return the picture if the middle of the face lies in it."""
-    across, down = face.x + face.width / 2, face.y + face.height / 2
-    if not (0 <= across <= picture.width and 0 <= down <= picture.height):
+    """Return the picture if the face can be of it."""
+    if not holds(picture, face):
         raise ImageError(Status.UNREADABLE, _OTHER)
     return picture
 
