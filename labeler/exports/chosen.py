@@ -10,7 +10,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.exports import subsets
+from labeler.exports import settings, subsets
 from labeler.exports.formats import FORMATS
 from labeler.exports.item import Item, Plan
 from labeler.exports.items import Items
@@ -82,10 +82,10 @@ class Chosen:
         Raises:
             LabelerError: a subset would be empty, or lack a class.
         """
-        wanted, form = self._wanted, FORMATS[self._plan.format]
+        wanted = self._wanted
         found = subsets.assigned(
             self.items("reading photos"),
-            wanted.split or form.split,
+            settings.shares(wanted),
             table=wanted.table,
             root=self._plan.root,
             seed=wanted.seed,
@@ -93,7 +93,7 @@ class Chosen:
             max_pixels=wanted.max_pixels,
             watched=self._watched,
         )
-        refuse = subsets.refuse_missing if form.split else subsets.refuse_empty
+        refuse = subsets.refuse_missing if FORMATS[self._plan.format].split else subsets.refuse_empty
         refuse(found)
         return found
 

@@ -15,17 +15,14 @@ from labeler.exports.hash_cache import HashCache, key
 from labeler.exports.item import Item
 from labeler.grouping import duplicates
 from labeler.images import headers
-from labeler.images.crop import crop, resized
-from labeler.images.decode import decode
+from labeler.images.crop import crop, holds, resized
+from labeler.images.decode import FULL, decode
 from labeler.images.picture import ImageError, Picture
 from labeler.images.read import content
 from labeler.records import INPUT_SIDE, Face
 from labeler.storage.store import Store
 
 Hashed = Generator[tuple[Item, bytes], None, None]
-
-_WHOLE = 1 << 30
-"""Side that no image has: it is decoded in full size."""
 
 
 class _File(NamedTuple):
@@ -83,7 +80,7 @@ def _sides(data: bytes, smallest: float) -> tuple[int, int]:
         return INPUT_SIDE, INPUT_SIDE
     header = headers.read(data)
     if header is None:
-        return _WHOLE, _WHOLE
+        return FULL, FULL
     scale = INPUT_SIDE / smallest
     sides = sorted((header.width, header.height))
     return math.ceil(sides[0] * scale), math.ceil(sides[1] * scale)
@@ -93,8 +90,6 @@ def _hash(picture: Picture, square: Face | None) -> bytes:
     """Return the hash of a photo or of a face in it; empty where the box does not lie in the photo."""
     if square is None:
         return duplicates.perceptual_hash(resized(picture.pixels, INPUT_SIDE))
-    middle = square.x + square.width / 2, square.y + square.height / 2
-    inside = 0 <= middle[0] <= picture.width and 0 <= middle[1] <= picture.height
-    if not inside or not 1 <= max(square.width, square.height) <= 2 * max(picture.width, picture.height):
+    if not holds(picture, square):
         return b""
     return duplicates.perceptual_hash(crop(picture, square, INPUT_SIDE))

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from labeler.exports.item import Item
-from labeler.images.crop import cut, png
-from labeler.images.decode import decode
+from labeler.images.crop import cut, holds, png
+from labeler.images.decode import FULL, decode
 from labeler.images.metadata import stripped
 from labeler.images.picture import ImageError, Picture, Pixels
-from labeler.images.read import content
+from labeler.images.read import content, read
 from labeler.records import Face, Status
 from labeler.storage.store import Store
 
@@ -30,9 +30,6 @@ _LOSSLESS = frozenset(".bmp .dib .gif .ico .pcx .pgm .pbm .pnm .ppm .sgi .tga .t
 
 _QUALITY = 95
 """Quality of a JPEG or WebP that is encoded anew: above it, Pillow's documentation says, files only grow."""
-
-_FULL = 1 << 30
-"""More pixels than a side can have: nothing is reduced while it is decoded."""
 
 _PHOTOS = 2
 """Decoded photos that wait for the next crop: while the last crops of one are cut, the next is decoded."""
@@ -74,11 +71,11 @@ class Pictures:
             kept = found.data if self._keep_metadata else stripped(found.data)
             if kept is not None:
                 return kept
-        pixels = decode(found.data, _FULL, _FULL, self._max_pixels).pixels
+        pixels = decode(found.data, FULL, FULL, self._max_pixels).pixels
         return _encoded(pixels, kind or COMMON[suffix(item.file)])
 
     def _decoded(self, file: str) -> Picture:
-        return decode(content(self._store, file, self._max_pixels).data, _FULL, _FULL, self._max_pixels)
+        return read(self._store, file, FULL, FULL, self._max_pixels)[0]
 
 
 class _Once:
@@ -101,9 +98,8 @@ def _encoded(pixels: Pixels, kind: str) -> bytes:
 
 
 def _with_face(picture: Picture, face: Face) -> Picture:
-    """Return the picture if the middle of the face lies in it."""
-    across, down = face.x + face.width / 2, face.y + face.height / 2
-    if not (0 <= across <= picture.width and 0 <= down <= picture.height):
+    """Return the picture if the face can be of it."""
+    if not holds(picture, face):
         raise ImageError(Status.UNREADABLE, _OTHER)
     return picture
 

@@ -65,15 +65,15 @@ def plan(wanted: ExportSettings) -> Plan:
         _check_in_place(wanted)
     mode = None if in_place else wanted.mode
     crops = _crops(wanted, form, record, mode)
-    shares = wanted.split or form.split
+    split = shares(wanted)
     if form.packs and mode not in {None, Mode.COPY}:
         raise LabelerError(f"{wanted.to} packs the pictures: --mode {mode} is not possible. Leave it out")
     found = Plan(
         out=wanted.out,
         table=wanted.table,
         record=record,
-        root=os.path.abspath(_root(wanted, record, reads=mode is not None or len(shares) > 1)),
-        subsets=subsets.names(shares),
+        root=os.path.abspath(_root(wanted, record, reads=mode is not None or len(split) > 1)),
+        subsets=subsets.names(split),
         crops=crops,
         format=wanted.to,
         suffix=".png" if crops else ".jpg",
@@ -82,6 +82,11 @@ def plan(wanted: ExportSettings) -> Plan:
     )
     form(found)  # It refuses what it cannot do, before anything is made.
     return found
+
+
+def shares(wanted: ExportSettings) -> tuple[float, ...]:
+    """Return the shares of the subsets that a user wants, else those of the format; none for one undivided set."""
+    return wanted.split or FORMATS[wanted.to].split
 
 
 def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
         "SHA-256 of the table": digest,
         "SHA-256 of the reviews": corrected,
         "photos": planned.root,
-        "--split": ",".join(f"{share:g}" for share in wanted.split or FORMATS[wanted.to].split) or "1",
+        "--split": ",".join(f"{share:g}" for share in shares(wanted)) or "1",
         "--group-by": wanted.group_by,
         "--seed": wanted.seed,
         "--crops": planned.crops,

@@ -39,6 +39,16 @@ def cut(picture: Picture, face: Face) -> Pixels:
     return inside
 
 
+def holds(picture: Picture, face: Face) -> bool:
+    """Say whether a face can be of an image: its middle lies there, and it is 1 pixel to twice the image long.
+
+    Another box may be of another photo that had this name, or of a damaged table; to cut it could take any memory.
+    """
+    across, down, longer = face.x + face.width / 2, face.y + face.height / 2, max(face.width, face.height)
+    inside = 0 <= across <= picture.width and 0 <= down <= picture.height
+    return inside and 1 <= longer <= 2 * max(picture.width, picture.height)
+
+
 def resized(pixels: Pixels, side: int) -> Pixels:
     """Resize to (``side``, ``side``, 3), each axis by itself: area interpolation to shrink, bilinear to enlarge."""
     while min(pixels.shape[:2]) >= 8 * side:  # Bilinear halving is the mean of 4 pixels: INTER_AREA, 10 times as fast.

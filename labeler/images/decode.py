@@ -19,6 +19,9 @@ FILE_BYTES_PER_PIXEL = 1.5
 """Upper limit on the size of a file, for each pixel of the pixel limit. A file is read into memory whole; with what
 decoding takes, a worker stays below 1 GiB."""
 
+FULL = 1 << 30
+"""Side that no image has: an image with such sides is decoded in full size."""
+
 _LEAST_FILE_BYTES = 1 << 24
 """Lower limit on `largest_file`."""
 

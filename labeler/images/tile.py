@@ -8,19 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from labeler.images.crop import cut
+from labeler.images.crop import cut, holds
+from labeler.images.decode import FULL
 from labeler.images.picture import Picture, Pixels
 from labeler.records import Face, Row
-
-WHOLE = 1 << 30
-"""Side that no image has: it is decoded in full size."""
 
 
 def sides(rows: Sequence[Row], side: int) -> tuple[int, int]:
     """Return the shorter and the longer side at which the smallest of a photo's faces still has ``side`` pixels."""
     width, height = rows[0].image_width, rows[0].image_height
     if not width or not height:
-        return WHOLE, WHOLE
+        return FULL, FULL
     least = max(min(max(row.width or width, row.height or height) for row in rows), 1)
     scale = side / least
     return math.ceil(min(width, height) * scale), math.ceil(max(width, height) * scale)
@@ -36,12 +34,8 @@ def _cut(picture: Picture, row: Row) -> Pixels | None:
     """Return the square around a face, or the whole photo; None where the box does not lie in the photo."""
     if row.x is None or row.y is None or row.width is None or row.height is None:
         return picture.pixels
-    longer = max(row.width, row.height)
-    middle = row.x + row.width / 2, row.y + row.height / 2
-    inside = 0 <= middle[0] <= picture.width and 0 <= middle[1] <= picture.height
-    if not inside or not 1 <= longer <= 2 * max(picture.width, picture.height):
-        return None
-    return cut(picture, Face(row.x, row.y, row.width, row.height))
+    face = Face(row.x, row.y, row.width, row.height)
+    return cut(picture, face) if holds(picture, face) else None
 
 
 def _fitted(pixels: Pixels, side: int) -> Pixels:

@@ -114,6 +114,13 @@ def test_a_photo_that_has_another_size_by_now_is_refused(folder: Folder) -> None
     assert read(path, item_of(path, 48, 48, version="1-1"))  # Only its time differs: it was copied.
 
 
+def test_a_box_that_no_face_of_the_photo_has_is_refused(folder: Folder) -> None:
+    path = folder.noise("a.png", 1)
+    for box in (Face(-1e6, -1e6, 2e6 + 48, 2e6 + 48), Face(9, 9, 0.5, 0.5)):  # Of a table that was damaged.
+        with pytest.raises(ImageError, match="another size"):
+            read(path, item_of(path, 9, 9, box))
+
+
 @pytest.mark.parametrize("square", [None, Face(1, 1, 9, 9)])
 @pytest.mark.parametrize(("name", "content"), [("gone.jpg", None), ("empty.jpg", b""), ("text.jpg", b"no picture")])
 def test_a_photo_that_cannot_be_read_says_why(
