@@ -19,6 +19,7 @@ ROWS = [
     {"exports"},
     {"__init__"},
     {"report", "review"},
+    {"certify"},
     {"evaluation"},
     {"pipeline", "labeler"},
     {"job"},
