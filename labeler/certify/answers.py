@@ -1,0 +1,61 @@
+"""What a person's look at faces is to the estimators: the classes, and three answers that are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.certify.strata import Strata
+
+NOT_SEEN, NOT_A_FACE, UNSURE = -1, -2, -3
+"""Answers beside the indices of the classes."""
+
+Answers = NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A table of n faces and what is known about them; all arrays are parallel over the faces.
+
+    * ``labels``: the index of the class that the table gives, `strata.ABSTAINED` where it gives none.
+    * ``probabilities`` (n, classes): the table's.
+    * ``blind``: answers to the cards of the sample, shown without the label; the first ones of `queue.order` without
+      the faces that were open before. A card that was skipped is `UNSURE`.
+    * ``open``: answers to faces that were looked at in any other order, with the label in sight. They are known, and
+      say nothing about the rest. An answer to a face that also has a blind one is not used.
+
+    A sentinel - a card with a label that is wrong on purpose - is in neither of them.
+    """
+
+    labels: NDArray[np.integer]
+    probabilities: NDArray[np.floating]
+    strata: Strata
+    blind: Answers
+    open: Answers
+
+    @property
+    def classes(self) -> int:
+        """Return the number of classes."""
+        return int(self.probabilities.shape[1])
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """Return which faces were answered blind."""
+        return np.asarray(self.blind != NOT_SEEN)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Return which faces are known only from an open look."""
+        return np.asarray((self.open != NOT_SEEN) & (self.blind == NOT_SEEN))
+
+    @property
+    def rest(self) -> NDArray[np.bool_]:
+        """Return which faces nobody has looked at."""
+        return np.asarray((self.open == NOT_SEEN) & (self.blind == NOT_SEEN))
+
+
+def truths(answers: Answers, classes: int) -> NDArray[np.int64]:
+    """Return the place of each answer among classes + 2 kinds of faces: the classes, not a face, unsure."""
+    return np.where(answers >= 0, answers, classes + NOT_A_FACE - answers).astype(np.int64)
