@@ -42,8 +42,11 @@ _LEAST = 0.1
 _LOOKS = 100
 """Draws of temperature and offsets; each serves several draws, as computing a prior is dear."""
 
-_FACES = 200
-"""Faces of a cell, evenly spaced by score, that show how its mean moves with temperature and offsets."""
+_MANY = 4000
+"""Faces of a cell, evenly spaced in the table, that its mean score is taken of."""
+
+_FEW = 200
+"""Faces of those, evenly spaced by score, that show how the mean moves with temperature and offsets."""
 
 _SMALLEST = 1e-7
 """Lower limit on the prior mean of a class in a cell."""
@@ -142,18 +145,17 @@ def _by_scores(
     the uncertainty of temperature and offsets moves it.
     """
     rest = np.flatnonzero(review.rest & inside)
-    of, classes = cells.of[review.strata.of[rest]], review.classes
-    probabilities = scores(review.probabilities[rest])
-    sums = [np.bincount(of, probabilities[:, place], minlength=len(cells.rest)) for place in range(classes)]
-    middle = np.stack(sums, axis=1) / np.maximum(cells.rest, 1)[:, None]
-    ranked = np.lexsort((review.probabilities[rest].max(axis=1), of))
+    by_cell = rest[np.argsort(cells.of[review.strata.of[rest]], kind="stable")]
     ends = np.cumsum(cells.rest)
-    looks, moved = scores.draws(_LOOKS, random), np.ones((len(cells.rest), _LOOKS, classes))
+    middle = np.full((len(cells.rest), review.classes), 1 / review.classes)
+    looks, moved = scores.draws(_LOOKS, random), np.ones((len(cells.rest), _LOOKS, review.classes))
     for cell in np.flatnonzero(cells.rest).tolist():
         size, end = int(cells.rest[cell]), int(ends[cell])
-        picked = ranked[end - size : end][:: max(size // _FACES, 1)]
-        mean = apply(looks, logarithms(review.probabilities[rest[picked]])).mean(axis=1)
-        moved[cell] = mean / np.maximum(probabilities[picked].mean(axis=0), _SMALLEST)
+        many = review.probabilities[by_cell[end - size : end : -(-size // _MANY)]]
+        middle[cell] = scores(many).mean(axis=0)
+        few = many[np.argsort(many.max(axis=1), kind="stable")[:: max(len(many) // _FEW, 1)]]
+        mean = apply(looks, logarithms(few)).mean(axis=1)
+        moved[cell] = mean / np.maximum(scores(few).mean(axis=0), _SMALLEST)
     return middle, moved
 
 
