@@ -133,13 +133,14 @@ class Covered:
 def judge(found: dict[str, Covered], one: Table, review: Review, certificate: Certificate) -> None:
     """Add a certificate to what was covered so far; names begin with `model`, `now` or `rest`."""
     faces = np.ones(len(one.truth), np.bool_)
-    answers = np.where(review.sampled, review.blind, review.open)
-    now = np.where(review.rest, review.labels, answers)
+    answers = np.where(review.sampled, review.blind, review.seen_open)
+    rest = review.rest & ~review.opened
+    now = np.where(rest, review.labels, answers)
     kept = now != NOT_A_FACE
     views = (
         ("model", certificate.model, review.labels, faces),
         ("now", certificate.now, now, kept),
-        ("rest", certificate.rest, review.labels, review.rest),
+        ("rest", certificate.rest, review.labels, rest),
     )
     for name, figures, labels, which in views:
         true = true_figures(labels[which], one.truth[which])

@@ -59,35 +59,38 @@ def certify(
     """
     checks = checks or Checks()
     within = np.ones(len(review.labels), np.bool_) if inside is None else inside
-    sampled, known, rest = (which & within for which in (review.sampled, review.known, review.rest))
+    sampled, known, rest, opened = (
+        which & within for which in (review.sampled, review.known, review.rest, review.opened)
+    )
     random = np.random.default_rng([seed, 1])
     errors = reviewer.error_rates(checks, draws, random)
     unseen = draw(review, scores or recalibrated(review), within, seed, draws)
-    blind, opened = _counted(review, review.blind, sampled), _counted(review, review.open, known)
-    let_pass = _let_pass(review, known, reviewer.missed_rates(checks, draws, random), random)
+    let_pass = _let_pass(review, known | opened, reviewer.missed_rates(checks, draws, random), random)
 
-    seen = _sum(unseen, blind)
+    seen = _sum(unseen, _counted(review, review.blind, sampled))
     swaps = reviewer.swaps(seen.kinds[:, : review.classes], errors, random)
+    model = reviewer.corrected(seen, _labels(review, rest | sampled), swaps, random)
+    model = _sum(model, _counted(review, review.open, known))
+    left = _labels(review, rest & ~opened)
     there = reviewer.corrected(unseen, _labels(review, rest), swaps, random)
-    model = _sum(reviewer.corrected(seen, _labels(review, rest | sampled), swaps, random), opened)
+    there = _less(there, _counted(review, review.seen_open, opened), left)
     answered = _answered(review, review.blind, sampled)
-    wrong_now = np.zeros((draws, review.classes + 1), np.int64)
-    wrong_now[:, :-1] = np.minimum(random.poisson(swaps.share * swaps.to * answered.sum()), answered[:-1])
-    now, shown_now = _now(review, model, there, wrong_now + let_pass, sampled, known, rest)
-    model = _without(model, let_pass)
+    wrong = np.zeros((draws, review.classes + 1), np.int64)
+    wrong[:, :-1] = np.minimum(random.poisson(swaps.share * swaps.to * answered.sum()), answered[:-1])
+    now, shown_now = _now(review, model, there, wrong + let_pass, sampled, known | opened, left)
 
     cards = Cards(
         labels=_labels(review, sampled),
         kinds=np.bincount(truths(review.blind[sampled], review.classes), minlength=review.classes + 2),
-        left=_labels(review, rest),
+        left=left,
     )
-    of_rest = replace(cards, labels=np.minimum(cards.labels, cards.left))  # A share of few faces says nothing either.
+    of_rest = replace(cards, labels=np.minimum(cards.labels, left))  # A share of few faces says nothing either.
     return Certificate(
         cards=int(sampled.sum()),
-        known=int(known.sum()),
-        model=figures.of(model, _labels(review, within)[None].astype(float), cards),
+        known=int((known | opened).sum()),
+        model=figures.of(_without(model, let_pass), _labels(review, within)[None].astype(float), cards),
         now=figures.of(now, shown_now, cards),
-        rest=figures.of(there, cards.left[None].astype(float), of_rest),
+        rest=figures.of(there, left[None].astype(float), of_rest),
         reviewer=_reviewer(checks, errors),
     )
 
@@ -133,8 +136,9 @@ def _let_pass(
 
     Of wrong labels a share is missed; so for those that were changed, missed / (1 - missed) were not.
     """
-    changed = _labels(review, known & (review.open != review.labels) & (review.open != UNSURE))
-    confirmed = _labels(review, known & (review.open == review.labels) & (review.open != NOT_SEEN))
+    answers = review.seen_open
+    changed = _labels(review, known & (answers != review.labels) & (answers != UNSURE))
+    confirmed = _labels(review, known & (answers == review.labels) & (answers != NOT_SEEN))
     passed = random.poisson(changed * (missed / (1 - missed))[:, None])
     passed[:, -1] = 0
     return np.minimum(passed, confirmed)
@@ -146,6 +150,19 @@ def _sum(one: Drawn, other: Drawn) -> Drawn:
         no_face=one.no_face + other.no_face,
         unsure=one.unsure + other.unsure,
         kinds=one.kinds + other.kinds,
+    )
+
+
+def _less(found: Drawn, known: Drawn, left: NDArray[np.int64]) -> Drawn:
+    """Return what the ``left`` faces by label are when those that are known are taken off all of them."""
+    right = np.clip(found.right - known.right, 0, left)
+    kinds = np.maximum(found.kinds - known.kinds, 0)
+    kinds[:, : right.shape[1] - 1] = np.maximum(kinds[:, : right.shape[1] - 1], right[:, :-1])
+    return Drawn(
+        right=right,
+        no_face=np.clip(found.no_face - known.no_face, 0, left - right),
+        unsure=np.clip(found.unsure - known.unsure, 0, left - right),
+        kinds=kinds,
     )
 
 
@@ -161,11 +178,12 @@ def _now(
     wrong: NDArray[np.int64],
     sampled: NDArray[np.bool_],
     known: NDArray[np.bool_],
-    rest: NDArray[np.bool_],
+    left: NDArray[np.int64],
 ) -> tuple[Drawn, Floats]:
     """Return what the faces of the corrected table are, and how many it shows by label."""
-    answered = _answered(review, review.blind, sampled) + _answered(review, review.open, known)
-    unsure = _labels(review, (sampled & (review.blind == UNSURE)) | (known & (review.open == UNSURE)))
+    answers = np.where(sampled, review.blind, review.seen_open)
+    answered = _answered(review, answers, sampled | known)
+    unsure = _labels(review, (sampled | known) & (answers == UNSURE))
     kinds = model.kinds.copy()
     kinds[:, -2] = there.kinds[:, -2]
     found = Drawn(
@@ -175,4 +193,4 @@ def _now(
         kinds=np.maximum(kinds, 0),
     )
     found.kinds[:, : review.classes] = np.maximum(found.kinds[:, : review.classes], found.right[:, : review.classes])
-    return found, (_labels(review, rest) + answered + unsure)[None].astype(float)
+    return found, (left + answered + unsure)[None].astype(float)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import sessions
 from sessions import Covered
 
+from labeler.certify.answers import NOT_SEEN
 from labeler.certify.certificate import certify
 
 VIEWS = ("model", "now", "rest")
@@ -47,6 +51,24 @@ def test_errors_that_nobody_measures_are_not_covered() -> None:
 
     assert blamed.held <= 3
     assert blamed.off / 10 < -0.06
+
+
+@pytest.mark.parametrize("doubtful", [True, False])
+def test_corrections_since_the_sample_take_no_wrong_label_away_from_it(doubtful: bool) -> None:
+    """Somebody corrects the doubtful faces, or half of all that are wrong and nothing else."""
+    found: dict[str, Covered] = {}
+    for seed in range(16):
+        one = sessions.table(4000, seed)
+        review, _ = sessions.answered(one, 200, seed, corrected=0)
+        scores, random = one.probabilities.max(axis=1), np.random.default_rng(seed)
+        wrong = (one.labels != one.truth) & (random.random(4000) < 0.5)
+        opened = (scores < np.quantile(scores, 0.15) if doubtful else wrong) & review.rest
+        review = replace(review, later=np.where(opened, one.truth, NOT_SEEN))
+        sessions.judge(found, one, review, certify(review, seed=seed, draws=300))
+
+    for view in VIEWS:
+        assert found[f"{view} accuracy"].held >= 13
+        assert abs(found[f"{view} accuracy"].off / 16) < 0.025
 
 
 @pytest.mark.slow
