@@ -48,7 +48,8 @@ class _Forecast:
     """The half-width of the stratified estimate of the accuracy after so many more cards."""
 
     def __init__(self, review: Review, order: NDArray[np.integer]) -> None:
-        self.strata = review.strata.of[order[review.rest[order]]]
+        unseen = review.rest & ~review.opened
+        self.strata = review.strata.of[order[unseen[order]]]
         self._total = len(review.strata.label)
         sampled = review.sampled
         right = sampled & (review.blind == review.labels)
