@@ -81,7 +81,8 @@ def test_a_thousand_sessions(cards: int) -> None:
         assert 0.93 <= found[f"{view} accuracy"].share <= 0.97
     for name, one in found.items():
         if "accuracy" not in name and one.printed >= 200:
-            assert one.share >= 0.91, name  # Each class is to be at 93%; a thousand sessions tell it to within 2%.
+            # Each class is to be at 93%; 100 tables of ten sessions tell that to within 2%, shares to within 4%.
+            assert one.share >= (0.88 if "share" in name else 0.91), name
     for view in VIEWS:
         for figure in ("precision", "recall", "share"):
             assert together(found, f"{view} {figure}").share >= 0.93
