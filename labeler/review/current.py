@@ -48,8 +48,6 @@ class Current:
         self._codes = {label: code for code, label in enumerate(self.labels)}
         self._counts = Counter(dict(enumerate(np.bincount(index.label, minlength=len(self.labels)).tolist())))
         self._added: list[tuple[str, Box]] = []
-        self._revoked: dict[str, tuple[str, list[int]]] = {}
-        """What each undo and redo of this process did, in case its answer was lost and it is asked for again."""
         self._reviews = Reviews(log.read())
         self._rows = index.rows_of(self._reviews.files)
         for file in self._reviews.files:
@@ -127,15 +125,16 @@ class Current:
         ]
 
     def say(self, action: str, said: Sequence[Said]) -> list[int]:
-        """Label rows in one action; return the rows once that is on the disk. Said again, it changes nothing.
+        """Label rows in one action; return the rows once that is on the disk.
+
+        Said again, it adds only what is missing: a kill may have left some of its events.
 
         Raises:
             ValueError: it cannot be said.
             LabelerError: the log cannot be written. Then nothing changes.
         """
-        if not self._reviews.has_action(action, self.reviewer):
-            time = now(self._reviews.last_time)
-            self._write([self._event(action, time, one, self._known(one.row)) for one in said])
+        time = now(self._reviews.last_time)
+        self._write([self._event(action, time, one, self._known(one.row)) for one in said])
         return [one.row for one in said]
 
     def add(self, action: str, said: Said, box: Box) -> int:
@@ -146,8 +145,7 @@ class Current:
             LabelerError: the log cannot be written. Then nothing changes.
         """
         row = self._known(said.row)
-        if not self._reviews.has_action(action, self.reviewer):
-            self._write([self._event(action, now(self._reviews.last_time), said, row, box)])
+        self._write([self._event(action, now(self._reviews.last_time), said, row, box)])
         return self._number(row.file, box)
 
     def undo(self, action: str) -> tuple[str, list[int]]:
@@ -163,15 +161,15 @@ class Current:
         return self._revoke(action, self._reviews.actions.to_redo(self.reviewer))
 
     def _revoke(self, action: str, undoes: str) -> tuple[str, list[int]]:
-        if action in self._revoked:
-            return self._revoked[action]
-        if not undoes:
+        event = self._reviews.actions.undo_of(action, self.reviewer)  # Asked for again: its answer was lost.
+        if not event and undoes:
+            time = now(self._reviews.last_time)
+            event = Event(action=action, time=time, reviewer=self.reviewer, kind=Kind.UNDO, undoes=undoes)
+        if not event:
             return "", []
-        time = now(self._reviews.last_time)
-        event = Event(action=action, time=time, reviewer=self.reviewer, kind=Kind.UNDO, undoes=undoes)
-        rows = sorted(row for file in self._write([event]) for row in self._numbers(file))
-        self._revoked[action] = self._reviews.actions.target(event), rows
-        return self._revoked[action]
+        self._write([event])
+        rows = sorted(row for file in self._reviews.files_of(event) for row in self._numbers(file))
+        return self._reviews.actions.target(event), rows
 
     def _known(self, number: int) -> Row:
         """Return a row, and remember which rows its file has: to find them by name takes 50 ms of a million."""
@@ -198,13 +196,11 @@ class Current:
             ms=said.ms,
         )
 
-    def _write(self, events: list[Event]) -> set[str]:
-        """Put events on the disk, then into memory; return the files that they changed."""
+    def _write(self, events: list[Event]) -> None:
+        """Put events on the disk, then into memory, each once."""
         self._log.append(events)
-        files = self._reviews.add(events)
-        for file in files:
+        for file in self._reviews.add(events):
             self._settle(file, Counter())
-        return files
 
     def _settle(self, file: str, orphans: Counter[str]) -> None:
         """Decide the labels of a file's faces anew."""
