@@ -48,8 +48,12 @@ class Current:
         self._codes = {label: code for code, label in enumerate(self.labels)}
         self._counts = Counter(dict(enumerate(np.bincount(index.label, minlength=len(self.labels)).tolist())))
         self._added: list[tuple[str, Box]] = []
-        self._reviews = Reviews(log.read())
+        events = log.read()
+        self._reviews = Reviews(events)
         self._rows = index.rows_of(self._reviews.files)
+        for event in events:  # In the order of the log: what a page could not send before a kill names these rows.
+            if event.kind is Kind.ADD and event.box and event.file in self._rows:
+                self._number(event.file, event.box)
         for file in self._reviews.files:
             self._settle(file, self.orphans)
 

@@ -147,6 +147,22 @@ def test_an_added_face_can_be_relabelled_and_undone(table: Path) -> None:
     assert current.counts == {"happy": 8}
 
 
+def test_an_added_face_has_the_same_row_after_a_restart(table: Path) -> None:
+    """What the page could not send before a kill names rows."""
+    current = opened(table)
+    current.say(hexed(0), [Said(row=2, new="angry")])
+    for step, row in enumerate((8, 2, 8), 1):
+        current.add(hexed(step), Said(row=row, new="angry"), Box(200.0, 60.0 * step, 40.0, 40.0))
+    current.add(hexed("none"), Said(row=0, new="angry"), Box(300.0, 10.0, 40.0, 40.0))
+    current.undo(hexed("undo"))
+    current.add(hexed("last"), Said(row=4, new="angry"), Box(300.0, 10.0, 40.0, 40.0))
+    places = [current.row(row)[:6] for row in range(9, 14)]
+
+    again = opened(table)
+    assert [again.row(row)[:6] for row in range(9, 14)] == places
+    assert labels(again) == labels(current)
+
+
 def test_the_labels_are_those_that_other_commands_see(table: Path) -> None:
     chance = random.Random(5)
     current = opened(table)
