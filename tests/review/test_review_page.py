@@ -100,7 +100,7 @@ def test_keys_act_only_in_the_grid_and_the_single_view(review: Review) -> None:
 
 
 def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
-    """What was done meanwhile arrives once the command runs again and its address is opened, in whichever tab."""
+    """What was done meanwhile arrives, once, when the same command runs again: the tab finds it by itself."""
     opened = review()
     opened.press("a")
     opened.settled()
@@ -109,13 +109,24 @@ def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
     opened.wait("document.getElementById('connection').textContent.includes('Reconnecting')")
     shown = opened.count(".tile.reviewed"), opened.text("#unsent")
     opened.server.start()
-    opened.context.new_page().goto(opened.server.url)
     opened.wait("document.getElementById('connection').hidden")
     news = opened.news()
 
     assert shown[1] == "3 actions unsent"
     assert news[:3] == [("happy", "angry"), ("happy", "sad"), ("happy", "not_a_face")]
     assert len(news) == opened.count(".tile")
+    assert len({(event["file"], event["action"]) for event in opened.server.events()}) == len(news)
+
+
+def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Review) -> None:
+    opened = review()
+    for key in "as":
+        opened.server.kill()
+        opened.press(key, "ArrowRight")
+        opened.server.start()
+        opened.settled()
+
+    assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
 
 def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
