@@ -44,7 +44,7 @@ class Address:
 
 
 @contextmanager
-def listening(port: int, socket_path: Path | None, left: Left | None) -> Iterator[Address]:
+def listening(port: int, socket_path: Path | None, left: Left | None = None) -> Iterator[Address]:
     """Listen on a port, 0 for a free one, or on a Unix socket that only this user can open.
 
     The tabs of a server that was killed find this one where it takes the port and the token that are ``left``. On
@@ -117,7 +117,8 @@ def _tcp(port: int, left: Left | None) -> socket.socket:
 
 
 def _bound(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With its protocol named: only then asyncio sets TCP_NODELAY, without which the body of an answer waits 40 ms.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # On Windows it would let a second server in.
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
