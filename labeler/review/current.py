@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from labeler.tables.matching import LEAST_IOU, Box, box_of, iou
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import Event, Kind, now
 from labeler.tables.verdicts import Verdict
+
+
+_ROWS_KEPT = 1 << 12
+"""Upper limit on the rows that are kept, about 1 kB each: whoever labels one looks at it three times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class Current:
         self.orphans: Counter[str] = Counter()
         """Events that belong to no face of the table, by file, as they were at the start."""
         self._log, self._hash_of = log, hash_of
+        self._row = lru_cache(_ROWS_KEPT)(index.row)
         self._codes = {label: code for code, label in enumerate(self.labels)}
         self._counts = Counter(dict(enumerate(np.bincount(index.label, minlength=len(self.labels)).tolist())))
         self._added: list[tuple[str, Box]] = []
@@ -77,10 +83,10 @@ class Current:
     def row(self, number: int) -> Row:
         """Return a row as the table has it; that of an added face with its box and nothing predicted."""
         if number < len(self.index):
-            return self.index.row(number)
+            return self._row(number)
         _, box = self._added[number - len(self.index)]
         rows = self.beside(number)
-        first = self.index.row(rows[0])
+        first = self._row(rows[0])
         return Row(
             first.file,
             rows.index(number),
@@ -212,7 +218,7 @@ class Current:
         if not numbers:
             orphans.update(event.file for event in self._reviews.of(file) if self._reviews.actions.in_force(event))
             return
-        rows = [self.index.row(number) for number in numbers]
+        rows = [self._row(number) for number in numbers]
         verdicts = self._reviews.decide(rows, self._hash_of)
         labelled = [number for number, row in zip(numbers, rows, strict=True) if row.label]
         decided: dict[int, Verdict | None] = dict.fromkeys(self._numbers(file))
