@@ -19,7 +19,6 @@ from labeler.tables.review_log import Log
 from labeler.tables.reviews import Event, Kind, now
 from labeler.tables.verdicts import Verdict
 
-
 _ROWS_KEPT = 1 << 12
 """Upper limit on the rows that are kept, about 1 kB each: whoever labels one looks at it three times."""
 
