@@ -36,6 +36,14 @@ def numbers(column: pyarrow.Array, absent: float) -> NDArray[Any]:
     return np.where(bits[column.offset :], found, kind.type(absent))
 
 
+def ends(column: pyarrow.Array) -> NDArray[Any]:
+    """Return where in its content the first text of a column begins, and each one ends."""
+    kind = np.dtype(_ENDS[column.type.id])
+    if not len(column):
+        return np.zeros(1, kind)
+    return np.frombuffer(column.buffers()[1], kind, len(column) + 1, column.offset * kind.itemsize)
+
+
 def array(values: Sequence[Any], kind: pyarrow.DataType) -> pyarrow.Array:
     """Return texts, bytes, numbers or truths, None as null; texts each kept once (a dictionary); lists, structs.
 
@@ -46,8 +54,8 @@ def array(values: Sequence[Any], kind: pyarrow.DataType) -> pyarrow.Array:
     if pyarrow.types.is_dictionary(kind):
         return array(values, kind.value_type).dictionary_encode()
     if pyarrow.types.is_list(kind):
-        ends = array(np.cumsum([0, *map(len, values)]).tolist(), pyarrow.int32())
-        return pyarrow.ListArray.from_arrays(ends, array(list(chain.from_iterable(values)), kind.value_type), kind)
+        places = array(np.cumsum([0, *map(len, values)]).tolist(), pyarrow.int32())
+        return pyarrow.ListArray.from_arrays(places, array(list(chain.from_iterable(values)), kind.value_type), kind)
     if pyarrow.types.is_struct(kind):
         return pyarrow.StructArray.from_arrays(_columns(values, kind), fields=list(kind))
     bits = None
@@ -81,7 +89,7 @@ def _content(values: Sequence[Any], kind: pyarrow.DataType) -> list[Any]:
     if kind.id not in _ENDS:
         return [np.array(values, _kind(kind))]
     encoded = values if pyarrow.types.is_binary(kind) else [value.encode() for value in values]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    if ends[-1] > np.iinfo(_ENDS[kind.id]).max:
+    places = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    if places[-1] > np.iinfo(_ENDS[kind.id]).max:
         raise OverflowError("too much text for one column")
-    return [ends.astype(_ENDS[kind.id]), b"".join(encoded)]
+    return [places.astype(_ENDS[kind.id]), b"".join(encoded)]
