@@ -126,6 +126,7 @@ def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Revie
         opened.press(key, "ArrowRight")
         opened.server.start()
         opened.settled()
+        opened.sees()  # The faces are asked for again.
 
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
