@@ -11,6 +11,7 @@ import hostile_review
 import pytest
 from conftest import Folder
 from opened import CLASSES, HAPPY, Opened, counted, reviews, small_table
+from review_server import write_table
 
 from labeler import storage
 from labeler.records import Row, Status
@@ -152,6 +153,17 @@ def test_a_missed_face_is_drawn_by_keyboard(review: Review) -> None:
 
     assert (event["kind"], event["new"], event["file"]) == ("add", "sad", "a/0000.png")
     assert event["box"] == [17, 18, 12, 13]
+
+
+def test_the_name_of_a_face_that_fills_its_photo_can_be_seen(review: Review, tmp_path: Path) -> None:
+    table = tmp_path / "whole.csv"
+    write_table(Folder(tmp_path / "photos"), table)
+    opened = review(table)
+    opened.press("v")
+    opened.wait("document.querySelectorAll('.box .name').length === 1")
+    bottom = "document.querySelector('{}').getBoundingClientRect().bottom"
+
+    assert opened.page.evaluate(f"{bottom.format('.box .name')} <= {bottom.format('#frame')}")
 
 
 def test_a_blind_view_shows_no_label_and_writes_that(review: Review) -> None:
