@@ -25,6 +25,10 @@ def review(
         str, typer.Option("--reviewer", help="Your name, which stands in each correction.", show_default="your login")
     ] = "",
     root: Root = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option("--audit", help="A table of `labeler audit`: offer its order, the most doubtful first."),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port of the page; 0 for a free one.")] = 0,
     unix_socket: Annotated[
         Path | None, typer.Option("--unix-socket", help="Listen on a Unix socket instead of a port.")
@@ -56,6 +60,7 @@ def review(
         reviewer=_named(reviewer),
         root=str(root) if root else "",
         cache=cache,
+        audit=audit,
         port=port,
         unix_socket=unix_socket,
         read_only=read_only,

@@ -18,7 +18,7 @@ from labeler.review.current import Current
 from labeler.review.index import Index
 from labeler.review.refused import Refused
 from labeler.review.thumbnails import Thumbnails
-from labeler.review.views import Views, Wanted
+from labeler.review.views import Rows, Views, Wanted
 from labeler.tables import run_record
 from labeler.tables.matching import Box, box_of
 
@@ -27,15 +27,24 @@ class Desk:
     """Answers the page's questions; for any number of threads."""
 
     def __init__(
-        self, table: Path, current: Current, thumbnails: Thumbnails, alike: Alike | None = None, *, read_only: bool
+        self,
+        table: Path,
+        current: Current,
+        thumbnails: Thumbnails,
+        alike: Alike | None = None,
+        audited: Rows | None = None,
+        *,
+        read_only: bool,
     ) -> None:
+        """``audited`` are all rows in the order of an audit, None without one."""
         self.instance = secrets.token_hex(8)
         self.read_only = read_only
         self.stopping = threading.Event()
         """Set when the server is to end: what takes long ends early."""
         self.current, self.index, self.thumbnails = current, current.index, thumbnails
-        self.views = Views(current, self.instance[:6], lambda: alike.order if alike else None)
-        self._alike = alike
+        prepared = {"alike": lambda: alike.order if alike else None, "audit": lambda: audited}
+        self.views = Views(current, self.instance[:6], prepared)
+        self._alike, self._audited = alike, audited is not None
         self._table = table
         self._lock = threading.Lock()
         """Held by whoever changes the labels that count."""
@@ -57,6 +66,7 @@ class Desk:
             "reviewer": self.current.reviewer,
             "read_only": self.read_only,
             "model": record.model if record else "",
+            "audit": self._audited,
             "orphans": sum(self.current.orphans.values()),
             "instance": self.instance,
         }

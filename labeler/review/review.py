@@ -12,7 +12,7 @@ from pathlib import Path
 from labeler import storage
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
-from labeler.review import index, server
+from labeler.review import audited, index, server
 from labeler.review.alike import Alike
 from labeler.review.current import Current
 from labeler.review.desk import Desk
@@ -37,6 +37,8 @@ class ReviewSettings:
     """Where the photos are; empty for where they were."""
     cache: str = ""
     """The folder to keep thumbnails in; empty for that beside the table, `none` for none."""
+    audit: Path | None = None
+    """The table of an audit, whose order is offered."""
     port: int = 0
     unix_socket: Path | None = None
     read_only: bool = False
@@ -64,6 +66,7 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
     reader.class_names(table)
     if not os.path.isdir(root):
         raise LabelerError(f"the folder {root} does not exist; name that of the photos: --root FOLDER")
+    doubted = audited.files(settings.audit) if settings.audit else None
     log = Log.of(table)
     with (
         server.listening(settings.port, settings.unix_socket) as address,
@@ -72,12 +75,13 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
     ):
         opened(Opened(address=address, redirect=None if address.socket_path else page))
         current = Current(index.load(table), log, settings.reviewer, corrections.hashes(root))
+        order = None if doubted is None else audited.order(doubted, current.index)
         folder = _cache_folder(settings)
         cache = TileCache(folder / NAME if folder else None)
         try:
             thumbnails = Thumbnails(storage.at(root), settings.max_pixels, cache)
             with _likeness(settings, root) as alike:
-                desk = Desk(table, current, thumbnails, alike, read_only=settings.read_only)
+                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only)
                 server.serve(desk, address)
         finally:
             cache.close()

@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from labeler.records import Status
 from labeler.review import folders
 from labeler.review.current import Current
+from labeler.review.index import Index
 from labeler.review.refused import Refused
 
 Rows = NDArray[np.int32]
@@ -66,12 +66,14 @@ class Wanted:
 class Views:
     """The views that were made last, by their names; for any number of threads."""
 
-    def __init__(self, current: Current, prefix: str, alike: Callable[[], Rows | None] = lambda: None) -> None:
-        """Make no view yet; ``alike`` returns the rows of the table in the order of likeness, once that is prepared."""
+    def __init__(
+        self, current: Current, prefix: str, prepared: Mapping[str, Callable[[], Rows | None]] | None = None
+    ) -> None:
+        """Make no view yet; ``prepared`` returns all rows of the table in further orders, None while there are none."""
         self._current = current
         self._index = current.index
         self._prefix = prefix
-        self._alike = alike
+        self._prepared = prepared or {}
         self._lock = threading.Lock()
         self._made = 0
         self._views: OrderedDict[str, Rows] = OrderedDict()
@@ -147,16 +149,15 @@ class Views:
 
     def _all(self, order: str) -> Rows:
         """Return all rows of the table in an order."""
-        if order == "alike":
-            alike = self._alike()
-            if alike is None:
-                raise Refused(409, "the order by likeness is not prepared yet")
-            return alike
+        if order in self._prepared:
+            rows = self._prepared[order]()
+            if rows is None:
+                raise Refused(409, f"the order {order!r} is not prepared")
+            return rows
         if order not in self._sorted:
-            make = _ORDERS.get(order)
-            if not make:
+            if order not in _KEYS:
                 raise Refused(400, f"there is no order {order!r:.50}")
-            self._sorted[order] = make(self._index)
+            self._sorted[order] = by(self._index, order)
         return self._sorted[order]
 
 
@@ -167,14 +168,11 @@ def _status(name: str) -> int:
     return places[name]
 
 
-def _by(column: str, sign: float, index: Any) -> Rows:
-    """Return rows in the order of a column; those without a number last, equal ones as in the table."""
-    keys = getattr(index, column) * np.float32(sign)
-    return np.argsort(keys, kind="stable").astype(np.int32)  # NaN sorts last.
+_KEYS = {"surest": ("score", -1.0), "doubtful": ("score", 1.0), "wrong": ("margin", 1.0)}
+"""The column that an order sorts by, and its sign."""
 
 
-_ORDERS = {
-    "surest": partial(_by, "score", -1.0),
-    "doubtful": partial(_by, "score", 1.0),
-    "wrong": partial(_by, "margin", 1.0),
-}
+def by(index: Index, order: str) -> Rows:
+    """Return all rows in an order of `_KEYS`; those without a number last, equal ones as in the table."""
+    column, sign = _KEYS[order]
+    return np.argsort(getattr(index, column) * np.float32(sign), kind="stable").astype(np.int32)  # NaN sorts last.

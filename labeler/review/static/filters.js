@@ -27,6 +27,7 @@ export async function begin() {
   offer("status", Object.entries(statuses).map(([name, count]) => [name, `${name} (${number(count)})`]));
   offer("folder", folders.map(([name, count]) => [name, `${name || "(top)"} (${number(count)})`]));
   offer("reviewer", reviewers.map((name) => [name, name]));
+  if (!state.table.audit) form.querySelector("[value=audit]").remove();
   state.filters = { ...initial(), ...remembered() };
   show();
   form.addEventListener("input", () => {
@@ -40,7 +41,15 @@ export async function begin() {
 
 function remembered() {
   const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
-  return stored?.table === identityOf(state.table) ? stored.filters : {};
+  if (stored?.table !== identityOf(state.table)) return {};
+  const { order, ...others } = stored.filters;
+  return isOffered(order) ? stored.filters : others;
+}
+
+/** Say whether the server that runs now has an order. */
+function isOffered(order) {
+  if (order === "alike") return state.table.alike.state === "ready";
+  return Boolean(form.elements.order.querySelector(`[value="${CSS.escape(order)}"]`));
 }
 
 function offer(name, pairs) {
