@@ -1,8 +1,8 @@
 """Make docs/review.webp, docs/review-single.webp and docs/review-phone.webp: the page of `labeler review`.
 
-The only faces are those of examples/photos, three persons who may be shown. So that a screen is full, each is cropped
-many times: at other offsets, angles and sizes, mirrored, in other light. The labels are what `classify` says of these,
-but for some smiling faces that are called neutral by hand, so that there is something to correct.
+The only faces are those of examples/photos, three persons who may be shown, cropped many times over
+(tests/review/example_faces.py). The labels are what `classify` says of these, but for some smiling faces that are
+called neutral by hand, so that there is something to correct.
 
 Run it in the checkout after `make test`, which installs playwright; it needs Chromium: .venv/bin/python docs/review.py
 """
@@ -17,20 +17,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "review")]
 
+import example_faces  # noqa: E402
 from opened import Opened, reviews  # noqa: E402
 
-PORTRAITS = ROOT / "examples" / "photos" / "portraits"
-FACES = {"collins": (154, 122, 110), "hopper": (196, 168, 160), "photographer": (205, 118, 74)}
-"""The middle of each face in its portrait, and its height, in pixels."""
-COUNT, SIDE = 480, 96
-"""Photos that are made, and their side in pixels: so small that each is one face crop."""
 PHONE = {
     "viewport": {"width": 390, "height": 844},
     "color_scheme": "dark",
@@ -40,48 +35,15 @@ PHONE = {
 }
 
 
-def make_photos(folder: Path) -> None:
-    """Write the crops, and the three portraits side by side as one photo."""
-    random = np.random.default_rng(2)
-    for number in range(COUNT):
-        path = folder / ("office", "party", "street")[number % 7 % 3] / f"{number:04}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        crop(list(FACES)[number % len(FACES)], random).save(path, quality=92)
-    group = Image.new("RGB", (1200, 500))
-    for place, name in enumerate(FACES):
-        portrait = Image.open(PORTRAITS / f"{name}.jpg").convert("RGB")
-        group.paste(ImageOps.fit(portrait, (400, 500)), (400 * place, 0))
-    group.save(folder / "group.jpg", quality=92)
-
-
-def crop(name: str, random: np.random.Generator) -> Image.Image:
-    """Return a square about a face, moved, turned, mirrored and in another light by chance."""
-    x, y, height = FACES[name]
-    reach = height * random.uniform(0.56, 0.8)
-    across, down = height * random.uniform(-0.1, 0.1, 2)
-    portrait = Image.open(PORTRAITS / f"{name}.jpg").convert("RGB")
-    turned = portrait.rotate(random.uniform(-11, 11), Image.Resampling.BICUBIC, center=(x, y))
-    left = min(max(x + across - reach, 0), portrait.width - 2 * reach)
-    top = min(max(y + down - reach, 0), portrait.height - 2 * reach)
-    box = (left, top, left + 2 * reach, top + 2 * reach)
-    image = turned.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box)
-    if random.random() < 0.5:
-        image = ImageOps.mirror(image)
-    if random.random() < 0.25:
-        image = ImageOps.grayscale(image).convert("RGB")
-    image = ImageEnhance.Contrast(image).enhance(random.uniform(0.7, 1.25))
-    return ImageEnhance.Brightness(image).enhance(random.uniform(0.65, 1.35))
-
-
 def make_table(folder: Path) -> tuple[Path, list[int]]:
     """Classify the photos, and call every eighth smiling crop neutral; return the places of these among the neutral."""
     photos, table = folder / "photos", folder / "labels.csv"
-    make_photos(photos)
+    example_faces.make(photos, 480)
     command = [sys.executable, "-m", "labeler", "classify", str(photos), "--out", str(table), "--quiet"]
     subprocess.run(command, cwd=ROOT, check=True)
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    wrong = [row for row in rows if row["label"] == "happy" and row["file"] != "group.jpg"][::8]
+    wrong = [row for row in rows if row["label"] == "happy" and row["file"] != example_faces.GROUP][::8]
     for row in wrong:
         row["label"], row["happy"], row["neutral"] = "neutral", row["neutral"], row["happy"]
     with table.open("w", encoding="utf-8", newline="") as file:

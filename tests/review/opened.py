@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -88,6 +89,11 @@ class Server:
         self._process.wait()
         assert self._process.stdout
         self._process.stdout.close()
+
+    def stop(self) -> int:
+        """End it by Ctrl-C, and return its exit code."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(timeout=30)
 
     def events(self) -> list[dict[str, Any]]:
         """Return the lines of the table's reviews."""
