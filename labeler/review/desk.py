@@ -57,7 +57,7 @@ class Desk:
         counts = np.bincount(index.status, minlength=len(Status)).tolist()
         return {
             "table": self._table.name,
-            "faces": len(index),
+            "faces": int(np.count_nonzero(index.label != index.labels.index(""))),
             "files": _files(index),
             "classes": list(index.class_names),
             "keys": keys(index.class_names),
