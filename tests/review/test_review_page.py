@@ -202,6 +202,14 @@ def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
     assert opened.page.evaluate("document.activeElement.id") == "grid"
 
 
+def test_a_label_of_which_all_is_reviewed_is_passed_over(review: Review) -> None:
+    opened = review()
+    opened.press("s")
+    opened.settled()
+    opened.press(".")
+    opened.hears("angry: 20 faces")
+
+
 def test_a_key_can_be_changed_and_stays(review: Review) -> None:
     opened = review()
     opened.press("?")
