@@ -96,11 +96,18 @@ def _tell(opened: Opened, *, browser: bool) -> None:
     elif browser:
         page = opened.redirect.as_uri()
         _say(f"opens {page} in your browser; Ctrl-C ends it")
-        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+        threading.Thread(target=_open, args=(page, address.url), daemon=True).start()
     else:
         if "SSH_CONNECTION" in os.environ:
             _say(f"from the machine with the browser: {_forward(address.port)}")
         typer.echo(address.url)
+
+
+def _open(page: str, url: str) -> None:
+    """Open a page in a browser; print an address where there is none."""
+    if not webbrowser.open(page):
+        _say("found no browser; the address to open is")
+        typer.echo(url)
 
 
 def _forward(target: Path | int | None) -> str:
