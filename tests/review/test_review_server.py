@@ -101,7 +101,7 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing_behind(table: Path, number:
         code, said = server.stop(number)
         idle.close()
     assert code == 0
-    assert "0 faces of" in said
+    assert "0 faces are reviewed" in said
     assert "Traceback" not in said
     assert list(runtime.iterdir()) == []
     assert not (tmp_path / "t.csv.reviews.lock").exists()
