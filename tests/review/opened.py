@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -91,8 +90,8 @@ class Server:
         self._process.stdout.close()
 
     def stop(self) -> int:
-        """End it by Ctrl-C, and return its exit code."""
-        self._process.send_signal(signal.SIGINT)
+        """End it by SIGTERM, and return its exit code."""
+        self._process.terminate()
         return self._process.wait(timeout=30)
 
     def events(self) -> list[dict[str, Any]]:
