@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from labeler.review.columns import numbers
+from labeler.tables.arrays import numbers
 
 MOST_FOLDERS = 200
 """Upper limit on the folders that are offered as a filter."""

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.review import columns
-from labeler.review.columns import numbers
 from labeler.review.folders import folders_of
-from labeler.tables import reader
+from labeler.tables import arrays, reader
+from labeler.tables.arrays import numbers
 from labeler.tables.cells import escape, unescape
 
 NOT_A_FACE = "not_a_face"
@@ -102,7 +102,7 @@ class Index:
         wanted = {escape(file): file for file in files}
         if not wanted:
             return {}
-        places = pyarrow.compute.index_in(self.names, value_set=columns.texts(list(wanted)))
+        places = pyarrow.compute.index_in(self.names, value_set=arrays.array(list(wanted), pyarrow.large_string()))
         found: dict[str, list[int]] = {}
         shown = list(wanted.values())
         codes = numbers(places, -1)

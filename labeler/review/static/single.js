@@ -63,7 +63,10 @@ function get(row) {
   const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
   entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
   entry.photo.then(({ blob }) => (entry.picture = URL.createObjectURL(blob))).then(changed, changed);
-  closeup.then(({ blob }) => (entry.closeup = URL.createObjectURL(blob))).then(changed, changed);
+  closeup.then(({ blob, missing }) => {
+    entry.closeup = URL.createObjectURL(blob);
+    entry.missing = missing[row];
+  }).then(changed, changed);
   fetched.set(row, entry);
   for (const [old, entryOfOld] of fetched) {
     if (fetched.size <= KEPT) break;
@@ -82,6 +85,9 @@ export function reloaded(changedFaces) {
   shown = "";
   void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
 }
+
+/** Return why a face has no picture; undefined where it has one, or that is not known yet. */
+export const missingOf = (face) => face?.missing ?? fetched.get(face?.row)?.missing;
 
 /** Go on to the face that follows; after the last one, back to the grid. */
 export function next() {
@@ -107,7 +113,7 @@ export function draw() {
   const entry = fetched.get(face.row);
   photo.draw(face, entry?.picture, entry?.closeup);
   byId("single").setAttribute("aria-busy", !entry?.ready);
-  const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
+  const signature = JSON.stringify([face, missingOf(face), state.blind, state.cursor, Boolean(entry?.picture)]);
   if (signature === shown) return undefined;
   shown = signature;
   return drawDetails(face);
@@ -117,7 +123,8 @@ function drawDetails(face) {
   byId("verdict").replaceChildren(...verdict(face));
   byId("file").replaceChildren(isolated(face.file ?? ""));
   byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
-  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : visible(face.reason ?? "");
+  const missing = missingOf(face);
+  byId("missing").textContent = missing ? `No picture: ${quoted(missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
   byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
   byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));
