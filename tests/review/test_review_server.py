@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import random
@@ -20,6 +21,7 @@ import pytest
 from conftest import ROOT, Folder
 from review_server import Server, serving, write_table
 
+from labeler.review import server as serving_page
 from labeler.tables.review_log import Log
 
 
@@ -168,6 +170,23 @@ def test_ctrl_c_while_the_table_is_read_ends_it(table: Path, after_s: float) -> 
             process.wait(timeout=30)
         finally:
             process.kill()
+
+
+def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged() -> None:
+    """It would by Nagle's algorithm, 40 ms; asyncio turns that off for sockets whose protocol is named."""
+
+    async def delays(address: serving_page.Address) -> bool:
+        noted = asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(lambda _, to: noted.set_result(to), sock=address.listening.dup()):
+            _, ours = await asyncio.open_connection(serving_page.HOST, address.port)
+            theirs = await noted
+            found = theirs.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            ours.close()
+            theirs.close()
+        return not found
+
+    with serving_page.listening(0, None) as address:
+        assert not asyncio.run(delays(address))
 
 
 def test_over_ssh_it_says_how_to_forward_the_port(table: Path) -> None:
