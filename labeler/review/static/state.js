@@ -23,6 +23,7 @@ export const state = {
 };
 
 const parts = [];
+let want = () => {};
 let asked = false;
 
 /** Let a part of the page draw itself whenever the state changed. */
@@ -30,12 +31,19 @@ export function onDraw(draw) {
   parts.push(draw);
 }
 
-/** Draw every part before the next paint. */
+/** Let a part of the page ask the server for what it needs whenever the state changed. */
+export function onWant(ask) {
+  want = ask;
+}
+
+/** Ask for what is needed now, at once, and draw every part before the next paint. */
 export function changed() {
   if (asked) return;
   asked = true;
+  queueMicrotask(want); // Not with the next frame: a jump waits for two answers, and would wait for two frames, too.
   requestAnimationFrame(() => {
     asked = false;
+    want();
     for (const draw of parts) draw();
   });
 }
