@@ -180,6 +180,24 @@ def test_filters_choose_and_stay_over_a_reload(review: Review) -> None:
     opened.hears(f"{HAPPY} faces")
 
 
+def test_a_choice_that_a_later_one_overtook_is_not_shown(review: Review) -> None:
+    opened = review()
+    late: list[Any] = []
+    opened.page.route("**/api/view", lambda route: late.append(route) if not late else route.continue_())
+    opened.page.locator("#labels label", has_text="angry").click()
+    opened.wait("document.querySelector('#labels :checked').value === '\"angry\"'")
+    opened.page.locator("#labels label", has_text="every label").click()
+    opened.hears("every label: 260 faces")
+    with opened.page.expect_response("**/api/view"):
+        late[0].continue_()
+    opened.page.locator("#grid").focus()
+    opened.press("ArrowRight")
+    opened.wait("document.querySelector('#face-1.cursor')")
+
+    assert opened.text("#count") == "of 260"
+    assert opened.page.evaluate("document.querySelector('#labels :checked').value") == "null"
+
+
 def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
     opened = review()
     opened.press(".")
