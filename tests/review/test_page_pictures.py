@@ -48,9 +48,20 @@ def review(chromium: Any, tmp_path: Path) -> Iterator[Review]:
         yield open_review
 
 
+def screenshot(opened: Opened) -> Image.Image:
+    return Image.open(io.BytesIO(opened.page.screenshot())).convert("RGB")
+
+
+def shows(image: Image.Image, x: float, y: float, index: int) -> bool:
+    """Say whether a pixel has the colour of the photo of a face."""
+    pixel = image.getpixel((round(x), round(y)))
+    assert isinstance(pixel, tuple)
+    return max(abs(one - other) for one, other in zip(pixel, colour(index), strict=True)) <= TOLERANCE
+
+
 def wrong(opened: Opened, ratio: float) -> list[int]:
     """Return the positions on the screen whose tile has another colour than their photo."""
-    image = Image.open(io.BytesIO(opened.page.screenshot())).convert("RGB")
+    image = screenshot(opened)
     middles = opened.page.evaluate(
         """[...document.querySelectorAll(".tile:not([hidden])")].map((one) => {
              const { left, right, top, bottom } = one.getBoundingClientRect();
@@ -58,12 +69,7 @@ def wrong(opened: Opened, ratio: float) -> list[int]:
            })"""
     )
     assert len(middles) > 60
-    shown = {index: image.getpixel((round(x * ratio), round(y * ratio))) for index, x, y in middles}
-    return [
-        index
-        for index, pixel in shown.items()
-        if max(abs(one - other) for one, other in zip(pixel, colour(index), strict=True)) > TOLERANCE  # type: ignore[arg-type]
-    ]
+    return [index for index, x, y in middles if not shows(image, x * ratio, y * ratio, index)]
 
 
 @pytest.mark.heavy
@@ -81,6 +87,22 @@ def test_every_tile_shows_its_own_face(review: Review, coloured: Path, ratio: fl
     opened.sees()
 
     assert (first, last, wrong(opened, ratio)) == ([], [], [])
+
+
+@pytest.mark.heavy
+def test_the_single_view_shows_photo_and_face_of_its_own(review: Review, coloured: Path) -> None:
+    opened = review(coloured, "--read-only")
+    opened.press("v")
+    found = []
+    for index in (*range(10), *reversed(range(9))):
+        opened.wait(f"document.getElementById('file').textContent === '{index:03}.png'")
+        opened.wait("!document.querySelector('#photo[hidden], #closeup[hidden]')")
+        boxes = [opened.page.locator(name).bounding_box() for name in ("#photo", "#closeup")]
+        image = screenshot(opened)
+        found += [shows(image, box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, index) for box in boxes]
+        opened.press("ArrowRight" if len(found) < 20 else "ArrowLeft")
+
+    assert found == [True] * 38
 
 
 def test_every_module_is_asked_for_with_the_page() -> None:

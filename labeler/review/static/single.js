@@ -6,6 +6,7 @@ import * as faces from "./faces.js";
 import { className, keyOf } from "./keys.js";
 import { moveTo } from "./marks.js";
 import * as photo from "./photo.js";
+import { idle } from "./queue.js";
 import { changed, complain, say, state } from "./state.js";
 
 const AHEAD = 2; // faces fetched before they are asked for
@@ -13,7 +14,7 @@ const KEPT = 8;
 const PHOTO_SIDE = 1600;
 const CLOSEUP_SIDE = 256;
 
-const fetched = new Map(); // row -> {face, photo}, promises, and what came of them: {ready, picture, closeup}
+const fetched = new Map(); // row -> {face}, a promise, and what came: {ready}, the face, and {picture, closeup}, bitmaps
 let shown = "";
 
 /** Show the face at a position of the view. */
@@ -22,6 +23,7 @@ export async function open(position) {
   const item = faces.face(state.cursor) ?? (await arrival(state.cursor));
   if (!item) return;
   await openRow(item.row, item);
+  await idle();
   for (let ahead = 1; ahead <= AHEAD; ahead++) {
     const following = faces.face(state.cursor + ahead);
     if (following) get(following.row);
@@ -59,26 +61,44 @@ async function arrival(position) {
 /** Fetch a face and its photo once; the oldest of those kept are dropped. */
 function get(row) {
   if (fetched.has(row)) return fetched.get(row);
-  const closeup = picture(`/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`);
-  const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
-  entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
-  entry.photo.then(({ blob }) => (entry.picture = URL.createObjectURL(blob))).then(changed, changed);
-  closeup.then(({ blob }) => (entry.closeup = URL.createObjectURL(blob))).then(changed, changed);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const entry = { face: json(`/api/face/${row}`, { signal }), drop: () => controller.abort() };
   fetched.set(row, entry);
-  for (const [old, entryOfOld] of fetched) {
+  entry.face.then((face) => (entry.ready = face)).catch(() => fetched.get(row) === entry && fetched.delete(row));
+  void load(entry, "picture", `/api/photo/${row}?side=${PHOTO_SIDE}`, signal);
+  void load(entry, "closeup", `/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`, signal);
+  for (const old of fetched.keys()) {
     if (fetched.size <= KEPT) break;
-    if (old === row || old === state.face?.row) continue;
-    fetched.delete(old);
-    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused);
+    if (old !== row && old !== state.face?.row) drop(old);
   }
   return entry;
 }
 
+/** Fetch a picture, and decode it to a bitmap: an element would keep every picture that it ever showed in memory. */
+async function load(entry, name, path, signal) {
+  try {
+    const bitmap = await createImageBitmap((await picture(path, { signal })).blob);
+    if (signal.aborted) bitmap.close();
+    else entry[name] = bitmap;
+  } catch {
+    // The face itself says what is missing, and the connection whether the server is.
+  }
+  changed();
+}
+
+function drop(row) {
+  const entry = fetched.get(row);
+  fetched.delete(row);
+  entry?.drop();
+  for (const bitmap of [entry?.picture, entry?.closeup]) bitmap?.close();
+}
+
 /** Fetch the shown face again: an undo or an added face changed its photo. */
 export function reloaded(changedFaces) {
-  for (const { row } of changedFaces) fetched.delete(row);
+  for (const { row } of changedFaces) drop(row);
   if (state.mode !== "single" || !state.face) return;
-  fetched.delete(state.face.row);
+  drop(state.face.row);
   shown = "";
   void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
 }
