@@ -7,12 +7,9 @@ import os
 import secrets
 import signal
 import socket
-import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +18,7 @@ import uvicorn
 from labeler.errors import LabelerError
 from labeler.review import routes, trust
 from labeler.review.desk import Desk
+from labeler.review.redirect import Left
 
 HOST = "127.0.0.1"
 
@@ -46,51 +44,24 @@ class Address:
 
 
 @contextmanager
-def listening(port: int, socket_path: Path | None) -> Iterator[Address]:
+def listening(port: int, socket_path: Path | None, left: Left | None = None) -> Iterator[Address]:
     """Listen on a port, 0 for a free one, or on a Unix socket that only this user can open.
+
+    The tabs of a server that was killed find this one where it takes the port and the token that are ``left``. On
+    another port they could not, and whoever has the old one now may have been told the token by them: it is a new one.
 
     Whoever connects before `serve` runs waits.
 
     Raises:
         LabelerError: the port or the path is taken.
     """
-    token = secrets.token_urlsafe(32)
     if socket_path:
         with _unix(socket_path) as found:
-            yield Address(found, None, socket_path, token)
+            yield Address(found, None, socket_path, left.token if left else _new_token())
         return
-    # With its protocol named: only then asyncio sets TCP_NODELAY, without which the body of an answer waits 40 ms.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as found:
-        if os.name == "posix":  # On Windows it would let a second server in.
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind((HOST, port))
-            found.listen(_BACKLOG)
-        except OSError as exc:
-            raise LabelerError(f"port {port} cannot be used ({exc.strerror}); choose another --port, or none") from exc
-        yield Address(found, found.getsockname()[1], None, token)
-
-
-@contextmanager
-def redirect(url: str) -> Iterator[Path]:
-    """Write a page that leads to an address, for this user only: a command line with the token would show it to all.
-
-    It is removed when the block ends.
-    """
-    with _private_folder() as folder:
-        descriptor, name = tempfile.mkstemp(".html", "labeler-review-", folder)  # With the mode 0600.
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(
-                    '<!doctype html><meta charset="utf-8"><title>labeler review</title>'
-                    '<meta name="referrer" content="no-referrer">'
-                    f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
-                    f'<a href="{escape(url)}">Open the review</a>\n'
-                )
-            yield Path(name)
-        finally:
-            with suppress(OSError):
-                os.unlink(name)
+    with _tcp(port, left) as found:
+        taken = found.getsockname()[1]
+        yield Address(found, taken, None, left.token if left and left.port == taken else _new_token())
 
 
 def serve(desk: Desk, address: Address) -> None:
@@ -131,17 +102,32 @@ class _Server(uvicorn.Server):
         self.handle_exit(number, frame)
 
 
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    """Yield the system's folder for files of this user's programs that run, or a new one that only he can open."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    with suppress(OSError):
-        found = os.stat(runtime)
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
-            yield runtime
-            return
-    with tempfile.TemporaryDirectory(prefix="labeler-review-") as folder:
-        yield folder
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _tcp(port: int, left: Left | None) -> socket.socket:
+    if left and port == 0:
+        with suppress(OSError):  # Another program has it.
+            return _bound(left.port)
+    try:
+        return _bound(port)
+    except OSError as exc:
+        raise LabelerError(f"port {port} cannot be used ({exc.strerror}); choose another --port, or none") from exc
+
+
+def _bound(port: int) -> socket.socket:
+    # With its protocol named: only then asyncio sets TCP_NODELAY, without which the body of an answer waits 40 ms.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # On Windows it would let a second server in.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((HOST, port))
+        found.listen(_BACKLOG)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 @contextmanager

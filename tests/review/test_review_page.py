@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def test_keys_act_only_in_the_grid_and_the_single_view(review: Review) -> None:
 
 
 def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
-    """What was done meanwhile arrives once the command runs again and its address is opened, in whichever tab."""
+    """What was done meanwhile arrives, once, when the same command runs again: the tab finds it by itself."""
     opened = review()
     opened.press("a")
     opened.settled()
@@ -109,13 +110,24 @@ def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
     opened.wait("document.getElementById('connection').textContent.includes('Reconnecting')")
     shown = opened.count(".tile.reviewed"), opened.text("#unsent")
     opened.server.start()
-    opened.context.new_page().goto(opened.server.url)
     opened.wait("document.getElementById('connection').hidden")
     news = opened.news()
 
     assert shown[1] == "3 actions unsent"
     assert news[:3] == [("happy", "angry"), ("happy", "sad"), ("happy", "not_a_face")]
     assert len(news) == opened.count(".tile")
+    assert len({(event["file"], event["action"]) for event in opened.server.events()}) == len(news)
+
+
+def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Review) -> None:
+    opened = review()
+    for key in "as":
+        opened.server.kill()
+        opened.press(key, "ArrowRight")
+        opened.server.start()
+        opened.settled()
+
+    assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
 
 def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
@@ -271,17 +283,40 @@ def test_a_key_that_is_held_down_labels_once(review: Review) -> None:
     assert opened.news() == [("happy", "sad")]
 
 
-def test_a_face_without_a_picture_is_not_accepted_with_its_screen(review: Review, tmp_path: Path) -> None:
+def test_a_face_without_a_picture_is_accepted_by_no_key_and_labelled_where_it_is_marked(
+    review: Review, tmp_path: Path
+) -> None:
+    """Nobody has seen it: its photo went away, or cannot be decoded."""
     table = small_table(tmp_path)
     (tmp_path / "photos" / "a" / "0002.png").unlink()
+    damaged = tmp_path / "photos" / "b" / "0005.png"
+    found = damaged.stat()
+    damaged.write_bytes(bytes(found.st_size))
+    os.utime(damaged, ns=(found.st_atime_ns, found.st_mtime_ns))
     opened = review(table)
-    opened.wait("document.querySelector('#face-2.missing')")
+    opened.wait("document.querySelectorAll('.tile.missing').length === 2")
     screen = opened.count(".tile")
-    opened.press("Enter")
-    opened.hears(f"{screen - 1} faces accepted")
+    opened.press("Control+a")
+    opened.hears(f"{screen - 2} faces marked, 2 faces without a picture left out")
+    opened.press("Escape", "Enter")
+    opened.hears(f"{screen - 2} faces accepted, 2 faces without a picture left out")
     opened.settled()
+    accepted = {event["file"] for event in opened.server.events()}
+    opened.press("Home", "Enter")
+    opened.hears("nothing was left to accept, 2 faces without a picture left out")
+    for index, key in ((2, "Enter"), (5, "Enter"), (5, "s")):
+        opened.press("Home")
+        opened.page.locator(f"#face-{index}").dblclick()
+        opened.wait(f"document.getElementById('place').textContent.startsWith('Face {index + 1} ')")
+        opened.wait("document.getElementById('missing').textContent.startsWith('No picture')")
+        opened.press(key)
+        if key == "Enter":
+            opened.hears("not accepted: it has no picture")
+        opened.press("Escape")
 
-    assert "a/0002.png" not in {event["file"] for event in opened.server.events()}
+    assert len(accepted) == screen - 2
+    assert accepted.isdisjoint({"a/0002.png", "b/0005.png"})
+    assert [(event["file"], event["new"]) for event in opened.server.events()[screen - 2 :]] == [("b/0005.png", "sad")]
 
 
 def test_a_photo_without_a_face_takes_a_box_and_no_label(review: Review, tmp_path: Path) -> None:

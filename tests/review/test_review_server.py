@@ -130,12 +130,61 @@ def test_a_runtime_folder_that_others_can_open_is_not_used(table: Path, tmp_path
         runtime.mkdir()
         runtime.chmod(0o755)
     with serving(table, environment={"XDG_RUNTIME_DIR": str(runtime), "TMPDIR": str(temporary)}) as server:
-        (folder,) = temporary.glob("labeler-review-*")
+        (folder,) = temporary.iterdir()
+        assert folder.name == f"labeler-{os.getuid()}"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert len(list(folder.iterdir())) == 1
         assert mode == "absent" or not list(runtime.iterdir())
         server.get("/api/status")
         server.stop()
-    assert list(temporary.iterdir()) == []
+    assert list(folder.iterdir()) == []
+
+
+def kill(server: Server) -> None:
+    server.get("/api/status")
+    server.stop(signal.SIGKILL)
+
+
+def test_after_a_kill_the_same_command_takes_its_address_again_and_after_an_end_another(table: Path) -> None:
+    with serving(table) as server:
+        first = server.url
+        kill(server)
+    with serving(table, "--reviewer", "ben") as server:
+        assert server.url == first
+        kill(server)
+    with serving(table, "--port", str(server.port)) as server:
+        assert server.url == first
+        server.get("/api/status")
+        server.stop()
+    with serving(table) as server:
+        assert server.token not in first
+
+
+def test_a_port_that_another_program_took_is_not_told_the_token(table: Path) -> None:
+    """The tabs of the server that was killed may have told it to that program."""
+    with serving(table) as server:
+        first = server.url
+        kill(server)
+    with socket.create_server(("127.0.0.1", server.port)):
+        with serving(table) as server:
+            assert server.token not in first
+            assert str(server.port) not in first
+            kill(server)
+        assert "--port" in refused(table, "--port", re.findall(r":(\d+)/", first)[0])
+
+
+def test_who_only_looks_on_has_an_address_of_his_own(table: Path) -> None:
+    with serving(table) as server:
+        with serving(table, "--read-only") as looking:
+            assert looking.token != server.token
+            kill(looking)
+        with serving(table, "--read-only") as again:
+            assert again.token not in {server.token, looking.token}
+        kill(server)
+    with serving(table, "--read-only") as looking:
+        assert looking.url != server.url
+        with serving(table) as again:
+            assert again.url == server.url
 
 
 def test_the_browser_is_opened_through_the_file(table: Path, tmp_path: Path) -> None:
@@ -267,14 +316,17 @@ def test_a_socket_that_a_kill_left_is_used_again_and_a_file_is_not(table: Path, 
     assert "no socket" in refused(table, "--unix-socket", place)
     assert place.read_text() == "mine"
     place.unlink()
+    tokens = set()
     for number in (signal.SIGKILL, signal.SIGTERM):
         command = [sys.executable, "-m", "labeler", "review", str(table), "--unix-socket", str(place)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            assert "#token=" in process.stdout.readline()
+            tokens.add(process.stdout.readline().partition("#token=")[2])
             process.send_signal(number)
             process.communicate(timeout=30)
     assert not place.exists()
+    assert len(tokens) == 1
+    assert tokens != {""}
 
 
 def test_a_sprite_that_nobody_waits_for_does_not_keep_it_from_ending(table: Path) -> None:

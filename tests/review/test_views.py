@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import odd_rows
 import pytest
 from reviewing import hexed
@@ -15,7 +16,7 @@ from labeler.records import Row, Status
 from labeler.review import index
 from labeler.review.current import Current, Said
 from labeler.review.refused import Refused
-from labeler.review.views import Views, Wanted
+from labeler.review.views import Views, Wanted, ascending
 from labeler.tables.matching import Box
 from labeler.tables.review_log import Log
 
@@ -148,3 +149,14 @@ def test_any_part_can_be_asked_for_and_a_forgotten_view_is_said_to_be_gone(curre
 def test_a_view_that_cannot_be_is_refused(current: Current, wanted: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         Views(current, "x").make(Wanted.of(wanted))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_are_sorted_as_numpy_sorts_them(sign: int) -> None:
+    chance = np.random.default_rng(0)
+    shares = np.round(chance.random(5000), 2)  # Many are equal.
+    odd = np.array([0.0, -0.0, np.nan, -1.5, 1e-40, -1e-40, 3e38, -3e38, 1.0, np.nan, 0.5, 0.0])
+    numbers = np.float32(sign) * np.concatenate((shares, odd, -shares)).astype(np.float32)
+
+    assert ascending(numbers).tolist() == np.argsort(numbers, kind="stable").tolist()
+    assert ascending(numbers[:0]).tolist() == []

@@ -6,7 +6,7 @@ import * as faces from "./faces.js";
 import { keyOf } from "./keys.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
-import { next, reloaded } from "./single.js";
+import { missingOf, next, reloaded } from "./single.js";
 import { missing, tile } from "./sprites.js";
 import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
@@ -55,21 +55,28 @@ function goOn() {
 
 /** Accept the single face, or what can be seen on the screen, unmarked and not yet reviewed; then go on to what follows. */
 export function accept() {
-  if (state.mode === "single") {
-    if (state.face?.label) send([{ row: state.face.row, new: state.face.label }], "accepted");
-    return next();
-  }
+  if (state.mode === "single") return acceptOne();
   const [first, last] = screen();
   const shown = faces.between(first, last).filter(([position]) => tile(position));
   if (shown.length < last - first) return say("wait: the pictures of this screen have not arrived");
   const isOpen = ([position, face]) => face.label && !face.reviewed && !state.marks.has(position);
-  const open = shown.filter((one) => isOpen(one) && !missing(...one));
-  if (!send(open.map(([, face]) => ({ row: face.row, new: face.label })), "")) return undefined;
-  return afterScreen(open.length, last);
+  const open = shown.filter(isOpen);
+  const seen = open.filter((one) => !missing(...one));
+  if (!send(seen.map(([, face]) => ({ row: face.row, new: face.label })), "")) return undefined;
+  return afterScreen(seen.length, open.length - seen.length, last);
 }
 
-function afterScreen(accepted, last) {
-  const what = accepted ? `${several(accepted)} accepted` : "nothing was left to accept";
+/** Accept the single face, unless it has no picture, which nobody can have seen; then go on to the next one. */
+function acceptOne() {
+  const without = missingOf(state.face);
+  if (state.face?.label && !without) send([{ row: state.face.row, new: state.face.label }], "accepted");
+  next();
+  if (without && !readOnly()) say("not accepted: it has no picture");
+}
+
+function afterScreen(accepted, unseen, last) {
+  const left = unseen ? `, ${several(unseen)} without a picture left out` : "";
+  const what = (accepted ? `${several(accepted)} accepted` : "nothing was left to accept") + left;
   if (state.marks.size) return say(`${what}; ${several(state.marks.size)} marked: give them a label`);
   if (last >= state.view.count) return say(`${what}; this was the end of the list; ${keyOf("next_label")} goes on to the next label`);
   scrollTo(Math.min(state.top + state.rows, lastTop()));

@@ -63,7 +63,7 @@ function get(row) {
   if (fetched.has(row)) return fetched.get(row);
   const controller = new AbortController();
   const { signal } = controller;
-  const entry = { face: json(`/api/face/${row}`, { signal }), drop: () => controller.abort() };
+  const entry = { row, face: json(`/api/face/${row}`, { signal }), drop: () => controller.abort() };
   fetched.set(row, entry);
   entry.face.then((face) => (entry.ready = face)).catch(() => fetched.get(row) === entry && fetched.delete(row));
   void load(entry, "picture", `/api/photo/${row}?side=${PHOTO_SIDE}`, signal);
@@ -78,9 +78,10 @@ function get(row) {
 /** Fetch a picture, and decode it to a bitmap: an element would keep every picture that it ever showed in memory. */
 async function load(entry, name, path, signal) {
   try {
-    const bitmap = await createImageBitmap((await picture(path, { signal })).blob);
+    const { blob, missing } = await picture(path, { signal });
+    const bitmap = await createImageBitmap(blob);
     if (signal.aborted) bitmap.close();
-    else entry[name] = bitmap;
+    else Object.assign(entry, { [name]: bitmap, missing: missing[entry.row] ?? entry.missing });
   } catch {
     // The face itself says what is missing, and the connection whether the server is.
   }
@@ -102,6 +103,9 @@ export function reloaded(changedFaces) {
   shown = "";
   void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
 }
+
+/** Return why a face has no picture; undefined where it has one, or that is not known yet. */
+export const missingOf = (face) => face?.missing ?? fetched.get(face?.row)?.missing;
 
 /** Go on to the face that follows; after the last one, back to the grid. */
 export function next() {
@@ -127,7 +131,7 @@ export function draw() {
   const entry = fetched.get(face.row);
   photo.draw(face, entry?.picture, entry?.closeup);
   byId("single").setAttribute("aria-busy", !entry?.ready);
-  const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
+  const signature = JSON.stringify([face, missingOf(face), state.blind, state.cursor, Boolean(entry?.picture)]);
   if (signature === shown) return undefined;
   shown = signature;
   return drawDetails(face);
@@ -137,7 +141,8 @@ function drawDetails(face) {
   byId("verdict").replaceChildren(...verdict(face));
   byId("file").replaceChildren(isolated(face.file ?? ""));
   byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
-  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : visible(face.reason ?? "");
+  const missing = missingOf(face);
+  byId("missing").textContent = missing ? `No picture: ${quoted(missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
   byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
   byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));
