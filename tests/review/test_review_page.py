@@ -313,6 +313,7 @@ def test_a_face_without_a_picture_is_accepted_by_no_key_and_labelled_where_it_is
         if key == "Enter":
             opened.hears("not accepted: it has no picture")
         opened.press("Escape")
+    opened.settled()
 
     assert len(accepted) == screen - 2
     assert accepted.isdisjoint({"a/0002.png", "b/0005.png"})
