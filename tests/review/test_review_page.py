@@ -130,6 +130,32 @@ def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Revie
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
 
+def test_no_key_labels_a_face_again_while_the_next_one_has_not_arrived(review: Review) -> None:
+    """A view that is made again, by a server that was started again, has none of its faces yet."""
+    opened = review()
+    opened.press("v")
+    opened.wait("document.getElementById('verdict').textContent.includes('happy')")
+    held, late = [True], []
+    opened.page.route("**/api/view/*", lambda route: late.append(route) if held else route.continue_())
+    opened.server.kill()
+    opened.wait("!document.getElementById('connection').hidden")
+    opened.server.start()
+    opened.wait("document.getElementById('connection').hidden")
+    opened.press("s")
+    opened.hears("1 face: sad")
+    opened.press("a", "w", "Enter")
+    opened.hears("wait: the next face has not arrived")
+    held.clear()
+    for route in late:
+        route.continue_()
+    opened.wait("document.getElementById('file').textContent === 'b/0001.png'")
+    opened.press("a")
+    news = opened.news()
+
+    assert news == [("happy", "sad"), ("happy", "angry")]
+    assert [event["file"] for event in opened.server.events()] == ["a/0000.png", "b/0001.png"]
+
+
 def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
     opened = review()
     opened.server.kill()

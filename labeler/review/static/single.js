@@ -16,12 +16,15 @@ const CLOSEUP_SIDE = 256;
 
 const fetched = new Map(); // row -> {face}, a promise, and what came: {ready}, the face, and {picture, closeup}, bitmaps
 let shown = "";
+let turns = 0; // how often another face was opened, or this view closed
 
-/** Show the face at a position of the view. */
+/** Show the face at a position of the view; until it has arrived, no key may mean the one that is still shown. */
 export async function open(position) {
   moveTo(position);
-  const item = faces.face(state.cursor) ?? (await arrival(state.cursor));
-  if (!item) return;
+  const turn = ++turns;
+  state.arriving = !faces.face(state.cursor);
+  const item = await arrival(turn);
+  if (turn !== turns) return;
   await openRow(item.row, item);
   await idle();
   for (let ahead = 1; ahead <= AHEAD; ahead++) {
@@ -32,7 +35,9 @@ export async function open(position) {
 
 /** Show a face by its row; `item` is what is known before its details arrive. */
 export async function openRow(row, item = { row }) {
+  turns += 1;
   state.mode = "single";
+  state.arriving = false;
   state.drawing = null;
   const details = get(row);
   state.face = faces.current({ ...item, ...details.ready });
@@ -47,12 +52,12 @@ export async function openRow(row, item = { row }) {
   changed();
 }
 
-/** Wait for the chunk that a position is in. */
-async function arrival(position) {
-  faces.want(position, position + 1);
-  for (let tries = 0; tries < 100; tries++) {
-    const item = faces.face(position);
+/** Return the face under the cursor once its chunk has come; null when something else was opened meanwhile. */
+async function arrival(turn) {
+  while (turn === turns) {
+    const item = faces.face(state.cursor); // A view that is made again moves the cursor, too.
     if (item) return item;
+    faces.want(state.cursor, state.cursor + 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return null;
@@ -118,6 +123,7 @@ export function previous() {
 }
 
 export function close(message = "") {
+  turns += 1;
   Object.assign(state, { mode: "grid", face: null, drawing: null });
   moveTo(state.cursor);
   if (message) say(message);

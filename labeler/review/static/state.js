@@ -13,6 +13,7 @@ export const state = {
   anchor: 0, // where a range of marks begins
   marks: new Set(),
   face: null, // what the single view shows: GET /api/face
+  arriving: false, // the single view has gone on to a face that is not known yet
   drawing: null, // box of a missed face while it is drawn: [x, y, width, height]
   blind: false, // labels and scores are hidden
   connection: "there", // or "away" (the server does not answer, or cannot write), "locked" (it says no)
