@@ -203,8 +203,10 @@ def crashes(options: Options, browser: Any, photos: Path) -> list[Goal]:
     review_table.write(table, photos, review_table.screens(photos, 10 * times + 200, 0.0))
     with review_page.opened(browser, table) as (server, page):
         done = keys.kill(server, page, times)
+    waited = statistics.median(done.reconnected_s)
     print(
-        f"{times} SIGKILLs of the server beside {done.keys} keys at 20 a second. Started again, it had from the page,"
+        f"{times} SIGKILLs of the server while {done.labels} labels were given, at 20 keys a second. Started again, it was"
     )
-    print(f"which found it by itself, all that waited after {statistics.median(done.reconnected_s):.1f} s (median).\n")
-    return [below(WORK, f"keys lost by {times} SIGKILLs", 1, done.lost, COUNT)]
+    print(f"found by the page itself, and had all that waited {waited:.1f} s after its address was printed (median).")
+    print(f"The page refused {done.refused} keys that came before the face that they were for.\n")
+    return [below(WORK, f"labels lost by {times} SIGKILLs", 1, done.lost, COUNT)]

@@ -25,7 +25,7 @@ _LONGEST_S = 60.0
 
 CLOCKS = """
 window.bench = (() => {
-  const long = [], paints = [], disks = [], sent = new Map();
+  const long = [], paints = [], disks = [], actions = [], sent = new Map();
   let keys = 0, last = 0;
   const observe = (type, note, more) =>
     new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true, ...more });
@@ -34,8 +34,10 @@ window.bench = (() => {
   addEventListener("keydown", ({ timeStamp }) => { keys += 1; last = timeStamp; }, true);
   const { setItem, removeItem } = Storage.prototype;
   Storage.prototype.setItem = function (key, value) {
-    if (key.startsWith("labeler.queue.")) sent.set(key, last);
     setItem.call(this, key, value);
+    if (!key.startsWith("labeler.queue.")) return;
+    sent.set(key, last);
+    actions.push(JSON.parse(value).body.action);
   };
   Storage.prototype.removeItem = function (key) {
     removeItem.call(this, key);
@@ -66,7 +68,7 @@ window.bench = (() => {
   const at = (id) => document.getElementById(id);
   const set = (id, value) => { at(id).value = value; at(id).dispatchEvent(new Event("input")); };
   return {
-    until, known, shown, state,
+    until, known, shown, state, actions,
     take: () => {
       const taken = { long: long.splice(0), paints: paints.splice(0), disks: disks.splice(0), keys };
       keys = 0;
