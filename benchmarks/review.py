@@ -186,6 +186,7 @@ def costs(options: Options, browser: Any, photos: Path) -> list[Goal]:
     for share in WRONG_SHARES:
         table = options.scratch / f"screens-{share}.csv"
         review_table.write(table, photos, review_table.screens(photos, 110 * most, share))
+        review_page.forget(table)
         with review_page.opened(browser, table) as (_, page):
             done = keys.answer(page, most)
         each = done.passed_ms / done.faces
@@ -201,12 +202,15 @@ def crashes(options: Options, browser: Any, photos: Path) -> list[Goal]:
     """Kill the server again and again while labels are given."""
     table, times = options.scratch / "killed.csv", options.size(100, 3)
     review_table.write(table, photos, review_table.screens(photos, 10 * times + 200, 0.0))
+    review_page.forget(table)
     with review_page.opened(browser, table) as (server, page):
         done = keys.kill(server, page, times)
     waited = statistics.median(done.reconnected_s)
     print(
-        f"{times} SIGKILLs of the server while {done.labels} labels were given, at 20 keys a second. Started again, it was"
+        f"{times} SIGKILLs of the server while {done.labels} labels were given, at 20 keys a second. Started again, it"
     )
-    print(f"found by the page itself, and had all that waited {waited:.1f} s after its address was printed (median).")
+    print(
+        f"was found by the page itself, and had all that waited {waited:.1f} s after its address was printed (median)."
+    )
     print(f"The page refused {done.refused} keys that came before the face that they were for.\n")
     return [below(WORK, f"labels lost by {times} SIGKILLs", 1, done.lost, COUNT)]
