@@ -114,10 +114,8 @@ class Opened:
 
     def sees(self) -> None:
         """Wait until every face on the screen has its picture, and the grid the focus."""
-        pictures = "[...document.querySelectorAll('.tile:not([hidden]) .picture')]"
-        self.wait(
-            f"{pictures}.length && {pictures}.every((one) => !one.hidden) && document.querySelector('.tile.cursor')"
-        )
+        tiles = "[...document.querySelectorAll('.tile:not([hidden])')]"
+        self.wait(f"{tiles}.length && {tiles}.every((one) => one.matches('.shown'))")
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true on the page; its policy forbids Playwright's own way, which is `eval`."""

@@ -132,6 +132,32 @@ def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Revie
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
 
+def test_no_key_labels_a_face_again_while_the_next_one_has_not_arrived(review: Review) -> None:
+    """A view that is made again, by a server that was started again, has none of its faces yet."""
+    opened = review()
+    opened.press("v")
+    opened.wait("document.getElementById('verdict').textContent.includes('happy')")
+    held, late = [True], []
+    opened.page.route("**/api/view/*", lambda route: late.append(route) if held else route.continue_())
+    opened.server.kill()
+    opened.wait("!document.getElementById('connection').hidden")
+    opened.server.start()
+    opened.wait("document.getElementById('connection').hidden")
+    opened.press("s")
+    opened.hears("1 face: sad")
+    opened.press("a", "w", "Enter")
+    opened.hears("wait: the next face has not arrived")
+    held.clear()
+    for route in late:
+        route.continue_()
+    opened.wait("document.getElementById('file').textContent === 'b/0001.png'")
+    opened.press("a")
+    news = opened.news()
+
+    assert news == [("happy", "sad"), ("happy", "angry")]
+    assert [event["file"] for event in opened.server.events()] == ["a/0000.png", "b/0001.png"]
+
+
 def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
     opened = review()
     opened.server.kill()
@@ -203,6 +229,24 @@ def test_filters_choose_and_stay_over_a_reload(review: Review) -> None:
     opened.hears("23 faces")
     opened.page.locator("#reset").click()
     opened.hears(f"{HAPPY} faces")
+
+
+def test_a_choice_that_a_later_one_overtook_is_not_shown(review: Review) -> None:
+    opened = review()
+    late: list[Any] = []
+    opened.page.route("**/api/view", lambda route: late.append(route) if not late else route.continue_())
+    opened.page.locator("#labels label", has_text="angry").click()
+    opened.wait("document.querySelector('#labels :checked').value === '\"angry\"'")
+    opened.page.locator("#labels label", has_text="every label").click()
+    opened.hears("every label: 260 faces")
+    with opened.page.expect_response("**/api/view"):
+        late[0].continue_()
+    opened.page.locator("#grid").focus()
+    opened.press("ArrowRight")
+    opened.wait("document.querySelector('#face-1.cursor')")
+
+    assert opened.text("#count") == "of 260"
+    assert opened.page.evaluate("document.querySelector('#labels :checked').value") == "null"
 
 
 def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
@@ -316,6 +360,7 @@ def test_a_face_without_a_picture_is_accepted_by_no_key_and_labelled_where_it_is
         if key == "Enter":
             opened.hears("not accepted: it has no picture")
         opened.press("Escape")
+    opened.settled()
 
     assert len(accepted) == screen - 2
     assert accepted.isdisjoint({"a/0002.png", "b/0005.png"})

@@ -25,6 +25,7 @@ export function resume() {
 
 /** Give the chosen faces a label: the marked ones, else the one under the cursor, else the single face. */
 export function relabel(label) {
+  if (isEarly()) return undefined;
   if (state.drawing) return addFace(label);
   const chosen = targets();
   if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
@@ -34,11 +35,19 @@ export function relabel(label) {
 
 /** Give each chosen face its second most probable label. */
 export function second() {
+  if (isEarly()) return;
   const chosen = targets().filter((face) => face.second);
   const names = new Set(chosen.map((face) => said(face.second)));
   const label = names.size === 1 ? quoted([...names][0]) : "the second most probable label";
   send(chosen.map((face) => ({ row: face.row, new: face.second })), `${several(chosen.length)}: ${label}`);
   goOn();
+}
+
+/** Say that the next face has not arrived, where that is so: the key would reach the one before it again. */
+function isEarly() {
+  const early = state.mode === "single" && state.arriving;
+  if (early) say("wait: the next face has not arrived");
+  return early;
 }
 
 /** Return the chosen faces; a photo without one has a place in the view, too. */
@@ -68,6 +77,7 @@ export function accept() {
 
 /** Accept the single face, unless it has no picture, which nobody can have seen; then go on to the next one. */
 function acceptOne() {
+  if (isEarly()) return;
   const without = missingOf(state.face);
   if (state.face?.label && !without) send([{ row: state.face.row, new: state.face.label }], "accepted");
   next();

@@ -2,6 +2,7 @@
 
 import { byId, element, formerly, named, percent, quoted, said, setText, visible } from "./dom.js";
 import * as faces from "./faces.js";
+import * as pictures from "./pictures.js";
 import * as sprites from "./sprites.js";
 import { changed, lastTop, screen, state } from "./state.js";
 
@@ -52,22 +53,28 @@ function build() {
     const cells = tiles.slice(row * state.columns, (row + 1) * state.columns).map((tile) => tile.cell);
     return element("div", { role: "row", classes: ["line"] }, ...cells);
   });
-  grid.replaceChildren(...lines, empty);
+  grid.replaceChildren(pictures.canvas, ...lines, empty);
+  pictures.fit(grid, tiles.map((tile) => tile.cell));
 }
 
 function makeTile() {
-  const picture = element("canvas", { classes: ["picture"], hidden: "" });
   const tag = element("bdi", { classes: ["tag"] });
   const bar = element("span", { classes: ["bar"] });
-  return { picture, tag, bar, cell: element("div", { role: "gridcell", classes: ["tile"] }, picture, bar, tag) };
+  return { tag, bar, cell: element("div", { role: "gridcell", classes: ["tile"] }, bar, tag) };
+}
+
+/** Ask for the faces on the screen, and for their pictures. */
+export function want() {
+  if (state.mode !== "grid") return;
+  const [first, last] = screen();
+  faces.want(first, last);
+  sprites.want(first, last);
 }
 
 export function draw() {
   grid.hidden = state.mode !== "grid";
   if (grid.hidden) return;
-  const [first, last] = screen();
-  faces.want(first, last);
-  sprites.want(first, last);
+  const [first] = screen();
   tiles.forEach((tile, index) => drawTile(tile, index, first + index));
   grid.setAttribute("aria-rowcount", Math.ceil(state.view.count / state.columns));
   grid.setAttribute("aria-colcount", state.columns);
@@ -91,8 +98,9 @@ function drawTile(tile, index, position) {
   tile.cell.setAttribute("aria-colindex", 1 + (index % state.columns));
   if (index % state.columns === 0) drawLine(tile.cell.parentElement, position);
   const [otherwise, missing] = one ? [formerly(one), sprites.missing(position, one)] : [];
-  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: otherwise, missing });
-  drawFace(tile, one, place);
+  classes(tile.cell, { marked, cursor, reviewed: one?.reviewed, changed: otherwise, shown: place, missing });
+  pictures.draw(index, missing ? null : place, marked);
+  drawFace(tile, one);
   tile.cell.setAttribute("aria-label", one ? described(position, one) : "loading");
 }
 
@@ -101,9 +109,7 @@ function drawLine(line, position) {
   line.setAttribute("aria-rowindex", 1 + Math.floor(position / state.columns));
 }
 
-function drawFace({ picture, tag, bar }, one, place) {
-  if (place) sprites.paint(picture, place);
-  picture.hidden = !place;
+function drawFace({ tag, bar }, one) {
   const told = one && !state.blind && (one.label !== state.filters.label || formerly(one));
   setText(tag, told ? visible(named(one)) : "");
   bar.hidden = state.blind || !Number.isFinite(one?.score);

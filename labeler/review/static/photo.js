@@ -10,13 +10,14 @@ const LOW = 0.95; // of the photo's height, below which a box has its name insid
 const CROWD = 12; // boxes, beyond which their names would cover the faces
 
 const layer = byId("boxes");
+const drawn = new WeakMap(); // canvas -> the bitmap on it
 let shownBoxes = "";
 
 /** Draw the photo; its picture may come later than its boxes. */
 export function draw(face, picture, closeup) {
   show(byId("photo"), picture);
   show(byId("closeup"), closeup);
-  byId("photo").alt = `photo ${quoted(face.file ?? "")}`;
+  byId("photo").setAttribute("aria-label", `photo ${quoted(face.file ?? "")}`);
   const [width, height] = face.image ?? [1, 1];
   byId("frame").style.setProperty("--aspect", `${width} / ${height}`);
   byId("frame").style.setProperty("--ratio", width / height);
@@ -54,9 +55,12 @@ function placed(target, [x, y, width, height], [across, down]) {
 }
 
 /** Show a picture, once it has arrived. */
-function show(image, url) {
-  image.hidden = !url;
-  if (url && image.src !== url) image.src = url;
+function show(canvas, bitmap) {
+  canvas.hidden = !bitmap;
+  if (!bitmap || drawn.get(canvas) === bitmap) return;
+  drawn.set(canvas, bitmap);
+  Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
 }
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */
