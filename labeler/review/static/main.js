@@ -39,7 +39,7 @@ function connect() {
   help.connect();
   filters.connectDrawer();
   bar.connect(run);
-  new ResizeObserver(grid.fit).observe(byId("grid").parentElement);
+  new ResizeObserver(grid.fit).observe(byId("grid"));
   byId("grid").addEventListener("click", onClick);
   byId("grid").addEventListener("dblclick", (event) => openAt(grid.positionOf(event.target)));
   byId("boxes").addEventListener("click", (event) => {
