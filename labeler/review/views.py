@@ -40,7 +40,7 @@ class Wanted:
     """What a person asks for; None where it does not matter."""
 
     label: str | None = None
-    """The label that counts now; empty for rows without one."""
+    """The label that counts now, empty for rows without one; with neither label nor status all rows that have one."""
     status: str | None = None
     folder: str | None = None
     min_score: float | None = None
@@ -115,9 +115,10 @@ class Views:
         label, by = label[: len(mask)], by[: len(mask)]
         own = mask[: len(index)]  # A part of the mask: what changes in one changes in the other.
         extra = mask[len(index) :]
-        extra &= label[len(index) :] != current.code("")
         if wanted.label is not None:
             mask &= label == current.code(wanted.label)
+        elif wanted.status is None:
+            mask &= label != current.code("")
         if wanted.status is not None:
             own &= index.status == _status(wanted.status)
             extra &= wanted.status == Status.OK

@@ -85,6 +85,11 @@ class Server:
         assert self._process.stdout
         self._process.stdout.close()
 
+    def stop(self) -> int:
+        """End it by SIGTERM, and return its exit code."""
+        self._process.terminate()
+        return self._process.wait(timeout=30)
+
     def events(self) -> list[dict[str, Any]]:
         """Return the lines of the table's reviews."""
         log = self.table.with_name(f"{self.table.name}.reviews.jsonl")

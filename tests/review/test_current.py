@@ -48,6 +48,15 @@ def test_a_label_counts_at_once_and_after_a_restart(table: Path) -> None:
         assert one.shown(2) == {"row": 2, "label": "angry", "before": "happy", "reviewed": True, "reviewer": "ann"}
 
 
+def test_an_undo_knows_of_how_many_faces_it_is_whatever_else_their_photos_show(table: Path) -> None:
+    current = opened(table)
+    current.say(hexed("earlier"), [Said(row=0, new="angry")])
+    current.say(hexed(1), [Said(row=0, new="happy"), Said(row=2, new="angry")])
+    undone, rows = current.undo(hexed(2))
+
+    assert (len(rows), current.faces_of(undone, rows)) == (4, 2)
+
+
 def test_undo_and_redo_go_back_and_forth_without_limit_and_over_restarts(table: Path) -> None:
     current = opened(table)
     seen = [labels(current)]

@@ -12,6 +12,7 @@ import hostile_review
 import pytest
 from conftest import Folder
 from opened import CLASSES, HAPPY, Opened, counted, reviews, small_table
+from review_server import write_table
 
 from labeler import storage
 from labeler.records import Row, Status
@@ -126,6 +127,7 @@ def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Revie
         opened.press(key, "ArrowRight")
         opened.server.start()
         opened.settled()
+        opened.sees()  # The faces are asked for again.
 
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
@@ -192,6 +194,17 @@ def test_a_missed_face_is_drawn_by_keyboard(review: Review) -> None:
     assert event["box"] == [17, 18, 12, 13]
 
 
+def test_the_name_of_a_face_that_fills_its_photo_can_be_seen(review: Review, tmp_path: Path) -> None:
+    table = tmp_path / "whole.csv"
+    write_table(Folder(tmp_path / "photos"), table)
+    opened = review(table)
+    opened.press("v")
+    opened.wait("document.querySelectorAll('.box .name').length === 1")
+    bottom = "document.querySelector('{}').getBoundingClientRect().bottom"
+
+    assert opened.page.evaluate(f"{bottom.format('.box .name')} <= {bottom.format('#frame')}")
+
+
 def test_a_blind_view_shows_no_label_and_writes_that(review: Review) -> None:
     opened = review()
     opened.page.locator("#blind").check()
@@ -244,6 +257,14 @@ def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
     opened.hears(f"happy: {HAPPY} faces")
 
     assert opened.page.evaluate("document.activeElement.id") == "grid"
+
+
+def test_a_label_of_which_all_is_reviewed_is_passed_over(review: Review) -> None:
+    opened = review()
+    opened.press("s")
+    opened.settled()
+    opened.press(".")
+    opened.hears("angry: 20 faces")
 
 
 def test_a_key_can_be_changed_and_stays(review: Review) -> None:

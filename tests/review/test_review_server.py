@@ -103,7 +103,7 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing_behind(table: Path, number:
         code, said = server.stop(number)
         idle.close()
     assert code == 0
-    assert "0 faces of" in said
+    assert "0 faces are reviewed" in said
     assert "Traceback" not in said
     assert list(runtime.iterdir()) == []
     assert not (tmp_path / "t.csv.reviews.lock").exists()
@@ -205,6 +205,19 @@ def test_the_browser_is_opened_through_the_file(table: Path, tmp_path: Path) -> 
             process.kill()
     assert re.search(r'url=http://127\.0\.0\.1:\d+/#token=[\w-]{40,}"', (tmp_path / "opened").read_text())
     assert "token=" not in out + err
+
+
+def test_without_a_browser_the_address_is_printed(table: Path, tmp_path: Path) -> None:
+    left_out = {"SSH_CONNECTION", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    command = [sys.executable, "-m", "labeler", "review", str(table)]
+    started = {**environment, "PATH": str(tmp_path)}
+    with subprocess.Popen(command, env=started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#token=[\w-]{40,}\n", process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.06, 0.1, 0.14])

@@ -152,7 +152,7 @@ function onAnswer(entry, answer) {
   if (answer.counts) state.table.counts = answer.counts;
   if (answer.reviewed !== undefined) state.table.reviewed = answer.reviewed;
   const word = { "/api/undo": "undone", "/api/redo": "done again" }[entry.path];
-  if (word) say(answer.action ? `${word}: ${several(answer.changed.length)}` : `nothing to be ${word}`);
+  if (word) say(answer.action ? `${word}: ${several(answer.faces)}` : `nothing to be ${word}`);
   if (entry.path !== "/api/events") reloaded(answer.changed);
   changed();
 }

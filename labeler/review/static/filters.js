@@ -75,20 +75,25 @@ async function take() {
   await apply({ ...filters, ...range, order: form.elements.order.value, seed });
 }
 
-/** Look at the faces of the label that follows in the list; after the last one, of the first. */
+/** Look at the label that follows in the list and has such faces left; after the last one, at the first. */
 export async function nextLabel() {
   const labels = [...form.elements.label].map((radio) => JSON.parse(radio.value)).filter((label) => state.table.counts[label]);
-  const label = labels[(labels.indexOf(state.filters.label) + 1) % labels.length];
-  if (label !== undefined) await apply({ ...state.filters, label });
+  const at = labels.indexOf(state.filters.label);
+  for (const label of [...labels.slice(at + 1), ...labels.slice(0, at + 1)]) {
+    const opened = await apply({ ...state.filters, label });
+    if (!opened || state.view.count) return;
+  }
 }
 
+/** Open the view of some filters; return whether that could be done. */
 async function apply(filters) {
   try {
     if (!(await faces.open(filters))) return undefined;
   } catch (error) {
     if (error instanceof Refused) complain(error.message);
     else say("the server is away: the faces stay as they were");
-    return show();
+    show();
+    return false;
   }
   sprites.clear();
   state.marks.clear();
@@ -97,6 +102,7 @@ async function apply(filters) {
   show();
   const { label } = filters;
   say(`${label === null ? "every label" : quoted(said(label))}: ${several(state.view.count)}`);
+  return true;
 }
 
 /** Write the filters that are in force into the form, unless the person is still changing it. */

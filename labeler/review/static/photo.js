@@ -6,6 +6,7 @@ import { changed, say, state } from "./state.js";
 
 const STEP = 0.02; // of the photo's shorter side, for an arrow key
 const SMALLEST = 0.02;
+const LOW = 0.95; // of the photo's height, below which a box has its name inside: there is no room beneath
 const CROWD = 12; // boxes, beyond which their names would cover the faces
 
 const layer = byId("boxes");
@@ -40,7 +41,8 @@ function boxOf(one, index, face) {
   const here = one.row === face.row;
   const label = state.blind ? "" : said(one.label);
   const attributes = { type: "button", "data-row": one.row, "aria-label": `face ${index + 1} of the photo ${quoted(label)}` };
-  const button = element("button", { ...attributes, classes: here ? ["box", "here"] : ["box"] });
+  const low = one.box[1] + one.box[3] > LOW * face.image[1];
+  const button = element("button", { ...attributes, classes: ["box", ...(here ? ["here"] : []), ...(low ? ["low"] : [])] });
   if (label) button.append(element("span", { classes: ["name"] }, isolated(label)));
   if (here) button.setAttribute("aria-current", "true");
   return placed(button, one.box, face.image);
