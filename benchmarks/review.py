@@ -91,6 +91,7 @@ def million(options: Options, browser: Any, table: Path) -> list[Goal]:
             *typing(options, server, page),
             *memory(server),
         ]
+        print_busiest(options, page)  # Last: the trace stands in the memory of the tab.
     for ratio in (1, 2, 3):
         with review_page.opened(browser, table, "--read-only", ratio=ratio) as (_, page):
             there, asked = moves.reached(page, options.size(300, 20))
@@ -123,22 +124,31 @@ def _worst(what: str, goal: float, measured: Pair) -> list[Goal]:
 
 
 def scrolling(options: Options, page: Page) -> list[Goal]:
-    """Turn the wheel and drag the slider; again under a trace, which says how much of a task is processor time."""
+    """Turn the wheel and drag the slider."""
     page("bench.take()")
-    turns, steps = options.size(60, 10), options.size(120, 30)
-    tiles = moves.scroll(page, turns)
-    moves.drag(page, steps)
+    tiles = _scroll(options, page)
     long = page("bench.take().long")
-    busy: list[float] = []
-    with moves.traced(page, busy.extend):
-        moves.scroll(page, turns)
-        moves.drag(page, steps)
-    print(f"While scrolling, of {len(busy):,} tasks the one with most processor time took {max(busy):.0f} ms of it;")
-    print(f"{len(long)} took more than 50 ms by the clock: {', '.join(f'{one:.0f}' for one in long) or 'none'}.\n")
+    print(f"Tasks of more than 50 ms while scrolling, ms: {', '.join(f'{one:.0f}' for one in long) or 'none'}.\n")
     return [
         below(WORK, "scrolling, longest task", TASK_GOAL_MS, max(long, default=0.0), MILLISECONDS),
         below(WORK, "scrolling, tiles in the document", TILES_GOAL, tiles, COUNT),
     ]
+
+
+def _scroll(options: Options, page: Page) -> int:
+    tiles = moves.scroll(page, options.size(60, 10))
+    moves.drag(page, options.size(120, 30))
+    return tiles
+
+
+def print_busiest(options: Options, page: Page) -> None:
+    """Scroll again and say how much of a task is processor time: the rest of it waits for a core."""
+    busy: list[float] = []
+    with moves.traced(page, busy.extend):
+        _scroll(options, page)
+    print(
+        f"Of {len(busy):,} tasks while scrolling, under a trace, the longest took {max(busy):.0f} ms of a processor.\n"
+    )
 
 
 def typing(options: Options, server: Server, page: Page) -> list[Goal]:
