@@ -89,9 +89,7 @@ def main() -> None:
             mark(phone, [place for place in wrong if place < phone.count(".tile")])
             shot(phone, "review-phone")
             desktop.press("Home", "v")
-            desktop.wait(
-                "document.getElementById('closeup').complete && document.querySelectorAll('.box').length === 3"
-            )
+            desktop.wait("!document.getElementById('closeup').hidden && document.querySelectorAll('.box').length === 3")
             shot(desktop, "review-single")
             desktop.press("Escape")
             mark(desktop, [place for place in wrong if place < screen])

@@ -35,12 +35,12 @@ class Desk:
         audited: Rows | None = None,
         *,
         read_only: bool,
+        stopping: threading.Event,
     ) -> None:
-        """``audited`` are all rows in the order of an audit, None without one."""
+        """``audited`` are all rows in the order of an audit, None without one; ``stopping`` ends what takes long."""
         self.instance = secrets.token_hex(8)
         self.read_only = read_only
-        self.stopping = threading.Event()
-        """Set when the server is to end: what takes long ends early."""
+        self.stopping = stopping
         self.current, self.index, self.thumbnails = current, current.index, thumbnails
         prepared = {"alike": lambda: alike.order if alike else None, "audit": lambda: audited}
         self.views = Views(current, self.instance[:6], prepared)

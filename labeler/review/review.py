@@ -71,6 +71,7 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
     # One who only looks on has a page of his own: that of the table belongs to who holds its log.
     name = redirect.new_name() if settings.read_only else redirect.name_of(table, settings.unix_socket)
     with (
+        server.heard() as stopping,
         _held(log, settings),
         redirect.page(name) as page,
         server.listening(settings.port, settings.unix_socket, page.left) as address,
@@ -86,7 +87,7 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
         try:
             thumbnails = Thumbnails(storage.at(root), settings.max_pixels, cache)
             with _likeness(settings, root) as alike:
-                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only)
+                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only, stopping=stopping)
                 server.serve(desk, address)
         finally:
             cache.close()

@@ -7,7 +7,8 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ _GRACE_S = 1
 """How long requests in progress may go on after the server was asked to stop."""
 
 _BACKLOG = 128
+
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,27 @@ def listening(port: int, socket_path: Path | None, left: Left | None = None) -> 
         yield Address(found, taken, None, left.token if left and left.port == taken else _new_token())
 
 
+@contextmanager
+def heard() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, besides what they do: a library may swallow their exception."""
+    told = threading.Event()
+    before = {number: signal.getsignal(number) for number in _ENDS}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        told.set()
+        then = before[signal.Signals(number)]
+        if callable(then):
+            then(number, frame)
+
+    for number in (number for number in _ENDS if callable(before[number])):  # Others are ignored, or end the process.
+        signal.signal(number, hear)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def serve(desk: Desk, address: Address) -> None:
     """Answer requests until SIGINT or SIGTERM; both are the usual end."""
     application = trust.Guard(routes.application(desk), address.token, address.port)
@@ -78,19 +103,20 @@ def serve(desk: Desk, address: Address) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    asyncio.run(_Server(config, desk.stopping.set).serve([address.listening]))
+    asyncio.run(_Server(config, desk.stopping).serve([address.listening]))
 
 
 class _Server(uvicorn.Server):
     """A server that ends by a signal, and does not raise it once more."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
-        self._stop = stop
+        self._stopping = stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._end) for number in _ENDS}
+        self.should_exit = self._stopping.is_set()
         try:
             yield
         finally:
@@ -98,7 +124,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        self._stop()
+        self._stopping.set()
         self.handle_exit(number, frame)
 
 

@@ -116,6 +116,28 @@ def test_a_signal_while_the_table_is_read_is_not_lost(table: Path, seconds: floa
         assert server.stop(signal.SIGINT)[0] in {0, 130}
 
 
+def test_a_signal_whose_exception_a_library_swallows_ends_it_all_the_same(table: Path) -> None:
+    script = f"""
+import os, signal, sys
+from labeler.cli import app
+from labeler.review import index
+load = index.load
+def swallowing(table):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
+    return load(table)
+index.load = swallowing
+sys.argv = ["labeler", "review", {str(table)!r}, "--no-browser"]
+app.main()
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+    assert told.returncode == 0, told.stderr
+    assert "0 faces are reviewed" in told.stderr
+
+
 def test_the_token_is_in_no_list_of_processes(table: Path) -> None:
     with serving(table) as server:
         shown = [Path(f"/proc/{name}/cmdline") for name in os.listdir("/proc") if name.isdecimal()]
