@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeler import storage
+from labeler import heap, storage
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
 from labeler.review import audited, index, redirect, server
@@ -61,6 +61,7 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
         LabelerError: there is no such table or folder, another review of it runs, or the port is taken.
         OutputError: the corrections cannot be written.
     """
+    heap.give_back()
     table = settings.table
     root = settings.root or reader.root(table)
     reader.class_names(table)
