@@ -61,7 +61,6 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
         LabelerError: there is no such table or folder, another review of it runs, or the port is taken.
         OutputError: the corrections cannot be written.
     """
-    heap.give_back()
     table = settings.table
     root = settings.root or reader.root(table)
     reader.class_names(table)
@@ -82,6 +81,7 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
         page.write(address.url)
         opened(Opened(address=address, redirect=None if address.socket_path else page.path))
         current = Current(index.load(table), log, settings.reviewer, corrections.hashes(root))
+        heap.give_back()  # Only now: it would slow down reading the table.
         order = None if doubted is None else audited.order(doubted, current.index)
         folder = _cache_folder(settings)
         cache = TileCache(folder / NAME if folder else None)

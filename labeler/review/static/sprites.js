@@ -8,7 +8,7 @@ import { state } from "./state.js";
 const TILES = 96;
 const COLUMNS = 16;
 const SIDE = devicePixelRatio > 1 ? 144 : 96; // pixels of a tile: it is shown at 60 to 100
-const KEPT = SIDE > 96 ? 6 : 10; // of 8 or 3.5 MB each, once decoded
+const KEPT = SIDE > 96 ? 6 : 8; // of 8 or 3.5 MB each, once decoded
 
 const sprites = loader({
   limit: 2,
