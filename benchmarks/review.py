@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import crops
+import pages
 import review_keys as keys
 import review_moves as moves
 import review_page
@@ -46,7 +47,7 @@ def measure(options: Options) -> list[Goal]:
     photos, root = crops.tree(options), options.scratch / "many"
     count = options.size(ROWS, QUICK_ROWS)
     tables = [
-        review_table.write(options.scratch / f"many{suffix}", root, review_table.copies(photos, root, count))
+        pages.write(options.scratch / f"many{suffix}", root, review_table.copies(photos, root, count))
         for suffix in START_GOALS_S
     ]
     print_section("Review", f"{count:,} rows of {crops.kind(options)} crops; chromium, {review_page.SIZE_IN_WORDS}")
@@ -195,7 +196,7 @@ def costs(options: Options, browser: Any, photos: Path) -> list[Goal]:
     broken = 0
     for share in WRONG_SHARES:
         table = options.scratch / f"screens-{share}.csv"
-        review_table.write(table, photos, review_table.screens(photos, 110 * most, share))
+        pages.write(table, photos, review_table.screens(photos, 110 * most, share))
         review_page.forget(table)
         with review_page.opened(browser, table) as (_, page):
             done = keys.answer(page, most)
@@ -211,7 +212,7 @@ def costs(options: Options, browser: Any, photos: Path) -> list[Goal]:
 def crashes(options: Options, browser: Any, photos: Path) -> list[Goal]:
     """Kill the server again and again while labels are given."""
     table, times = options.scratch / "killed.csv", options.size(100, 3)
-    review_table.write(table, photos, review_table.screens(photos, 10 * times + 200, 0.0))
+    pages.write(table, photos, review_table.screens(photos, 10 * times + 200, 0.0))
     review_page.forget(table)
     with review_page.opened(browser, table) as (server, page):
         done = keys.kill(server, page, times)

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import crops
 import pages
 
 from labeler import storage
-from labeler.records import SCHEMA_VERSION, Row
-from labeler.tables import formats, run_record
-from labeler.tables.run_record import RunRecord
+from labeler.records import Row
 
 RIGHT, WRONG = "happy", "sad"
 """What the faces of a screen show, and what its wrong ones show; the table calls all of them ``RIGHT``."""
-
-
-def write(table: Path, root: Path, rows: Iterable[Row]) -> Path:
-    """Write a table and its run record. It names no model, so no order *alike* is prepared beside what is measured."""
-    record = RunRecord(
-        version="benchmark",
-        schema_version=SCHEMA_VERSION,
-        model="default",
-        model_sha256="",
-        class_names=crops.CLASSES,
-        root=str(root),
-        inputs=(str(root),),
-        settings={"faces": "auto"},
-        finished=True,
-        counts={},
-    )
-    formats.of(table).write(table, rows, record)
-    run_record.write(table, record, "")
-    return table
 
 
 def copies(photos: Path, root: Path, count: int) -> Iterator[Row]:

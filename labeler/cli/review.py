@@ -55,7 +55,7 @@ def review(
     """
     with needs("review", "starlette", "uvicorn", "anyio"):
         from labeler.review import review as reviewing
-        from labeler.tables import run_record
+        from labeler.tables import reviews
 
     settings = reviewing.ReviewSettings(
         table=table,
@@ -75,7 +75,7 @@ def review(
         _say(f"could not keep thumbnails: {desk.thumbnails.unusable}")
     reviewed = desk.current.reviewed
     said = "1 face is" if reviewed == 1 else f"{reviewed:,} faces are"
-    where = f"; every command takes the labels in {run_record.beside(table, '.reviews.jsonl')}" if reviewed else ""
+    where = f"; every command takes the labels in {reviews.path_of(table)}" if reviewed else ""
     typer.echo(f"{table}: {said} reviewed{where}", err=True)
 
 

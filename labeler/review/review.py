@@ -129,7 +129,7 @@ def _model(record: RunRecord | None) -> Path | None:
 def _cache_folder(settings: ReviewSettings) -> Path | None:
     if settings.cache == "none":
         return None
-    return Path(settings.cache) if settings.cache else run_record.beside(settings.table, ".cache")
+    return Path(settings.cache) if settings.cache else run_record.cache_of(settings.table)
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _held(log: Log, settings: ReviewSettings) -> Iterator[None]:
     if settings.read_only:
         yield
         return
-    _refuse_second(_lock(log), settings.table)
+    _refuse_second(log.lock_path, settings.table)
     with log.held():
         yield
 
@@ -152,11 +152,7 @@ def _note(log: Log, settings: ReviewSettings, address: server.Address) -> None:
     """Note who holds the log of a table, and where he is."""
     about = {"pid": os.getpid(), "reviewer": settings.reviewer, "port": address.port}
     with suppress(OSError):
-        _lock(log).write_text(json.dumps(about) + "\n", "utf-8")
-
-
-def _lock(log: Log) -> Path:
-    return log.path.with_suffix(".lock")
+        log.lock_path.write_text(json.dumps(about) + "\n", "utf-8")
 
 
 def _refuse_second(lock: Path, table: Path) -> None:

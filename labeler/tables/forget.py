@@ -18,11 +18,7 @@ from labeler.storage.crops import Crops
 from labeler.storage.lock import Lock
 from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.review_log import Log
-from labeler.tables.run_record import RunRecord, beside
-
-CACHE = ".cache"
-"""What the folder of hashes and thumbnails beside a table is called, after the table's name."""
-
+from labeler.tables.run_record import RunRecord, beside, cache_of
 
 _KEPT = re.compile(
     r"thumbnails\.sqlite(-wal|-shm|-journal)?|\.?alike(-[0-9a-f]{16})?(\.part)?\.(codes|ranks)(\.aside\d*)?"
@@ -90,7 +86,7 @@ def _found(given: Sequence[str], table: Path, record: RunRecord, log: Log, root:
             raise LabelerError(
                 f"{printable(name)} is the name of one photo of {table}, and the path of another; give a full path"
             )
-    cache = beside(table, CACHE)
+    cache = cache_of(table)
     if cache.is_symlink():
         raise LabelerError(f"{cache} is a symbolic link; remove it and what it leads to, then do this again")
     return Forgotten(

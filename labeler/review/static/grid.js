@@ -43,10 +43,11 @@ export function layout(width, height, count) {
 /** Fit the grid to its place and what it holds, if they are others now; the first face on the screen stays on it. */
 export function fit() {
   const { clientWidth: width, clientHeight: height } = grid;
-  const now = [wanted(), width, height, devicePixelRatio];
+  const count = wanted();
+  const now = [count, width, height, devicePixelRatio];
   if (width === 0 || height === 0 || String(now) === String(fitted)) return; // 0: the single view is shown.
   fitted = now;
-  const { columns, rows, side } = layout(width, height, wanted());
+  const { columns, rows, side } = layout(width, height, count);
   const [first] = screen();
   Object.assign(state, { columns, rows, rowHeight: side + GAP });
   state.top = Math.min(lastTop(), Math.floor(first / columns));
