@@ -48,7 +48,7 @@ fuzz: .venv/all
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 clean:
-	rm -rf .venv $(LIBRARIES) $(FIFTYONE) fuzz labels.csv labels.csv.*
+	rm -rf .venv $(LIBRARIES) $(FIFTYONE) fuzz $(filter-out %.reviews.jsonl,$(wildcard labels.csv labels.csv.*))
 
 $(BIN)/python $(LIBRARIES)/bin/python $(FIFTYONE)/bin/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -33,7 +33,7 @@ def measure(options: Options) -> list[Goal]:
     for size in SIZES:
         count = size // options.size(1, pages.QUICK_PART)
         table = options.scratch / f"{count}.csv"
-        pages.write(table, photos, names, count)
+        pages.write(table, photos, pages.random_rows(names, count))
         every = [contender(options, table, count, to, *more) for to, more in FORMATS.items()]
         others = importers(options, table, count) if size == min(SIZES) else []
         take_turns([*every, *others], options.repetitions)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import crops
@@ -14,8 +13,7 @@ from processes import LABELER, ROOT
 from report import MEGABYTES, SECONDS, UNKNOWN_MEMORY, Goal, below, print_goals, print_section
 
 from labeler.records import SCHEMA_VERSION, Row
-from labeler.tables import run_record
-from labeler.tables.comma_separated import Csv
+from labeler.tables import formats, run_record
 from labeler.tables.run_record import RunRecord
 
 SIZES = (100_000, 10.0), (1_000_000, 30.0)
@@ -26,8 +24,6 @@ QUICK_PART = 50
 
 PAGE_GOAL_MB, MEMORY_GOAL_MB = 6.0, 500.0
 MEGABYTES_OF_PAGE = "{:.2f} MB"
-
-_ROWS_AT_ONCE = 1_000
 
 
 def measure(options: Options) -> list[Goal]:
@@ -41,7 +37,7 @@ def measure(options: Options) -> list[Goal]:
     for count, seconds in SIZES:
         count //= options.size(1, QUICK_PART)
         table, page = options.scratch / f"{count}.csv", options.scratch / f"{count}.html"
-        write(table, photos, names, count)
+        write(table, photos, random_rows(names, count))
         ours = Contender(f"report, {count:,} rows", [*LABELER, "report", str(table), "--out", str(page), "--quiet"])
         others = profilers(options, table, count)
         take_turns([ours, *others], options.repetitions)
@@ -79,26 +75,22 @@ def print_memory(contenders: list[Contender], goal_mb: float) -> list[Goal]:
     ]
 
 
-def write(table: Path, photos: Path, names: list[str], count: int) -> None:
-    """Write a table of so many faces, one for each name in turn, and its run record."""
-    form = Csv()
-    rows = random_rows(names, count)
-    with table.open("wb") as file:
-        file.write(form.header(crops.CLASSES))
-        while batch := list(islice(rows, _ROWS_AT_ONCE)):
-            file.write(form.encode(batch, crops.CLASSES))
+def write(table: Path, root: Path, rows: Iterable[Row]) -> Path:
+    """Write a table and its run record, which names no model that could be asked again."""
     record = RunRecord(
         version="benchmark",
         schema_version=SCHEMA_VERSION,
         model="default",
         model_sha256="",
         class_names=crops.CLASSES,
-        root=str(photos),
-        inputs=(str(photos),),
+        root=str(root),
+        inputs=(str(root),),
         settings={},
         finished=True,
     )
+    formats.of(table).write(table, rows, record)
     run_record.write(table, record, "")
+    return table
 
 
 def random_rows(names: list[str], count: int) -> Iterator[Row]:

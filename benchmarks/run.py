@@ -2,10 +2,10 @@
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, one, scaled, growth, training, faces, photos, pages and exports. Without a name all of them run,
-and their output becomes benchmarks/RESULTS.md. Needs the extra `train`. The inputs are made in a temporary folder
-(2 GB; TMPDIR chooses it), from the files in --data, or generated. It takes about 30 minutes on two cores; let nothing
-else run meanwhile.
+The parts are crops, one, scaled, growth, training, faces, photos, pages, exports and review. Without a name all of them
+run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the part review the extra of its name and
+chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses it), from the files in --data, or
+generated. It takes about 45 minutes on two cores; let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import learning
 import one_picture
 import pages
 import photos
+import review
 import scaled_decode
 from options import Options
 from processes import ROOT
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Options], list[Goal]]] = {
     "photos": photos.measure,
     "pages": pages.measure,
     "exports": exports.measure,
+    "review": review.measure,
 }
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"

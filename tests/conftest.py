@@ -116,6 +116,14 @@ def tensorflow() -> None:
     pytest.importorskip("tensorflow")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what programs that are killed leave in the system's folder for programs that run out of the user's own."""
+    folder = tmp_path_factory.mktemp("runtime")
+    folder.chmod(0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser: the system's, nothing is downloaded. Closed after each module: its event loop would stay otherwise."""

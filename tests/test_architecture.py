@@ -31,7 +31,7 @@ ROWS = [
     {"executors"},
     {"storage", "selection", "console", "progress", "native_output"},
     {"batches"},
-    {"streams", "profile"},
+    {"streams", "profile", "heap"},
     {"records", "errors", "watched", "_version"},
 ]
 """From the front doors down: packages, and the modules that are in none. Each imports only from rows below its own."""

@@ -24,6 +24,7 @@ from labeler.records import COLUMNS_AFTER, COLUMNS_BEFORE, Settings, Status
 
 README = (ROOT / "README.md").read_text("utf-8")
 EXPORT = (ROOT / "docs" / "export.md").read_text("utf-8")
+REVIEW = (ROOT / "docs" / "review.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
@@ -57,7 +58,7 @@ def test_every_option_is_documented(option: str) -> None:
 
 
 def test_no_option_is_documented_that_does_not_exist() -> None:
-    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README + COMMANDS))
+    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", README + REVIEW + COMMANDS))
 
     assert named - set(OPTIONS) - {"--version", "--help"} == set()
 
@@ -75,7 +76,7 @@ def test_every_exit_code_is_documented() -> None:
     }
 
 
-@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT, re.M))
+@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT + REVIEW, re.M))
 def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> None:
     words = command.split()[1:]
     parser = get_command(app)
@@ -92,7 +93,7 @@ def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> 
         "docs/commands.md",
         "docs/bundle.md",
         "docs/export.md",
-        "docs/reviews.md",
+        "docs/review.md",
         "CONTRIBUTING.md",
         "examples/photos/SOURCES.md",
     ],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Folder, content_of
+from spread import spread
 
 from labeler import pipeline
 from labeler.errors import NoPicturesError
@@ -183,11 +184,11 @@ def test_killed_many_times_the_same_command_comes_to_the_same_table(
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "workers"), spread([signal.SIGINT, signal.SIGTERM], ["1", "2"]))
 def test_a_stopped_run_keeps_what_is_done_and_says_how_to_continue(
-    folder: Folder, model: Path, tmp_path: Path, number: int, exit_code: int, workers: str
+    folder: Folder, model: Path, tmp_path: Path, number: int, workers: str
 ) -> None:
+    exit_code = 128 + number
     large = folder.noise("large.png", seed=1, side=1500)
     for index in range(119):
         os.link(large, folder.path / f"{index:03}.png")

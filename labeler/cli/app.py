@@ -30,9 +30,9 @@ for command in (
     photos.annotate,
     reports.report,
     reports.diff,
+    review.review,
     exports.export,
     privacy.forget,
-    review.review,
     support.doctor,
 ):
     app.command(epilog=EXIT_CODES)(command)

@@ -203,7 +203,7 @@ def audit(
 
     if not quiet:
         console.say("loading ...")
-    with needs("audit", "cleanlab", "imagehash", "onnx", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
+    with needs("audit", "cleanlab", "imagehash", "scipy", "sklearn", "matplotlib", "threadpoolctl"):
         from training.audit import audit as auditing
     settings = auditing.AuditSettings(
         data=data,

@@ -30,7 +30,7 @@ NEEDED = ("numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", 
 _EVALUATE = ("matplotlib", "scikit-learn")
 _EXPORT = ("imagehash", "scipy")
 EXTRAS = {
-    "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "onnx", "threadpoolctl"),
+    "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "threadpoolctl"),
     "evaluate": _EVALUATE,
     "export": _EXPORT,
     "heif": ("pillow-heif",),

@@ -18,6 +18,15 @@ def forget(
     ],
     table: Annotated[Path, typer.Option("--table", help="The table made by classify to erase them from.")],
     root: Root = None,
+    cache: Annotated[
+        str,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="The folder of `review --cache DIR`: what reviews kept in it is erased, too.",
+            show_default="TABLE.cache",
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and erase nothing.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -33,13 +42,13 @@ def forget(
     from labeler.errors import printable
     from labeler.tables import forget as forgetting
 
-    found = forgetting.forget(files, table, root=str(root) if root else "", dry_run=dry_run)
+    found = forgetting.forget(files, table, root=str(root) if root else "", cache=cache, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if quiet:
         return
     done = "would be erased" if dry_run else "erased"
-    for path in (*found.crops, *filter(None, [found.cache])):
+    for path in (*found.crops, *filter(None, [found.cache]), *found.kept):
         console.say(f"{printable(path)}: {done}")
     counts = {"row": found.rows, "correction": found.corrections, "face crop": len(found.crops)}
     spelled = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items())

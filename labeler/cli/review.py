@@ -48,12 +48,14 @@ def review(
 ) -> None:
     """Correct labels by keyboard, on a page of this machine. Ctrl-C ends it.
 
-    Corrections are appended to TABLE.reviews.jsonl; the table and the photos stay as they are.
+    Corrections are appended to TABLE.reviews.jsonl; the table and the photos stay as they are. On the page, the key ?
+    explains the keys.
 
     Example: labeler review labels.csv
     """
     with needs("review", "starlette", "uvicorn", "anyio"):
         from labeler.review import review as reviewing
+        from labeler.tables import reviews
 
     settings = reviewing.ReviewSettings(
         table=table,
@@ -71,7 +73,10 @@ def review(
         desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote))
     if desk.thumbnails.unusable:
         _say(f"could not keep thumbnails: {desk.thumbnails.unusable}")
-    typer.echo(f"{desk.current.reviewed:,} faces of {table} are reviewed", err=True)
+    reviewed = desk.current.reviewed
+    said = "1 face is" if reviewed == 1 else f"{reviewed:,} faces are"
+    where = f"; every command takes the labels in {reviews.path_of(table)}" if reviewed else ""
+    typer.echo(f"{table}: {said} reviewed{where}", err=True)
 
 
 def _named(reviewer: str) -> str:
@@ -96,11 +101,18 @@ def _tell(opened: Opened, *, browser: bool) -> None:
     elif browser:
         page = opened.redirect.as_uri()
         _say(f"opens {page} in your browser; Ctrl-C ends it")
-        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+        threading.Thread(target=_open, args=(page, address.url), daemon=True).start()
     else:
         if "SSH_CONNECTION" in os.environ:
             _say(f"from the machine with the browser: {_forward(address.port)}")
         typer.echo(address.url)
+
+
+def _open(page: str, url: str) -> None:
+    """Open a page in a browser; print an address where there is none."""
+    if not webbrowser.open(page):
+        _say("found no browser; the address to open is")
+        typer.echo(url)
 
 
 def _forward(target: Path | int | None) -> str:

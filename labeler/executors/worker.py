@@ -19,8 +19,6 @@ KEPT_BYTES = 1 << 25
 """Upper limit on the free memory that a worker keeps, and on a block that malloc takes from that memory instead of
 asking the system for it; glibc refuses more."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-
 
 class Worker(Generic[Result]):
     """A task, with the deadline of each item."""
@@ -74,17 +72,14 @@ def _settle_memory() -> None:
     """Prepare this process to decode many photos: in one thread, in memory that it keeps in between.
 
     The C library gives large blocks back to the system after each photo, and the page faults of the next one cost 15%
-    of the time at 12 megapixels. Where it is not glibc, nothing is changed.
+    of the time at 12 megapixels.
     """
-    import ctypes  # Deferred, both: a process that hands out batches decodes nothing.
+    import cv2  # Deferred, both: a process that hands out batches decodes nothing.
 
-    import cv2
+    from labeler import heap
 
     cv2.setNumThreads(1)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:
-        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES)
+    heap.keep(KEPT_BYTES)
 
 
 def _end_with_parent() -> None:

@@ -46,7 +46,7 @@ class HashCache:
     def __init__(self, table: Path) -> None:
         self.unusable = ""
         """Why hashes are not kept; empty where they are."""
-        self._file = run_record.beside(table, ".cache") / NAME
+        self._file = run_record.cache_of(table) / NAME
         self._database: sqlite3.Connection | None = None
         self._latest: list[tuple[bytes, bytes]] = []
 

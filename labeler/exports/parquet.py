@@ -20,6 +20,7 @@ from labeler.exports.annotation import objects
 from labeler.exports.item import Item, Plan
 from labeler.exports.shards import Shards
 from labeler.records import Row
+from labeler.tables import arrays
 from labeler.tables.cells import escape
 
 _GROUP_BYTES = 1 << 24
@@ -112,7 +113,8 @@ class _File:
         self._bytes += size
 
     def _flush(self) -> None:
-        self._writer.write_table(pyarrow.Table.from_pylist(self._rows, self._form.schema), len(self._rows) or None)
+        table = pyarrow.Table.from_batches([arrays.batch(self._rows, self._form.schema)])
+        self._writer.write_table(table, len(self._rows) or None)
         self._rows, self._bytes = [], 0
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
 from labeler.records import columns
-from labeler.tables import reader
+from labeler.tables import arrays, reader
 from labeler.tables.cells import INTEGERS, STRINGS, cells, inert
 from labeler.tables.comma_separated import Dialect
 from labeler.tables.text import LONGEST_RECORD
@@ -40,29 +38,6 @@ def most_rows(table: Path) -> int:
         with pyarrow.parquet.ParquetFile(table) as file:
             return int(file.metadata.num_rows)
     return table.stat().st_size // len(reader.columns(table)) + 1
-
-
-def numbers(column: pyarrow.Array, absent: float) -> NDArray[Any]:
-    """Return numbers, ``absent`` for nulls.
-
-    From its memory, because `Array.to_numpy`, `pyarrow.array` and `pyarrow.scalar` import pandas: that takes 0.8 s, and
-    swallows a Ctrl-C that comes meanwhile.
-    """
-    kind = np.dtype({"float": "float32", "double": "float64"}.get(str(column.type), str(column.type)))
-    is_valid, content = column.buffers()
-    found = np.frombuffer(content, kind, len(column), column.offset * kind.itemsize)
-    if not column.null_count:
-        return found
-    bits = np.unpackbits(np.frombuffer(is_valid, np.uint8), count=column.offset + len(column), bitorder="little")
-    return np.where(bits[column.offset :], found, kind.type(absent))
-
-
-def texts(some: Sequence[str]) -> pyarrow.Array:
-    """Return texts as an array (large_string)."""
-    encoded = [text.encode() for text in some]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    content = pyarrow.py_buffer(b"".join(encoded))
-    return pyarrow.LargeStringArray.from_buffers(len(encoded), pyarrow.py_buffer(ends), content)
 
 
 def fast(table: Path) -> Iterator[pyarrow.RecordBatch]:
@@ -109,8 +84,7 @@ def slow(table: Path) -> Iterator[pyarrow.RecordBatch]:
         found = [cells(row, class_names, schema) for row in islice(rows, _ROWS_AT_ONCE)]
         if first and not found:
             return
-        arrays = [pyarrow.array([row[name] for row in found], _type(name)) for name in kinds.names]
-        yield pyarrow.RecordBatch.from_arrays(arrays, kinds.names)
+        yield arrays.batch(found, kinds)
 
 
 def _type(name: str) -> pyarrow.DataType:
@@ -159,8 +133,7 @@ def _parquet(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
     # Read ahead and in threads it takes 50 MB more, and hardly less time.
     with pyarrow.parquet.ParquetFile(table, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
-            arrays = [_as(batch.column(name), _type(name)) for name in names]
-            yield pyarrow.RecordBatch.from_arrays(arrays, names)
+            yield pyarrow.RecordBatch.from_arrays([_as(batch.column(name), _type(name)) for name in names], names)
 
 
 def _as(column: pyarrow.Array, kind: pyarrow.DataType) -> pyarrow.Array:

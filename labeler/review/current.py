@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from labeler.tables.matching import LEAST_IOU, Box, box_of, iou
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import Event, Kind, now
 from labeler.tables.verdicts import Verdict
+
+_ROWS_KEPT = 1 << 12
+"""Upper limit on the rows that are kept, about 1 kB each: whoever labels one looks at it three times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +49,16 @@ class Current:
         self.orphans: Counter[str] = Counter()
         """Events that belong to no face of the table, by file, as they were at the start."""
         self._log, self._hash_of = log, hash_of
+        self._row = lru_cache(_ROWS_KEPT)(index.row)
         self._codes = {label: code for code, label in enumerate(self.labels)}
         self._counts = Counter(dict(enumerate(np.bincount(index.label, minlength=len(self.labels)).tolist())))
         self._added: list[tuple[str, Box]] = []
-        self._revoked: dict[str, tuple[str, list[int]]] = {}
-        """What each undo and redo of this process did, in case its answer was lost and it is asked for again."""
-        self._reviews = Reviews(log.read())
+        events = log.read()
+        self._reviews = Reviews(events)
         self._rows = index.rows_of(self._reviews.files)
+        for event in events:  # In the order of the log: what a page could not send before a kill names these rows.
+            if event.kind is Kind.ADD and event.box and event.file in self._rows:
+                self._number(event.file, event.box)
         for file in self._reviews.files:
             self._settle(file, self.orphans)
 
@@ -75,10 +82,10 @@ class Current:
     def row(self, number: int) -> Row:
         """Return a row as the table has it; that of an added face with its box and nothing predicted."""
         if number < len(self.index):
-            return self.index.row(number)
+            return self._row(number)
         _, box = self._added[number - len(self.index)]
         rows = self.beside(number)
-        first = self.index.row(rows[0])
+        first = self._row(rows[0])
         return Row(
             first.file,
             rows.index(number),
@@ -126,16 +133,22 @@ class Current:
             and (event.box == box or (event.box and box and iou(event.box, box) >= LEAST_IOU))
         ]
 
+    def faces_of(self, action: str, numbers: Sequence[int]) -> int:
+        """Return about how many faces an action of this reviewer says something, in the files of some rows."""
+        said = (event for file in {self.row(number).file for number in numbers} for event in self._reviews.of(file))
+        return sum((event.reviewer, event.action) == (self.reviewer, action) for event in said)
+
     def say(self, action: str, said: Sequence[Said]) -> list[int]:
-        """Label rows in one action; return the rows once that is on the disk. Said again, it changes nothing.
+        """Label rows in one action; return the rows once that is on the disk.
+
+        Said again, it adds only what is missing: a kill may have left some of its events.
 
         Raises:
             ValueError: it cannot be said.
             LabelerError: the log cannot be written. Then nothing changes.
         """
-        if not self._reviews.has_action(action, self.reviewer):
-            time = now(self._reviews.last_time)
-            self._write([self._event(action, time, one, self._known(one.row)) for one in said])
+        time = now(self._reviews.last_time)
+        self._write([self._event(action, time, one, self._known(one.row)) for one in said])
         return [one.row for one in said]
 
     def add(self, action: str, said: Said, box: Box) -> int:
@@ -146,8 +159,7 @@ class Current:
             LabelerError: the log cannot be written. Then nothing changes.
         """
         row = self._known(said.row)
-        if not self._reviews.has_action(action, self.reviewer):
-            self._write([self._event(action, now(self._reviews.last_time), said, row, box)])
+        self._write([self._event(action, now(self._reviews.last_time), said, row, box)])
         return self._number(row.file, box)
 
     def undo(self, action: str) -> tuple[str, list[int]]:
@@ -163,15 +175,15 @@ class Current:
         return self._revoke(action, self._reviews.actions.to_redo(self.reviewer))
 
     def _revoke(self, action: str, undoes: str) -> tuple[str, list[int]]:
-        if action in self._revoked:
-            return self._revoked[action]
-        if not undoes:
+        event = self._reviews.actions.undo_of(action, self.reviewer)  # Asked for again: its answer was lost.
+        if not event and undoes:
+            time = now(self._reviews.last_time)
+            event = Event(action=action, time=time, reviewer=self.reviewer, kind=Kind.UNDO, undoes=undoes)
+        if not event:
             return "", []
-        time = now(self._reviews.last_time)
-        event = Event(action=action, time=time, reviewer=self.reviewer, kind=Kind.UNDO, undoes=undoes)
-        rows = sorted(row for file in self._write([event]) for row in self._numbers(file))
-        self._revoked[action] = self._reviews.actions.target(event), rows
-        return self._revoked[action]
+        self._write([event])
+        rows = sorted(row for file in self._reviews.files_of(event) for row in self._numbers(file))
+        return self._reviews.actions.target(event), rows
 
     def _known(self, number: int) -> Row:
         """Return a row, and remember which rows its file has: to find them by name takes 50 ms of a million."""
@@ -198,13 +210,11 @@ class Current:
             ms=said.ms,
         )
 
-    def _write(self, events: list[Event]) -> set[str]:
-        """Put events on the disk, then into memory; return the files that they changed."""
+    def _write(self, events: list[Event]) -> None:
+        """Put events on the disk, then into memory, each once."""
         self._log.append(events)
-        files = self._reviews.add(events)
-        for file in files:
+        for file in self._reviews.add(events):
             self._settle(file, Counter())
-        return files
 
     def _settle(self, file: str, orphans: Counter[str]) -> None:
         """Decide the labels of a file's faces anew."""
@@ -212,7 +222,7 @@ class Current:
         if not numbers:
             orphans.update(event.file for event in self._reviews.of(file) if self._reviews.actions.in_force(event))
             return
-        rows = [self.index.row(number) for number in numbers]
+        rows = [self._row(number) for number in numbers]
         verdicts = self._reviews.decide(rows, self._hash_of)
         labelled = [number for number, row in zip(numbers, rows, strict=True) if row.label]
         decided: dict[int, Verdict | None] = dict.fromkeys(self._numbers(file))

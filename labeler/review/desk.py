@@ -35,12 +35,12 @@ class Desk:
         audited: Rows | None = None,
         *,
         read_only: bool,
+        stopping: threading.Event,
     ) -> None:
-        """``audited`` are all rows in the order of an audit, None without one."""
+        """``audited`` are all rows in the order of an audit, None without one; ``stopping`` ends what takes long."""
         self.instance = secrets.token_hex(8)
         self.read_only = read_only
-        self.stopping = threading.Event()
-        """Set when the server is to end: what takes long ends early."""
+        self.stopping = stopping
         self.current, self.index, self.thumbnails = current, current.index, thumbnails
         prepared = {"alike": lambda: alike.order if alike else None, "audit": lambda: audited}
         self.views = Views(current, self.instance[:6], prepared)
@@ -57,7 +57,7 @@ class Desk:
         counts = np.bincount(index.status, minlength=len(Status)).tolist()
         return {
             "table": self._table.name,
-            "faces": len(index),
+            "faces": int(np.count_nonzero(index.label != index.labels.index(""))),
             "files": _files(index),
             "classes": list(index.class_names),
             "keys": keys(index.class_names),
@@ -174,12 +174,13 @@ class Desk:
             return {**self._changed([number]), "row": number}
 
     def undo(self, body: Mapping[str, Any], *, redo: bool = False) -> dict[str, Any]:
-        """Undo or redo the last action of this reviewer."""
+        """Undo or redo the last action of this reviewer; say of how many faces it was."""
         self._writable()
         action = asked.action(body) if "action" in body else secrets.token_hex(16)
         with self._lock:
             undone, rows = (self.current.redo if redo else self.current.undo)(action)
-            return {**self._changed(rows), "action": undone or None}
+            faces = self.current.faces_of(undone, rows)
+            return {**self._changed(rows), "action": undone or None, "faces": faces}
 
     def _writable(self) -> None:
         if self.read_only:

@@ -6,23 +6,23 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from labeler.review.columns import numbers
+from labeler.tables.arrays import ends, numbers
 
 MOST_FOLDERS = 200
 """Upper limit on the folders that are offered as a filter."""
 
 
 def folders_of(names: pyarrow.Array, codes: dict[str, int]) -> NDArray[np.int32]:
-    """Return for each name (large_string) the code of its folder, empty without one; ``codes`` learns new folders."""
+    """Return for each name the code of its folder, empty without one; ``codes`` learns new folders."""
     if not len(names):
         return np.zeros(0, np.int32)
-    offsets = np.frombuffer(names.buffers()[1], np.int64, len(names) + 1, names.offset * 8)
+    offsets = ends(names)
     content = np.frombuffer(names.buffers()[2] or b"", np.uint8)
     slashes = np.flatnonzero(content == ord("/"))
     last = np.concatenate(([-1], slashes))[np.searchsorted(slashes, offsets[1:])]
     lengths = np.maximum(last - offsets[:-1], 0)
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.arange(starts[-1]) + np.repeat(offsets[:-1] - starts[:-1], lengths)
+    starts = np.concatenate(([0], np.cumsum(lengths, dtype=offsets.dtype)), dtype=offsets.dtype)
+    places = np.arange(starts[-1], dtype=offsets.dtype) + np.repeat(offsets[:-1] - starts[:-1], lengths)
     folders = pyarrow.LargeStringArray.from_buffers(
         len(names), pyarrow.py_buffer(starts.astype(np.int64)), pyarrow.py_buffer(content[places])
     ).dictionary_encode()

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.review import columns
-from labeler.review.columns import numbers
 from labeler.review.folders import folders_of
-from labeler.tables import reader
+from labeler.tables import arrays, reader
+from labeler.tables.arrays import numbers
 from labeler.tables.cells import escape, unescape
 
 NOT_A_FACE = "not_a_face"
@@ -102,7 +102,7 @@ class Index:
         wanted = {escape(file): file for file in files}
         if not wanted:
             return {}
-        places = pyarrow.compute.index_in(self.names, value_set=columns.texts(list(wanted)))
+        places = pyarrow.compute.index_in(self.names, value_set=arrays.array(list(wanted), pyarrow.large_string()))
         found: dict[str, list[int]] = {}
         shown = list(wanted.values())
         codes = numbers(places, -1)
@@ -144,10 +144,9 @@ def _gathered(batches: Iterable[pyarrow.RecordBatch], class_names: tuple[str, ..
     for batch in batches:
         for name in texts.keys() & set(batch.schema.names):
             texts[name].add(batch.column(name))
-        names = batch.column("file").cast(pyarrow.large_string())
-        if names.null_count:
+        if batch.column("file").null_count:
             raise columns.UnusualError("a row without a file")
-        pieces = {**_pieces(batch, class_names, codes), "folder": folders_of(names, folders)}
+        pieces = {**_pieces(batch, class_names, codes), "folder": folders_of(batch.column("file"), folders)}
         begin, end = end, end + len(batch)
         for name, piece in pieces.items():
             if name not in found:  # As long as it could become: what is never written takes no memory.
@@ -243,16 +242,14 @@ class _Texts:
         self._count = 0
 
     def add(self, column: pyarrow.Array) -> None:
-        column = column.cast(pyarrow.large_string())
-        _, offsets, content = column.buffers()
-        ends = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
-        self._ends[self._count + 1 : self._count + 1 + len(column)] = ends[1:] - ends[0] + len(self._content)
+        ends, content = arrays.ends(column), column.buffers()[2]
+        begin = len(self._content)
+        self._ends[self._count + 1 : self._count + 1 + len(column)] = ends[1:] - ends[0] + np.int64(begin)
         self._count += len(column)
         if content:
-            added = memoryview(content)[ends[0] : ends[-1]]
-            if b"\0" in bytes(added):
+            self._content += memoryview(content)[ends[0] : ends[-1]]
+            if self._content.find(b"\0", begin) >= 0:
                 raise columns.UnusualError("a NUL byte")
-            self._content += added
 
     def joined(self) -> pyarrow.Array:
         """Return the column; empty where there were no texts."""

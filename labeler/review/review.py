@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeler import storage
+from labeler import heap, storage
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
-from labeler.review import audited, index, server
+from labeler.review import audited, index, redirect, server
 from labeler.review.alike import Alike
 from labeler.review.current import Current
 from labeler.review.desk import Desk
@@ -68,20 +68,27 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
         raise LabelerError(f"the folder {root} does not exist; name that of the photos: --root FOLDER")
     doubted = audited.files(settings.audit) if settings.audit else None
     log = Log.of(table)
+    # One who only looks on has a page of his own: that of the table belongs to who holds its log.
+    name = redirect.new_name() if settings.read_only else redirect.name_of(table, settings.unix_socket)
     with (
-        server.listening(settings.port, settings.unix_socket) as address,
-        _held(log, settings, address),
-        server.redirect(address.url) as page,
+        server.heard() as stopping,
+        _held(log, settings),
+        redirect.page(name) as page,
+        server.listening(settings.port, settings.unix_socket, page.left) as address,
     ):
-        opened(Opened(address=address, redirect=None if address.socket_path else page))
+        if not settings.read_only:
+            _note(log, settings, address)
+        page.write(address.url)
+        opened(Opened(address=address, redirect=None if address.socket_path else page.path))
         current = Current(index.load(table), log, settings.reviewer, corrections.hashes(root))
+        heap.give_back()  # Only now: it would slow down reading the table.
         order = None if doubted is None else audited.order(doubted, current.index)
         folder = _cache_folder(settings)
         cache = TileCache(folder / NAME if folder else None)
         try:
             thumbnails = Thumbnails(storage.at(root), settings.max_pixels, cache)
             with _likeness(settings, root) as alike:
-                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only)
+                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only, stopping=stopping)
                 server.serve(desk, address)
         finally:
             cache.close()
@@ -122,12 +129,12 @@ def _model(record: RunRecord | None) -> Path | None:
 def _cache_folder(settings: ReviewSettings) -> Path | None:
     if settings.cache == "none":
         return None
-    return Path(settings.cache) if settings.cache else run_record.beside(settings.table, ".cache")
+    return Path(settings.cache) if settings.cache else run_record.cache_of(settings.table)
 
 
 @contextmanager
-def _held(log: Log, settings: ReviewSettings, address: server.Address) -> Iterator[None]:
-    """Hold the log of a table, so that no other review writes it, and note who holds it.
+def _held(log: Log, settings: ReviewSettings) -> Iterator[None]:
+    """Hold the log of a table, so that no other review writes it.
 
     Raises:
         LabelerError: another program holds it.
@@ -136,13 +143,16 @@ def _held(log: Log, settings: ReviewSettings, address: server.Address) -> Iterat
     if settings.read_only:
         yield
         return
-    lock = log.path.with_suffix(".lock")
-    _refuse_second(lock, settings.table)
+    _refuse_second(log.lock_path, settings.table)
     with log.held():
-        note = {"pid": os.getpid(), "reviewer": settings.reviewer, "port": address.port}
-        with suppress(OSError):
-            lock.write_text(json.dumps(note) + "\n", "utf-8")
         yield
+
+
+def _note(log: Log, settings: ReviewSettings, address: server.Address) -> None:
+    """Note who holds the log of a table, and where he is."""
+    about = {"pid": os.getpid(), "reviewer": settings.reviewer, "port": address.port}
+    with suppress(OSError):
+        log.lock_path.write_text(json.dumps(about) + "\n", "utf-8")
 
 
 def _refuse_second(lock: Path, table: Path) -> None:

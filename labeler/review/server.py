@@ -7,12 +7,10 @@ import os
 import secrets
 import signal
 import socket
-import stat
-import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +19,7 @@ import uvicorn
 from labeler.errors import LabelerError
 from labeler.review import routes, trust
 from labeler.review.desk import Desk
+from labeler.review.redirect import Left
 
 HOST = "127.0.0.1"
 
@@ -28,6 +27,9 @@ _GRACE_S = 1
 """How long requests in progress may go on after the server was asked to stop."""
 
 _BACKLOG = 128
+
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +48,45 @@ class Address:
 
 
 @contextmanager
-def listening(port: int, socket_path: Path | None) -> Iterator[Address]:
+def listening(port: int, socket_path: Path | None, left: Left | None = None) -> Iterator[Address]:
     """Listen on a port, 0 for a free one, or on a Unix socket that only this user can open.
+
+    The tabs of a server that was killed find this one where it takes the port and the token that are ``left``. On
+    another port they could not, and whoever has the old one now may have been told the token by them: it is a new one.
 
     Whoever connects before `serve` runs waits.
 
     Raises:
         LabelerError: the port or the path is taken.
     """
-    token = secrets.token_urlsafe(32)
     if socket_path:
         with _unix(socket_path) as found:
-            yield Address(found, None, socket_path, token)
+            yield Address(found, None, socket_path, left.token if left else _new_token())
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as found:
-        if os.name == "posix":  # On Windows it would let a second server in.
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind((HOST, port))
-            found.listen(_BACKLOG)
-        except OSError as exc:
-            raise LabelerError(f"port {port} cannot be used ({exc.strerror}); choose another --port, or none") from exc
-        yield Address(found, found.getsockname()[1], None, token)
+    with _tcp(port, left) as found:
+        taken = found.getsockname()[1]
+        yield Address(found, taken, None, left.token if left and left.port == taken else _new_token())
 
 
 @contextmanager
-def redirect(url: str) -> Iterator[Path]:
-    """Write a page that leads to an address, for this user only: a command line with the token would show it to all.
+def heard() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, besides what they do: a library may swallow their exception."""
+    told = threading.Event()
+    before = {number: signal.getsignal(number) for number in _ENDS}
 
-    It is removed when the block ends.
-    """
-    with _private_folder() as folder:
-        descriptor, name = tempfile.mkstemp(".html", "labeler-review-", folder)  # With the mode 0600.
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(
-                    '<!doctype html><meta charset="utf-8"><title>labeler review</title>'
-                    '<meta name="referrer" content="no-referrer">'
-                    f'<meta http-equiv="refresh" content="0; url={escape(url)}">'
-                    f'<a href="{escape(url)}">Open the review</a>\n'
-                )
-            yield Path(name)
-        finally:
-            with suppress(OSError):
-                os.unlink(name)
+    def hear(number: int, frame: FrameType | None) -> None:
+        told.set()
+        then = before[signal.Signals(number)]
+        if callable(then):
+            then(number, frame)
+
+    for number in (number for number in _ENDS if callable(before[number])):  # Others are ignored, or end the process.
+        signal.signal(number, hear)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve(desk: Desk, address: Address) -> None:
@@ -106,19 +103,20 @@ def serve(desk: Desk, address: Address) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    asyncio.run(_Server(config, desk.stopping.set).serve([address.listening]))
+    asyncio.run(_Server(config, desk.stopping).serve([address.listening]))
 
 
 class _Server(uvicorn.Server):
     """A server that ends by a signal, and does not raise it once more."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
-        self._stop = stop
+        self._stopping = stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._end) for number in _ENDS}
+        self.should_exit = self._stopping.is_set()
         try:
             yield
         finally:
@@ -126,21 +124,36 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        self._stop()
+        self._stopping.set()
         self.handle_exit(number, frame)
 
 
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    """Yield the system's folder for files of this user's programs that run, or a new one that only he can open."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    with suppress(OSError):
-        found = os.stat(runtime)
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
-            yield runtime
-            return
-    with tempfile.TemporaryDirectory(prefix="labeler-review-") as folder:
-        yield folder
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _tcp(port: int, left: Left | None) -> socket.socket:
+    if left and port == 0:
+        with suppress(OSError):  # Another program has it.
+            return _bound(left.port)
+    try:
+        return _bound(port)
+    except OSError as exc:
+        raise LabelerError(f"port {port} cannot be used ({exc.strerror}); choose another --port, or none") from exc
+
+
+def _bound(port: int) -> socket.socket:
+    # With its protocol named: only then asyncio sets TCP_NODELAY, without which the body of an answer waits 40 ms.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # On Windows it would let a second server in.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((HOST, port))
+        found.listen(_BACKLOG)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 @contextmanager

@@ -50,8 +50,8 @@ def key(row: Row, version: str, side: int) -> bytes:
 class TileCache:
     """The tiles in a file, by `key`; for any number of threads.
 
-    A tile that is not exactly what was put is not found. A file that is damaged is made anew; where that fails, too,
-    nothing is found or kept, and `unusable` says why.
+    A tile that is not exactly what was put is not found. A file that is damaged is made anew; where that fails, too, or
+    another program made it, nothing is found or kept, and `unusable` says why.
     """
 
     def __init__(self, file: Path | None, most_bytes: int = MOST_BYTES) -> None:
@@ -108,7 +108,7 @@ class TileCache:
     def _prepare(self, database: sqlite3.Connection) -> None:
         layout = database.execute("PRAGMA user_version").fetchone()[0]
         if layout not in {0, _LAYOUT}:
-            raise sqlite3.DatabaseError("it is not ours")
+            raise sqlite3.OperationalError("it holds something else")  # Which stays as it is.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")  # After a power failure it may be damaged, and is made anew.
         with database:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labeler.records import Status
 from labeler.review import folders
 from labeler.review.current import Current
-from labeler.review.index import Index
+from labeler.review.index import Index, Numbers
 from labeler.review.refused import Refused
 
 Rows = NDArray[np.int32]
@@ -40,7 +40,7 @@ class Wanted:
     """What a person asks for; None where it does not matter."""
 
     label: str | None = None
-    """The label that counts now; empty for rows without one."""
+    """The label that counts now, empty for rows without one; with neither label nor status all rows that have one."""
     status: str | None = None
     folder: str | None = None
     min_score: float | None = None
@@ -115,9 +115,10 @@ class Views:
         label, by = label[: len(mask)], by[: len(mask)]
         own = mask[: len(index)]  # A part of the mask: what changes in one changes in the other.
         extra = mask[len(index) :]
-        extra &= label[len(index) :] != current.code("")
         if wanted.label is not None:
             mask &= label == current.code(wanted.label)
+        elif wanted.status is None:
+            mask &= label != current.code("")
         if wanted.status is not None:
             own &= index.status == _status(wanted.status)
             extra &= wanted.status == Status.OK
@@ -175,4 +176,16 @@ _KEYS = {"surest": ("score", -1.0), "doubtful": ("score", 1.0), "wrong": ("margi
 def by(index: Index, order: str) -> Rows:
     """Return all rows in an order of `_KEYS`; those without a number last, equal ones as in the table."""
     column, sign = _KEYS[order]
-    return np.argsort(getattr(index, column) * np.float32(sign), kind="stable").astype(np.int32)  # NaN sorts last.
+    return ascending(getattr(index, column) * np.float32(sign))
+
+
+def ascending(numbers: Numbers) -> Rows:
+    """Return the places of finite numbers in ascending order, equal ones as they stand, NaN last.
+
+    numpy sorts 16 bits by radix: two passes over the bits of a million take 50 ms, a sort of the numbers 130.
+    """
+    bits = np.where(np.isnan(numbers), np.float32(np.inf), numbers + np.float32(0)).view(np.uint32)  # -0 becomes 0.
+    keys = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    high = (keys >> np.uint32(16)).astype(np.uint16)
+    return order[np.argsort(high[order], kind="stable")].astype(np.int32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
+from labeler.tables import arrays
 from labeler.tables.cells import STRINGS, inert
 
 CORRECTED = "corrected"
@@ -96,8 +97,9 @@ def numeric(content: pyarrow.Table) -> list[str]:
 
 def numbers(content: pyarrow.Table, name: str) -> NDArray[np.float64]:
     """Return a numeric column; an empty cell becomes 0."""
-    cells: NDArray[np.float64] = content[name].cast(pyarrow.float64(), safe=False).to_numpy()
-    return np.nan_to_num(cells, posinf=np.inf)
+    chunks = content[name].cast(pyarrow.float64(), safe=False).chunks
+    cells: NDArray[np.float64] = np.concatenate([np.zeros(0), *(arrays.numbers(chunk, 0) for chunk in chunks)])
+    return np.asarray(np.nan_to_num(cells, posinf=np.inf))
 
 
 def _read_csv(path: Path) -> pyarrow.Table:
@@ -151,7 +153,17 @@ def _read_json_lines(path: Path) -> pyarrow.Table:
                 raise ValueError(f"it has more than {_MOST_COLUMNS:,} columns")
             for name, cells in columns.items():
                 cells.append(row.get(name))
-    return pyarrow.table({name: pyarrow.array(cells) for name, cells in columns.items()})
+    return pyarrow.Table.from_arrays([_inferred(cells) for cells in columns.values()], list(columns))
+
+
+def _inferred(cells: list[Any]) -> pyarrow.Array:
+    """Return cells of the usual kinds as a column, without pandas (see `arrays`); of others as pyarrow takes them."""
+    kinds = set(map(type, cells)) - {type(None)}
+    if not kinds:
+        return pyarrow.nulls(len(cells))
+    usual = {frozenset({str}): pyarrow.string(), frozenset({int}): pyarrow.int64(), frozenset({bool}): pyarrow.bool_()}
+    kind = usual.get(frozenset(kinds), pyarrow.float64() if kinds in ({float}, {int, float}) else None)
+    return arrays.array(cells, kind) if kind else pyarrow.array(cells)
 
 
 def _read_parquet(path: Path) -> pyarrow.Table:

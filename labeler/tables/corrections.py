@@ -79,9 +79,9 @@ class Reviews:
         """Return the files that have events."""
         return self._files.keys()
 
-    def has_action(self, action: str, reviewer: str) -> bool:
-        """Say whether an event of an action was added."""
-        return (reviewer, action) in self._of_action
+    def files_of(self, undo: Event) -> set[str]:
+        """Return the files of the action whose labels change with an undo."""
+        return set(self._of_action.get((undo.reviewer, self.actions.target(undo)), ()))
 
     def add(self, events: Iterable[Event]) -> set[str]:
         """Add events; return the files whose faces may have other labels now."""
@@ -96,7 +96,7 @@ class Reviews:
             action = event.reviewer, event.action
             files = self._of_action.setdefault(action, [])
             if event.kind is Kind.UNDO:
-                touched.update(self._of_action.get((event.reviewer, self.actions.target(event)), ()))
+                touched |= self.files_of(event)
             else:
                 self._files.setdefault(event.file, []).append(event)
                 files.append(event.file)

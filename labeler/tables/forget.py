@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ from labeler.storage.crops import Crops
 from labeler.storage.lock import Lock
 from labeler.tables import formats, reader, run_record, writer
 from labeler.tables.review_log import Log
-from labeler.tables.run_record import RunRecord, beside
+from labeler.tables.run_record import RunRecord, beside, cache_of
 
-CACHE = ".cache"
-"""What the folder of hashes and thumbnails beside a table is called, after the table's name."""
+_KEPT = re.compile(
+    r"thumbnails\.sqlite(-wal|-shm|-journal)?|\.?alike(-[0-9a-f]{16})?(\.part)?\.(codes|ranks)(\.aside\d*)?"
+).fullmatch
+"""What a review names the files that it keeps in a folder of `--cache`, which may hold other things, too."""
 
 
 @dataclass(kw_only=True)
@@ -35,19 +38,24 @@ class Forgotten:
     """Paths of face crops."""
     cache: str = ""
     """The folder of hashes and thumbnails, all of it: what is whose in it nobody can tell. Empty if there is none."""
+    kept: list[str] = field(default_factory=list)
+    """Paths of the files that reviews kept in another folder, all of them for the same reason."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for JSON."""
         return asdict(self)
 
 
-def forget(given: Sequence[str], table: Path, *, root: str = "", dry_run: bool = False) -> Forgotten:
+def forget(given: Sequence[str], table: Path, *, root: str = "", cache: str = "", dry_run: bool = False) -> Forgotten:
     """Erase photos, given by their names in the table or by their paths; with ``dry_run``, only say what would go.
+
+    ``cache`` is the folder in which reviews kept thumbnails, if not that beside the table; `none` for none.
 
     The rows go last, since they tell what else belongs to a photo: killed at any moment, the same call completes it.
 
     Raises:
-        LabelerError: there is no such table, it is unfinished, another program writes it, or it does not name a photo.
+        LabelerError: there is no such table or folder, the table is unfinished, another program writes it, or it does
+            not name a photo.
         OutputError: something cannot be erased.
     """
     reader.class_names(table)  # It refuses what is no table before a lock is made beside it.
@@ -58,6 +66,7 @@ def forget(given: Sequence[str], table: Path, *, root: str = "", dry_run: bool =
             raise LabelerError(f"{table} has a run that was not completed; run the same classify command first")
         record = reader.record(table)
         found = _found(given, table, record, log, root or record.root)
+        found.kept = [str(path) for path in _kept(cache)] if cache not in {"", "none"} else []
         if not dry_run:
             _erase(found, table, record, log)
     return found
@@ -77,7 +86,7 @@ def _found(given: Sequence[str], table: Path, record: RunRecord, log: Log, root:
             raise LabelerError(
                 f"{printable(name)} is the name of one photo of {table}, and the path of another; give a full path"
             )
-    cache = beside(table, CACHE)
+    cache = cache_of(table)
     if cache.is_symlink():
         raise LabelerError(f"{cache} is a symbolic link; remove it and what it leads to, then do this again")
     return Forgotten(
@@ -96,6 +105,18 @@ def _meant(given: str, root: str) -> set[str]:
     return {name.replace(os.sep, "/") for name in (given, path, below)}
 
 
+def _kept(cache: str) -> Iterator[Path]:
+    """Yield the files that reviews kept in a folder."""
+    try:
+        names = sorted(os.listdir(cache))
+    except OSError as exc:
+        raise LabelerError(f"the folder {printable(cache)} cannot be read: {exc.strerror}; nothing was erased") from exc
+    for path in (Path(cache, name) for name in names if _KEPT(name)):
+        if path.is_symlink():
+            raise LabelerError(f"{path} is a symbolic link; remove it and what it leads to, then do this again")
+        yield path
+
+
 def _crops(rows: Sequence[Row], record: RunRecord) -> Iterator[Path]:
     """Yield the crops that were kept of faces."""
     folder = record.settings.get("save_crops")
@@ -110,7 +131,7 @@ def _crops(rows: Sequence[Row], record: RunRecord) -> Iterator[Path]:
 
 def _erase(found: Forgotten, table: Path, record: RunRecord, log: Log) -> None:
     try:
-        for path in found.crops:
+        for path in (*found.crops, *found.kept):
             os.unlink(path)
         if found.cache:
             shutil.rmtree(found.cache)

@@ -15,6 +15,7 @@ import pyarrow.parquet
 
 from labeler.errors import one_line
 from labeler.records import Row, columns
+from labeler.tables import arrays
 from labeler.tables.cells import INTEGERS, STRINGS, cells, row_of, schema_of, unescape
 from labeler.tables.run_record import RunRecord
 
@@ -91,7 +92,7 @@ def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> 
         found = [cells(row, record.class_names, record.schema_version) for row in some]
         for values in found:
             values.update({name: None for name in _NEVER_EMPTY if values.get(name) == ""})
-        yield pyarrow.RecordBatch.from_pylist(found, schema)
+        yield arrays.batch(found, schema)
 
 
 def _schema(record: RunRecord) -> pyarrow.Schema:

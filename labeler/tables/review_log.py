@@ -42,6 +42,11 @@ class Log:
         """Return the log of a table."""
         return cls(path_of(table))
 
+    @property
+    def lock_path(self) -> Path:
+        """Return the file that whoever writes holds."""
+        return self.path.with_suffix(".lock")
+
     def read(self) -> list[Event]:
         """Return all events in the order of the file; a last line that a kill has cut off is none.
 
@@ -91,7 +96,7 @@ class Log:
         if self._lock:
             yield
             return
-        self._lock = _patiently(self.path.with_suffix(".lock"), self.path)
+        self._lock = _patiently(self.lock_path, self.path)
         try:
             yield
         finally:

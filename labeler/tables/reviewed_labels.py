@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow
 
 from labeler.records import Row, Status
-from labeler.tables import decided, reader
+from labeler.tables import arrays, decided, reader
 from labeler.tables.cells import INTEGERS, STRINGS, cells, inert
 
 ADDED = "/added"
@@ -35,8 +35,8 @@ def corrected(path: Path) -> pyarrow.Table:
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in names] + [(ADDED, pyarrow.bool_())])
     is_csv = path.suffix.lower() == ".csv"
     found = (_record(row, class_names, is_csv=is_csv) for row in decided.rows(path))
-    parts = [pyarrow.Table.from_pylist(part, schema) for part in iter(lambda: list(islice(found, _ROWS_AT_ONCE)), [])]
-    return pyarrow.concat_tables(parts) if parts else schema.empty_table()
+    parts = [arrays.batch(part, schema) for part in iter(lambda: list(islice(found, _ROWS_AT_ONCE)), [])]
+    return pyarrow.Table.from_batches(parts, schema)
 
 
 def _record(row: Row, class_names: Sequence[str], *, is_csv: bool) -> dict[str, object]:

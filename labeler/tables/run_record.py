@@ -131,6 +131,11 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def cache_of(table: Path) -> Path:
+    """Return the folder of hashes and thumbnails that belongs to a table: what is in it can be made again."""
+    return beside(table, ".cache")
+
+
 def _read(file: Path) -> RunRecord | None:
     try:
         with file.open(encoding="utf-8") as stream:

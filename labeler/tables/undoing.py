@@ -43,6 +43,10 @@ class Actions:
                     self._undone.add(target)
         return self._undone
 
+    def undo_of(self, action: str, reviewer: str) -> Event | None:
+        """Return the undo, or redo, that an action of a reviewer is; None if it is none."""
+        return self._undos.get((reviewer, action))
+
     def target(self, undo: Event) -> str:
         """Return the action whose labels change with an undo: through undos of undos, that which is none."""
         action, seen = undo.undoes, {undo.action}

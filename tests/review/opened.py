@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -62,18 +61,15 @@ def write(table: Path, root: Path, lines: bytes, classes: tuple[str, ...] = CLAS
 
 
 class Server:
-    """`labeler review` as a process, on a port that stays."""
+    """`labeler review` as a process."""
 
     def __init__(self, table: Path, *arguments: str) -> None:
         self.table, self._arguments = table, arguments
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait for its address."""
-        command = [sys.executable, "-m", "labeler", "review", str(self.table), "--no-browser", "--port", str(self.port)]
+        """Start it, always by the same command, and wait for its address."""
+        command = [sys.executable, "-m", "labeler", "review", str(self.table), "--no-browser"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             [*command, *self._arguments], stdout=subprocess.PIPE, text=True, env=environment
@@ -88,6 +84,11 @@ class Server:
         self._process.wait()
         assert self._process.stdout
         self._process.stdout.close()
+
+    def stop(self) -> int:
+        """End it by SIGTERM, and return its exit code."""
+        self._process.terminate()
+        return self._process.wait(timeout=30)
 
     def events(self) -> list[dict[str, Any]]:
         """Return the lines of the table's reviews."""
@@ -113,10 +114,8 @@ class Opened:
 
     def sees(self) -> None:
         """Wait until every face on the screen has its picture, and the grid the focus."""
-        pictures = "[...document.querySelectorAll('.tile:not([hidden]) .picture')]"
-        self.wait(
-            f"{pictures}.length && {pictures}.every((one) => !one.hidden) && document.querySelector('.tile.cursor')"
-        )
+        tiles = "[...document.querySelectorAll('.tile:not([hidden])')]"
+        self.wait(f"{tiles}.length && {tiles}.every((one) => one.matches('.shown'))")
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true on the page; its policy forbids Playwright's own way, which is `eval`."""

@@ -25,12 +25,13 @@ from typer.testing import Result
 
 from labeler.errors import LabelerError
 from labeler.inference import bundle
-from labeler.review import coding, prepare, records
+from labeler.review import coding, prepare, records, tile_cache
 from labeler.review.alike import Alike
 from labeler.review.codes import DIMENSIONS
 from labeler.review.ranks import Ranks
 from labeler.review.task import Task
-from labeler.tables import reader
+from labeler.review.tile_cache import TileCache
+from labeler.tables import forget, reader
 
 GROUPS, EACH = 8, 15
 Run = Callable[..., Result]
@@ -114,6 +115,18 @@ def test_order_and_ranks_say_the_same(task: Task) -> None:
     with closing(Alike.begin(task)) as alike:
         assert alike.order is not None
         assert alike.order.tolist() == np.argsort(ranks).tolist()
+
+
+def test_whatever_is_kept_for_a_review_is_found_by_forget(task: Task, tmp_path: Path) -> None:
+    task = replace(task, folder=str(tmp_path / "elsewhere"))
+    ranks_of(task)
+    TileCache(Path(task.folder) / tile_cache.NAME).close()
+    records.set_aside(codes_file(task))
+    task.ranks_file().with_name(".alike.part.ranks").touch()
+    found = forget.forget([names(task)[0]], Path(task.table), cache=task.folder)
+
+    assert len(found.kept) >= 4
+    assert list(Path(task.folder).iterdir()) == []
 
 
 def test_one_thread_and_several_give_the_same(task: Task, tmp_path: Path) -> None:

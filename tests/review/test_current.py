@@ -48,6 +48,15 @@ def test_a_label_counts_at_once_and_after_a_restart(table: Path) -> None:
         assert one.shown(2) == {"row": 2, "label": "angry", "before": "happy", "reviewed": True, "reviewer": "ann"}
 
 
+def test_an_undo_knows_of_how_many_faces_it_is_whatever_else_their_photos_show(table: Path) -> None:
+    current = opened(table)
+    current.say(hexed("earlier"), [Said(row=0, new="angry")])
+    current.say(hexed(1), [Said(row=0, new="happy"), Said(row=2, new="angry")])
+    undone, rows = current.undo(hexed(2))
+
+    assert (len(rows), current.faces_of(undone, rows)) == (4, 2)
+
+
 def test_undo_and_redo_go_back_and_forth_without_limit_and_over_restarts(table: Path) -> None:
     current = opened(table)
     seen = [labels(current)]
@@ -77,8 +86,13 @@ def test_an_undo_that_is_asked_for_again_undoes_no_more(table: Path) -> None:
     for step in (0, 1):
         current.say(hexed(step), [Said(row=step, new="angry")])
 
-    assert current.undo(hexed("u")) == current.undo(hexed("u"))
-    assert labels(current)[:2] == ["angry", "happy"]
+    first = current.undo(hexed("u"))
+    size = len(Log.of(table).read())
+
+    for one in (current, opened(table)):  # Its answer was lost, and then the server was killed.
+        assert one.undo(hexed("u")) == first
+        assert labels(one)[:2] == ["angry", "happy"]
+    assert len(Log.of(table).read()) == size
 
 
 def test_an_action_that_is_said_again_is_said_once(table: Path) -> None:
@@ -89,6 +103,26 @@ def test_an_action_that_is_said_again_is_said_once(table: Path) -> None:
     assert current.say(hexed(1), [Said(row=0, new="angry")]) == [0]
     assert opened(table).say(hexed(1), [Said(row=0, new="angry")]) == [0]
     assert len(Log.of(table).read()) == size
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 7])
+def test_an_action_that_a_kill_cut_in_two_is_completed_when_it_is_said_again(table: Path, kept: int) -> None:
+    said = [Said(row=row, new="angry") for row in range(8)]
+    opened(table).say(hexed(1), said)
+    log = Log.of(table)
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    log.path.write_bytes(b"".join(lines[:kept]) + lines[kept][:-9])
+    current = opened(table)
+    assert labels(current)[:8] == ["angry"] * kept + ["happy"] * (8 - kept)
+
+    for one in (current, current, opened(table)):
+        assert one.say(hexed(1), said) == list(range(8))
+        assert labels(one)[:8] == labels(opened(table))[:8] == ["angry"] * 8
+        assert one.counts == {"angry": 8}
+    assert log.path.read_bytes().splitlines(keepends=True)[:kept] == lines[:kept]
+    assert [one.old for one in log.read()] == ["happy"] * 8
+    assert current.undo(hexed(2)) == (hexed(1), list(range(8)))
+    assert labels(opened(table))[:8] == ["happy"] * 8
 
 
 def test_the_majority_of_several_persons_decides(table: Path) -> None:
@@ -120,6 +154,22 @@ def test_an_added_face_can_be_relabelled_and_undone(table: Path) -> None:
     current.undo(hexed(4))
     assert current.shown(number)["label"] == ""
     assert current.counts == {"happy": 8}
+
+
+def test_an_added_face_has_the_same_row_after_a_restart(table: Path) -> None:
+    """What the page could not send before a kill names rows."""
+    current = opened(table)
+    current.say(hexed(0), [Said(row=2, new="angry")])
+    for step, row in enumerate((8, 2, 8), 1):
+        current.add(hexed(step), Said(row=row, new="angry"), Box(200.0, 60.0 * step, 40.0, 40.0))
+    current.add(hexed("none"), Said(row=0, new="angry"), Box(300.0, 10.0, 40.0, 40.0))
+    current.undo(hexed("undo"))
+    current.add(hexed("last"), Said(row=4, new="angry"), Box(300.0, 10.0, 40.0, 40.0))
+    places = [current.row(row)[:6] for row in range(9, 14)]
+
+    again = opened(table)
+    assert [again.row(row)[:6] for row in range(9, 14)] == places
+    assert labels(again) == labels(current)
 
 
 def test_the_labels_are_those_that_other_commands_see(table: Path) -> None:

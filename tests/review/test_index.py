@@ -92,7 +92,7 @@ def test_a_label_that_is_no_class_is_kept(tmp_path: Path, suffix: str) -> None:
     assert index.load(write(tmp_path / f"t{suffix}", [row])).row(0).label == "corrected by hand"
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_reading_imports_no_pandas_which_swallows_a_ctrl_c(tmp_path: Path, suffix: str) -> None:
     table = write(tmp_path / f"t{suffix}", odd_rows.rows())
     script = (

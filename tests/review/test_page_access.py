@@ -117,3 +117,11 @@ def test_a_finger_marks_drags_and_opens(review: Review) -> None:
     send("touchEnd")
 
     assert counted(opened.news()) == {("happy", "angry"): 1}
+
+
+def test_the_keys_are_explained_from_their_beginning_on_a_small_phone(review: Review) -> None:
+    opened = review(**{**PHONE, "viewport": {"width": 360, "height": 640}})
+    opened.press("?")
+    opened.wait("document.getElementById('help').open")
+
+    assert opened.page.evaluate("[help.scrollTop, help.scrollHeight > help.clientHeight]") == [0, True]

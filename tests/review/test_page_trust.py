@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (place / "photos").mkdir()
     (place / "secret.png").write_bytes(b"secret")
     write_table(Folder(place / "photos"), place / "t.csv")
-    with serving(place / "t.csv", environment={"XDG_RUNTIME_DIR": ""}) as found:
+    with serving(place / "t.csv", environment={"XDG_RUNTIME_DIR": "", "TMPDIR": str(place)}) as found:
         yield found
         assert not (place / "t.csv.reviews.jsonl").exists(), "an attack wrote a correction"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import hostile_review
 import pytest
 from conftest import Folder
 from opened import CLASSES, HAPPY, Opened, counted, reviews, small_table
+from review_server import write_table
 
 from labeler import storage
 from labeler.records import Row, Status
@@ -100,7 +102,7 @@ def test_keys_act_only_in_the_grid_and_the_single_view(review: Review) -> None:
 
 
 def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
-    """What was done meanwhile arrives once the command runs again and its address is opened, in whichever tab."""
+    """What was done meanwhile arrives, once, when the same command runs again: the tab finds it by itself."""
     opened = review()
     opened.press("a")
     opened.settled()
@@ -109,13 +111,51 @@ def test_nothing_is_lost_when_the_server_is_killed(review: Review) -> None:
     opened.wait("document.getElementById('connection').textContent.includes('Reconnecting')")
     shown = opened.count(".tile.reviewed"), opened.text("#unsent")
     opened.server.start()
-    opened.context.new_page().goto(opened.server.url)
     opened.wait("document.getElementById('connection').hidden")
     news = opened.news()
 
     assert shown[1] == "3 actions unsent"
     assert news[:3] == [("happy", "angry"), ("happy", "sad"), ("happy", "not_a_face")]
     assert len(news) == opened.count(".tile")
+    assert len({(event["file"], event["action"]) for event in opened.server.events()}) == len(news)
+
+
+def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Review) -> None:
+    opened = review()
+    for key in "as":
+        opened.server.kill()
+        opened.press(key, "ArrowRight")
+        opened.server.start()
+        opened.settled()
+        opened.sees()  # The faces are asked for again.
+
+    assert opened.news() == [("happy", "angry"), ("happy", "sad")]
+
+
+def test_no_key_labels_a_face_again_while_the_next_one_has_not_arrived(review: Review) -> None:
+    """A view that is made again, by a server that was started again, has none of its faces yet."""
+    opened = review()
+    opened.press("v")
+    opened.wait("document.getElementById('verdict').textContent.includes('happy')")
+    held, late = [True], []
+    opened.page.route("**/api/view/*", lambda route: late.append(route) if held else route.continue_())
+    opened.server.kill()
+    opened.wait("!document.getElementById('connection').hidden")
+    opened.server.start()
+    opened.wait("document.getElementById('connection').hidden")
+    opened.press("s")
+    opened.hears("1 face: sad")
+    opened.press("a", "w", "Enter")
+    opened.hears("wait: the next face has not arrived")
+    held.clear()
+    for route in late:
+        route.continue_()
+    opened.wait("document.getElementById('file').textContent === 'b/0001.png'")
+    opened.press("a")
+    news = opened.news()
+
+    assert news == [("happy", "sad"), ("happy", "angry")]
+    assert [event["file"] for event in opened.server.events()] == ["a/0000.png", "b/0001.png"]
 
 
 def test_a_page_that_is_loaded_again_sends_what_waited(review: Review) -> None:
@@ -154,6 +194,17 @@ def test_a_missed_face_is_drawn_by_keyboard(review: Review) -> None:
     assert event["box"] == [17, 18, 12, 13]
 
 
+def test_the_name_of_a_face_that_fills_its_photo_can_be_seen(review: Review, tmp_path: Path) -> None:
+    table = tmp_path / "whole.csv"
+    write_table(Folder(tmp_path / "photos"), table)
+    opened = review(table)
+    opened.press("v")
+    opened.wait("document.querySelectorAll('.box .name').length === 1")
+    bottom = "document.querySelector('{}').getBoundingClientRect().bottom"
+
+    assert opened.page.evaluate(f"{bottom.format('.box .name')} <= {bottom.format('#frame')}")
+
+
 def test_a_blind_view_shows_no_label_and_writes_that(review: Review) -> None:
     opened = review()
     opened.page.locator("#blind").check()
@@ -180,6 +231,24 @@ def test_filters_choose_and_stay_over_a_reload(review: Review) -> None:
     opened.hears(f"{HAPPY} faces")
 
 
+def test_a_choice_that_a_later_one_overtook_is_not_shown(review: Review) -> None:
+    opened = review()
+    late: list[Any] = []
+    opened.page.route("**/api/view", lambda route: late.append(route) if not late else route.continue_())
+    opened.page.locator("#labels label", has_text="angry").click()
+    opened.wait("document.querySelector('#labels :checked').value === '\"angry\"'")
+    opened.page.locator("#labels label", has_text="every label").click()
+    opened.hears("every label: 260 faces")
+    with opened.page.expect_response("**/api/view"):
+        late[0].continue_()
+    opened.page.locator("#grid").focus()
+    opened.press("ArrowRight")
+    opened.wait("document.querySelector('#face-1.cursor')")
+
+    assert opened.text("#count") == "of 260"
+    assert opened.page.evaluate("document.querySelector('#labels :checked').value") == "null"
+
+
 def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
     opened = review()
     opened.press(".")
@@ -188,6 +257,14 @@ def test_one_key_goes_on_to_the_next_label(review: Review) -> None:
     opened.hears(f"happy: {HAPPY} faces")
 
     assert opened.page.evaluate("document.activeElement.id") == "grid"
+
+
+def test_a_label_of_which_all_is_reviewed_is_passed_over(review: Review) -> None:
+    opened = review()
+    opened.press("s")
+    opened.settled()
+    opened.press(".")
+    opened.hears("angry: 20 faces")
 
 
 def test_a_key_can_be_changed_and_stays(review: Review) -> None:
@@ -253,17 +330,41 @@ def test_a_key_that_is_held_down_labels_once(review: Review) -> None:
     assert opened.news() == [("happy", "sad")]
 
 
-def test_a_face_without_a_picture_is_not_accepted_with_its_screen(review: Review, tmp_path: Path) -> None:
+def test_a_face_without_a_picture_is_accepted_by_no_key_and_labelled_where_it_is_marked(
+    review: Review, tmp_path: Path
+) -> None:
+    """Nobody has seen it: its photo went away, or cannot be decoded."""
     table = small_table(tmp_path)
     (tmp_path / "photos" / "a" / "0002.png").unlink()
+    damaged = tmp_path / "photos" / "b" / "0005.png"
+    found = damaged.stat()
+    damaged.write_bytes(bytes(found.st_size))
+    os.utime(damaged, ns=(found.st_atime_ns, found.st_mtime_ns))
     opened = review(table)
-    opened.wait("document.querySelector('#face-2.missing')")
+    opened.wait("document.querySelectorAll('.tile.missing').length === 2")
     screen = opened.count(".tile")
-    opened.press("Enter")
-    opened.hears(f"{screen - 1} faces accepted")
+    opened.press("Control+a")
+    opened.hears(f"{screen - 2} faces marked, 2 faces without a picture left out")
+    opened.press("Escape", "Enter")
+    opened.hears(f"{screen - 2} faces accepted, 2 faces without a picture left out")
+    opened.settled()
+    accepted = {event["file"] for event in opened.server.events()}
+    opened.press("Home", "Enter")
+    opened.hears("nothing was left to accept, 2 faces without a picture left out")
+    for index, key in ((2, "Enter"), (5, "Enter"), (5, "s")):
+        opened.press("Home")
+        opened.page.locator(f"#face-{index}").dblclick()
+        opened.wait(f"document.getElementById('place').textContent.startsWith('Face {index + 1} ')")
+        opened.wait("document.getElementById('missing').textContent.startsWith('No picture')")
+        opened.press(key)
+        if key == "Enter":
+            opened.hears("not accepted: it has no picture")
+        opened.press("Escape")
     opened.settled()
 
-    assert "a/0002.png" not in {event["file"] for event in opened.server.events()}
+    assert len(accepted) == screen - 2
+    assert accepted.isdisjoint({"a/0002.png", "b/0005.png"})
+    assert [(event["file"], event["new"]) for event in opened.server.events()[screen - 2 :]] == [("b/0005.png", "sad")]
 
 
 def test_a_photo_without_a_face_takes_a_box_and_no_label(review: Review, tmp_path: Path) -> None:

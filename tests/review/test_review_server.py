@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import random
@@ -20,6 +21,7 @@ import pytest
 from conftest import ROOT, Folder
 from review_server import Server, serving, write_table
 
+from labeler.review import server as serving_page
 from labeler.tables.review_log import Log
 
 
@@ -101,7 +103,7 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing_behind(table: Path, number:
         code, said = server.stop(number)
         idle.close()
     assert code == 0
-    assert "0 faces of" in said
+    assert "0 faces are reviewed" in said
     assert "Traceback" not in said
     assert list(runtime.iterdir()) == []
     assert not (tmp_path / "t.csv.reviews.lock").exists()
@@ -112,6 +114,28 @@ def test_a_signal_while_the_table_is_read_is_not_lost(table: Path, seconds: floa
     with serving(table) as server:
         time.sleep(seconds)
         assert server.stop(signal.SIGINT)[0] in {0, 130}
+
+
+def test_a_signal_whose_exception_a_library_swallows_ends_it_all_the_same(table: Path) -> None:
+    script = f"""
+import os, signal, sys
+from labeler.cli import app
+from labeler.review import index
+load = index.load
+def swallowing(table):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
+    return load(table)
+index.load = swallowing
+sys.argv = ["labeler", "review", {str(table)!r}, "--no-browser"]
+app.main()
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+    assert told.returncode == 0, told.stderr
+    assert "0 faces are reviewed" in told.stderr
 
 
 def test_the_token_is_in_no_list_of_processes(table: Path) -> None:
@@ -128,12 +152,61 @@ def test_a_runtime_folder_that_others_can_open_is_not_used(table: Path, tmp_path
         runtime.mkdir()
         runtime.chmod(0o755)
     with serving(table, environment={"XDG_RUNTIME_DIR": str(runtime), "TMPDIR": str(temporary)}) as server:
-        (folder,) = temporary.glob("labeler-review-*")
+        (folder,) = temporary.iterdir()
+        assert folder.name == f"labeler-{os.getuid()}"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert len(list(folder.iterdir())) == 1
         assert mode == "absent" or not list(runtime.iterdir())
         server.get("/api/status")
         server.stop()
-    assert list(temporary.iterdir()) == []
+    assert list(folder.iterdir()) == []
+
+
+def kill(server: Server) -> None:
+    server.get("/api/status")
+    server.stop(signal.SIGKILL)
+
+
+def test_after_a_kill_the_same_command_takes_its_address_again_and_after_an_end_another(table: Path) -> None:
+    with serving(table) as server:
+        first = server.url
+        kill(server)
+    with serving(table, "--reviewer", "ben") as server:
+        assert server.url == first
+        kill(server)
+    with serving(table, "--port", str(server.port)) as server:
+        assert server.url == first
+        server.get("/api/status")
+        server.stop()
+    with serving(table) as server:
+        assert server.token not in first
+
+
+def test_a_port_that_another_program_took_is_not_told_the_token(table: Path) -> None:
+    """The tabs of the server that was killed may have told it to that program."""
+    with serving(table) as server:
+        first = server.url
+        kill(server)
+    with socket.create_server(("127.0.0.1", server.port)):
+        with serving(table) as server:
+            assert server.token not in first
+            assert str(server.port) not in first
+            kill(server)
+        assert "--port" in refused(table, "--port", re.findall(r":(\d+)/", first)[0])
+
+
+def test_who_only_looks_on_has_an_address_of_his_own(table: Path) -> None:
+    with serving(table) as server:
+        with serving(table, "--read-only") as looking:
+            assert looking.token != server.token
+            kill(looking)
+        with serving(table, "--read-only") as again:
+            assert again.token not in {server.token, looking.token}
+        kill(server)
+    with serving(table, "--read-only") as looking:
+        assert looking.url != server.url
+        with serving(table) as again:
+            assert again.url == server.url
 
 
 def test_the_browser_is_opened_through_the_file(table: Path, tmp_path: Path) -> None:
@@ -156,6 +229,19 @@ def test_the_browser_is_opened_through_the_file(table: Path, tmp_path: Path) -> 
     assert "token=" not in out + err
 
 
+def test_without_a_browser_the_address_is_printed(table: Path, tmp_path: Path) -> None:
+    left_out = {"SSH_CONNECTION", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    command = [sys.executable, "-m", "labeler", "review", str(table)]
+    started = {**environment, "PATH": str(tmp_path)}
+    with subprocess.Popen(command, env=started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#token=[\w-]{40,}\n", process.stdout.readline())
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("after_s", [0.02, 0.06, 0.1, 0.14])
 def test_ctrl_c_while_the_table_is_read_ends_it(table: Path, after_s: float) -> None:
     command = [sys.executable, "-m", "labeler", "review", str(table), "--no-browser"]
@@ -168,6 +254,23 @@ def test_ctrl_c_while_the_table_is_read_ends_it(table: Path, after_s: float) -> 
             process.wait(timeout=30)
         finally:
             process.kill()
+
+
+def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged() -> None:
+    """It would by Nagle's algorithm, 40 ms; asyncio turns that off for sockets whose protocol is named."""
+
+    async def delays(address: serving_page.Address) -> bool:
+        noted = asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(lambda _, to: noted.set_result(to), sock=address.listening.dup()):
+            _, ours = await asyncio.open_connection(serving_page.HOST, address.port)
+            theirs = await noted
+            found = theirs.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            ours.close()
+            theirs.close()
+        return not found
+
+    with serving_page.listening(0, None) as address:
+        assert not asyncio.run(delays(address))
 
 
 def test_over_ssh_it_says_how_to_forward_the_port(table: Path) -> None:
@@ -248,14 +351,17 @@ def test_a_socket_that_a_kill_left_is_used_again_and_a_file_is_not(table: Path, 
     assert "no socket" in refused(table, "--unix-socket", place)
     assert place.read_text() == "mine"
     place.unlink()
+    tokens = set()
     for number in (signal.SIGKILL, signal.SIGTERM):
         command = [sys.executable, "-m", "labeler", "review", str(table), "--unix-socket", str(place)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            assert "#token=" in process.stdout.readline()
+            tokens.add(process.stdout.readline().partition("#token=")[2])
             process.send_signal(number)
             process.communicate(timeout=30)
     assert not place.exists()
+    assert len(tokens) == 1
+    assert tokens != {""}
 
 
 def test_a_sprite_that_nobody_waits_for_does_not_keep_it_from_ending(table: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 
@@ -181,6 +182,21 @@ def test_a_damaged_cache_breaks_nothing(folder: Folder, tmp_path: Path, damage: 
         assert missing == {}
         assert [at for at, tile in enumerate(tiles(sprite, 40)) if not near(tile, COLOURS[at % 3])] == []
     cache.close()
+
+
+def test_a_database_of_another_program_stays_as_it_is(folder: Folder, tmp_path: Path) -> None:
+    folder.picture("a.png", COLOURS[0])
+    place = tmp_path / tile_cache.NAME
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("PRAGMA user_version = 7")
+        database.execute("CREATE TABLE tiles (holiday)")
+    before = place.read_bytes()
+    cache = TileCache(place)
+    sprite, _ = made(folder, cache).sprite({0: row(folder, "a.png")}, SIDE)
+    cache.close()
+
+    assert near(tiles(sprite, 1)[0], COLOURS[0])
+    assert (place.read_bytes(), "something else" in cache.unusable) == (before, True)
 
 
 def test_a_cache_that_cannot_be_written_breaks_nothing(folder: Folder, tmp_path: Path) -> None:

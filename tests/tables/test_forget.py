@@ -112,6 +112,61 @@ def test_a_dry_run_says_the_same_and_changes_nothing(run: Run, table: Path, tmp_
     assert json.loads(run("forget", "a.png", "--table", table, "--json", "-q").stdout) == json.loads(dry.stdout)
 
 
+KEPT = (
+    "thumbnails.sqlite",
+    "thumbnails.sqlite-shm",
+    "thumbnails.sqlite-wal",
+    "alike-0123456789abcdef.codes",
+    "alike-0123456789abcdef.codes.aside1",
+    ".alike-0123456789abcdef.part.codes",
+    "alike.ranks",
+    ".alike.part.ranks",
+)
+OTHERS = ("my.sqlite", "thumbnails.sqlite.txt", "alike.codes.md", "alike-mine.codes", "photo.jpg", "sub")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A folder of `review --cache`, which holds other things, too."""
+    folder = tmp_path / "elsewhere"
+    (folder / "sub").mkdir(parents=True)
+    for name in (*KEPT, *OTHERS[:-1], "sub/thumbnails.sqlite"):
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def test_what_reviews_kept_in_another_folder_goes_and_the_rest_of_it_stays(run: Run, table: Path, cache: Path) -> None:
+    result = run("forget", "a.png", "--table", table, "--cache", cache, "--json")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["kept"] == sorted(str(cache / name) for name in KEPT)
+    assert str(cache / "thumbnails.sqlite") in result.stderr.replace("\n", "")
+    assert sorted(path.name for path in cache.iterdir()) == sorted(OTHERS)
+    assert (cache / "sub" / "thumbnails.sqlite").exists()
+    assert run("forget", "b.png", "--table", table, "--cache", cache, "-q").exit_code == 0
+
+
+def test_the_folder_beside_the_table_may_be_named(run: Run, table: Path, tmp_path: Path) -> None:
+    beside = tmp_path / f"{table.name}.cache"
+    (beside / "thumbnails.sqlite").write_bytes(b"x")
+
+    assert run("forget", "a.png", "--table", table, "--cache", beside, "-q").exit_code == 0
+    assert not beside.exists()
+    assert run("forget", "b.png", "--table", table, "--cache", "none", "-q").exit_code == 0
+
+
+def test_another_folder_that_is_gone_or_leads_elsewhere_erases_nothing(
+    run: Run, table: Path, cache: Path, tmp_path: Path
+) -> None:
+    (cache / "thumbnails.sqlite").unlink()
+    (cache / "thumbnails.sqlite").symlink_to(cache / "photo.jpg")
+    before = snapshot(tmp_path)
+    for place in (cache, tmp_path / "gone", cache / "photo.jpg"):
+        result = run("forget", "a.png", "--table", table, "--cache", place, "-q")
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.output
+    assert snapshot(tmp_path) == before
+
+
 def test_a_photo_may_be_named_by_its_path(
     run: Run, table: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

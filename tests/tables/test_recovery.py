@@ -25,6 +25,7 @@ import odd_rows
 import pytest
 from conftest import Folder, small_tmpfs
 from kills import forked, killed_before
+from spread import spread
 
 from labeler import pipeline
 from labeler.errors import LabelerError, OutputError
@@ -159,8 +160,7 @@ def fresh(photos: Path, tmp_path: Path) -> Iterator[Path]:
     return folders()
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
-@pytest.mark.parametrize("action", BEFORE)
+@pytest.mark.parametrize(("action", "suffix"), spread(BEFORE, formats.SUFFIXES))
 def test_killed_before_any_step_the_same_command_comes_to_the_same_table(
     fresh: Iterator[Path],
     tmp_path: Path,
@@ -272,8 +272,7 @@ def begun_before(out: Path, schema: int) -> bytes:
     return whole
 
 
-@pytest.mark.parametrize("schema", [1, 2])
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize(("suffix", "schema"), spread(formats.SUFFIXES, [1, 2]))
 def test_a_part_that_an_earlier_version_has_begun_is_continued(fresh: Iterator[Path], suffix: str, schema: int) -> None:
     wanted = [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
     for step, folder in enumerate(fresh):
@@ -290,8 +289,7 @@ def test_a_part_that_an_earlier_version_has_begun_is_continued(fresh: Iterator[P
     assert (ended, step > 15) == (0, True)
 
 
-@pytest.mark.parametrize("schema", [1, 2])
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize(("suffix", "schema"), spread(formats.SUFFIXES, [1, 2]))
 def test_a_part_of_an_earlier_version_that_is_torn_at_any_byte_is_repaired(
     fresh: Iterator[Path], suffix: str, schema: int
 ) -> None:
@@ -322,8 +320,7 @@ def test_a_table_that_an_earlier_version_had_only_to_put_in_its_place_is_complet
     assert list(reader.read(out)) == [row for file in sorted(FIRST + ADDED, key=key) for row in made(file, mended=True)]
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
-@pytest.mark.parametrize("action", BEFORE)
+@pytest.mark.parametrize(("action", "suffix"), spread(BEFORE, formats.SUFFIXES))
 def test_whatever_does_not_fit_on_the_disk_the_table_is_complete_when_there_is_room(
     fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
 ) -> None:
@@ -369,8 +366,7 @@ def at_once(*actions: Callable[[], object]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
-@pytest.mark.parametrize("action", BEFORE)
+@pytest.mark.parametrize(("action", "suffix"), spread(BEFORE, formats.SUFFIXES))
 def test_of_runs_that_start_at_the_same_moment_one_writes_the_table(
     fresh: Iterator[Path], tmp_path: Path, action: Action, suffix: str
 ) -> None:

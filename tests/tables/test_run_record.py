@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Folder, content_of, make_bundle
 from kills import killed_before
+from spread import spread
 
 from labeler import drawing, pipeline
 from labeler.errors import LabelerError
@@ -101,8 +102,7 @@ def places(tmp_path: Path) -> Callable[[str], Iterator[Place]]:
     return fresh
 
 
-@pytest.mark.parametrize("suffix", formats.SUFFIXES)
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(("deed", "suffix"), spread(DEEDS, formats.SUFFIXES))
 def test_killed_before_any_step_the_record_is_true_of_the_table(
     places: Callable[[str], Iterator[Place]], deed: str, suffix: str
 ) -> None:
@@ -118,8 +118,7 @@ def test_killed_before_any_step_the_record_is_true_of_the_table(
     assert (ended, step > 15) == (0, True)
 
 
-@pytest.mark.parametrize("then", DEEDS)
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(("deed", "then"), spread(DEEDS, DEEDS))
 def test_what_a_kill_leaves_is_continued_replaced_or_refused_and_the_record_stays_true(
     places: Callable[[str], Iterator[Place]], deed: str, then: str
 ) -> None:

@@ -255,6 +255,7 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(trained: fit.Trained,
     assert np.allclose(weights(out), weights(trained.out), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path) -> None:
     fit.train(TrainSettings(data=faces, out=tmp_path / "whole", **SCHEDULED))
     before = kill(faces, tmp_path / "killed", SCHEDULED)

@@ -6,7 +6,7 @@ import * as faces from "./faces.js";
 import { keyOf } from "./keys.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
-import { next, reloaded } from "./single.js";
+import { missingOf, next, reloaded } from "./single.js";
 import { missing, tile } from "./sprites.js";
 import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
@@ -25,6 +25,7 @@ export function resume() {
 
 /** Give the chosen faces a label: the marked ones, else the one under the cursor, else the single face. */
 export function relabel(label) {
+  if (isEarly()) return undefined;
   if (state.drawing) return addFace(label);
   const chosen = targets();
   if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
@@ -34,11 +35,19 @@ export function relabel(label) {
 
 /** Give each chosen face its second most probable label. */
 export function second() {
+  if (isEarly()) return;
   const chosen = targets().filter((face) => face.second);
   const names = new Set(chosen.map((face) => said(face.second)));
   const label = names.size === 1 ? quoted([...names][0]) : "the second most probable label";
   send(chosen.map((face) => ({ row: face.row, new: face.second })), `${several(chosen.length)}: ${label}`);
   goOn();
+}
+
+/** Say that the next face has not arrived, where that is so: the key would reach the one before it again. */
+function isEarly() {
+  const early = state.mode === "single" && state.arriving;
+  if (early) say("wait: the next face has not arrived");
+  return early;
 }
 
 /** Return the chosen faces; a photo without one has a place in the view, too. */
@@ -55,21 +64,29 @@ function goOn() {
 
 /** Accept the single face, or what can be seen on the screen, unmarked and not yet reviewed; then go on to what follows. */
 export function accept() {
-  if (state.mode === "single") {
-    if (state.face?.label) send([{ row: state.face.row, new: state.face.label }], "accepted");
-    return next();
-  }
+  if (state.mode === "single") return acceptOne();
   const [first, last] = screen();
   const shown = faces.between(first, last).filter(([position]) => tile(position));
   if (shown.length < last - first) return say("wait: the pictures of this screen have not arrived");
   const isOpen = ([position, face]) => face.label && !face.reviewed && !state.marks.has(position);
-  const open = shown.filter((one) => isOpen(one) && !missing(...one));
-  if (!send(open.map(([, face]) => ({ row: face.row, new: face.label })), "")) return undefined;
-  return afterScreen(open.length, last);
+  const open = shown.filter(isOpen);
+  const seen = open.filter((one) => !missing(...one));
+  if (!send(seen.map(([, face]) => ({ row: face.row, new: face.label })), "")) return undefined;
+  return afterScreen(seen.length, open.length - seen.length, last);
 }
 
-function afterScreen(accepted, last) {
-  const what = accepted ? `${several(accepted)} accepted` : "nothing was left to accept";
+/** Accept the single face, unless it has no picture, which nobody can have seen; then go on to the next one. */
+function acceptOne() {
+  if (isEarly()) return;
+  const without = missingOf(state.face);
+  if (state.face?.label && !without) send([{ row: state.face.row, new: state.face.label }], "accepted");
+  next();
+  if (without && !readOnly()) say("not accepted: it has no picture");
+}
+
+function afterScreen(accepted, unseen, last) {
+  const left = unseen ? `, ${several(unseen)} without a picture left out` : "";
+  const what = (accepted ? `${several(accepted)} accepted` : "nothing was left to accept") + left;
   if (state.marks.size) return say(`${what}; ${several(state.marks.size)} marked: give them a label`);
   if (last >= state.view.count) return say(`${what}; this was the end of the list; ${keyOf("next_label")} goes on to the next label`);
   scrollTo(Math.min(state.top + state.rows, lastTop()));
@@ -135,7 +152,7 @@ function onAnswer(entry, answer) {
   if (answer.counts) state.table.counts = answer.counts;
   if (answer.reviewed !== undefined) state.table.reviewed = answer.reviewed;
   const word = { "/api/undo": "undone", "/api/redo": "done again" }[entry.path];
-  if (word) say(answer.action ? `${word}: ${several(answer.changed.length)}` : `nothing to be ${word}`);
+  if (word) say(answer.action ? `${word}: ${several(answer.faces)}` : `nothing to be ${word}`);
   if (entry.path !== "/api/events") reloaded(answer.changed);
   changed();
 }

@@ -9,6 +9,7 @@ const MARGIN = 100; // faces fetched beyond either end of the screen
 
 const waiting = new Map(); // row -> [{action, label}], the oldest first
 let reopening = null;
+let turns = 0; // views asked for
 
 const chunks = loader({
   limit: 2,
@@ -23,13 +24,16 @@ const chunks = loader({
 
 const known = new Map(); // row -> what the server said last, where that is newer than a chunk
 
-/** Ask the server for the faces that the filters choose, in their order. */
+/** Ask the server for the faces that the filters choose, in their order; return whether no later call overtook this one. */
 export async function open(filters) {
+  const turn = ++turns;
   const view = await json("/api/view", { body: filters });
+  if (turn !== turns) return false;
   chunks.clear();
   known.clear();
   state.view = { id: view.view, count: view.count };
   changed();
+  return true;
 }
 
 /** Ask for the view again: a server that was started anew knows none. */
@@ -41,8 +45,7 @@ export function reopen() {
 /** Stay with the faces that were on the screen: those before them that were reviewed have left a view of the others. */
 async function openAgain() {
   const { count } = state.view;
-  await open(state.filters);
-  if (state.view.count === count) return;
+  if (!(await open(state.filters)) || state.view.count === count) return;
   const gone = state.filters.reviewed === false ? Math.max(0, count - state.view.count) : 0;
   state.marks.clear();
   state.cursor = Math.max(0, Math.min(state.view.count - 1, state.cursor - gone));

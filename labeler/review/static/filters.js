@@ -7,10 +7,11 @@ import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
 
 const STORED = "labeler.filters";
-const PAUSE_MS = 120; // after the last change, so that an arrow key held on the labels asks once
+const PAUSE_MS = 120; // between changes that follow each other: of an arrow key held on the labels the first one and the last are asked
 
 const form = byId("filters-form");
-let timer = 0;
+let timer = 0; // of a change that was not asked for yet
+let touched = 0; // when the form was changed last
 let shown = "";
 
 /** Return what is chosen at first: the most frequent label, the surest first, what nobody has reviewed. */
@@ -30,13 +31,18 @@ export async function begin() {
   if (!state.table.audit) form.querySelector("[value=audit]").remove();
   state.filters = { ...initial(), ...remembered() };
   show();
-  form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void take(), PAUSE_MS);
-  });
+  form.addEventListener("input", onInput);
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("reset").addEventListener("click", () => void apply(initial()));
   await apply(state.filters);
+}
+
+function onInput() {
+  const now = performance.now();
+  clearTimeout(timer);
+  timer = now - touched < PAUSE_MS ? setTimeout(take, PAUSE_MS) : 0;
+  if (!timer) void take();
+  touched = now;
 }
 
 function remembered() {
@@ -59,6 +65,7 @@ function offer(name, pairs) {
 
 /** Open the view that the form now describes. */
 async function take() {
+  timer = 0;
   const chosen = (name) => JSON.parse(form.elements[name].value || "null");
   const score = (name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value) / 100);
   const names = ["status", "folder", "reviewed", "reviewer", "label"];
@@ -68,20 +75,25 @@ async function take() {
   await apply({ ...filters, ...range, order: form.elements.order.value, seed });
 }
 
-/** Look at the faces of the label that follows in the list; after the last one, of the first. */
+/** Look at the label that follows in the list and has such faces left; after the last one, at the first. */
 export async function nextLabel() {
   const labels = [...form.elements.label].map((radio) => JSON.parse(radio.value)).filter((label) => state.table.counts[label]);
-  const label = labels[(labels.indexOf(state.filters.label) + 1) % labels.length];
-  if (label !== undefined) await apply({ ...state.filters, label });
+  const at = labels.indexOf(state.filters.label);
+  for (const label of [...labels.slice(at + 1), ...labels.slice(0, at + 1)]) {
+    const opened = await apply({ ...state.filters, label });
+    if (!opened || state.view.count) return;
+  }
 }
 
+/** Open the view of some filters; return whether that could be done. */
 async function apply(filters) {
   try {
-    await faces.open(filters);
+    if (!(await faces.open(filters))) return undefined;
   } catch (error) {
     if (error instanceof Refused) complain(error.message);
     else say("the server is away: the faces stay as they were");
-    return show();
+    show();
+    return false;
   }
   sprites.clear();
   state.marks.clear();
@@ -90,10 +102,12 @@ async function apply(filters) {
   show();
   const { label } = filters;
   say(`${label === null ? "every label" : quoted(said(label))}: ${several(state.view.count)}`);
+  return true;
 }
 
-/** Write the filters that are in force into the form. */
+/** Write the filters that are in force into the form, unless the person is still changing it. */
 function show() {
+  if (timer) return;
   for (const name of ["status", "folder", "reviewed", "reviewer"]) form.elements[name].value = JSON.stringify(state.filters[name]);
   for (const name of ["min_score", "max_score"]) {
     form.elements[name].value = state.filters[name] === null ? "" : Math.round(100 * state.filters[name]);

@@ -13,7 +13,7 @@ import * as photo from "./photo.js";
 import * as progress from "./progress.js";
 import * as scroll from "./scroll.js";
 import * as single from "./single.js";
-import { changed, onDraw, say, state } from "./state.js";
+import { changed, onDraw, onWant, say, state } from "./state.js";
 
 async function start() {
   takeToken();
@@ -24,6 +24,7 @@ async function start() {
   keys.assign();
   connect();
   actions.resume();
+  onWant(grid.want);
   for (const part of [grid, single, scroll, bar, filters, progress]) onDraw(part.draw);
   onDraw(focusView);
   document.body.classList.add("ready");
@@ -38,7 +39,7 @@ function connect() {
   help.connect();
   filters.connectDrawer();
   bar.connect(run);
-  new ResizeObserver(grid.fit).observe(byId("grid").parentElement);
+  new ResizeObserver(grid.fit).observe(byId("grid"));
   byId("grid").addEventListener("click", onClick);
   byId("grid").addEventListener("dblclick", (event) => openAt(grid.positionOf(event.target)));
   byId("boxes").addEventListener("click", (event) => {

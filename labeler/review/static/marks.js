@@ -2,6 +2,7 @@
 
 import { between } from "./faces.js";
 import { faces } from "./dom.js";
+import { missing } from "./sprites.js";
 import { changed, lastTop, say, screen, state } from "./state.js";
 
 const MOST = 1000; // Marks at once: more than anyone looked at is more than anyone should relabel with one key.
@@ -42,15 +43,18 @@ export function extend(position) {
   markAll(first, last + 1);
 }
 
-/** Mark what is on the screen. */
+/** Mark what is on the screen and has a picture. */
 export function markScreen() {
   markAll(...screen());
 }
 
 function markAll(first, last) {
   if (last - first > MOST) return say(`at most ${faces(MOST)} can be marked at once`);
-  for (const [position] of between(first, last)) state.marks.add(position);
-  return say(`${faces(state.marks.size)} marked`);
+  const [seen, unseen] = [[], []];
+  for (const [position, face] of between(first, last)) (missing(position, face) ? unseen : seen).push(position);
+  for (const position of seen) state.marks.add(position);
+  const left = unseen.length ? `, ${faces(unseen.length)} without a picture left out` : "";
+  return say(`${faces(state.marks.size)} marked${left}`);
 }
 
 export function clearMarks() {

@@ -6,16 +6,18 @@ import { changed, say, state } from "./state.js";
 
 const STEP = 0.02; // of the photo's shorter side, for an arrow key
 const SMALLEST = 0.02;
+const LOW = 0.95; // of the photo's height, below which a box has its name inside: there is no room beneath
 const CROWD = 12; // boxes, beyond which their names would cover the faces
 
 const layer = byId("boxes");
+const drawn = new WeakMap(); // canvas -> the bitmap on it
 let shownBoxes = "";
 
 /** Draw the photo; its picture may come later than its boxes. */
 export function draw(face, picture, closeup) {
   show(byId("photo"), picture);
   show(byId("closeup"), closeup);
-  byId("photo").alt = `photo ${quoted(face.file ?? "")}`;
+  byId("photo").setAttribute("aria-label", `photo ${quoted(face.file ?? "")}`);
   const [width, height] = face.image ?? [1, 1];
   byId("frame").style.setProperty("--aspect", `${width} / ${height}`);
   byId("frame").style.setProperty("--ratio", width / height);
@@ -39,7 +41,8 @@ function boxOf(one, index, face) {
   const here = one.row === face.row;
   const label = state.blind ? "" : said(one.label);
   const attributes = { type: "button", "data-row": one.row, "aria-label": `face ${index + 1} of the photo ${quoted(label)}` };
-  const button = element("button", { ...attributes, classes: here ? ["box", "here"] : ["box"] });
+  const low = one.box[1] + one.box[3] > LOW * face.image[1];
+  const button = element("button", { ...attributes, classes: ["box", ...(here ? ["here"] : []), ...(low ? ["low"] : [])] });
   if (label) button.append(element("span", { classes: ["name"] }, isolated(label)));
   if (here) button.setAttribute("aria-current", "true");
   return placed(button, one.box, face.image);
@@ -52,9 +55,12 @@ function placed(target, [x, y, width, height], [across, down]) {
 }
 
 /** Show a picture, once it has arrived. */
-function show(image, url) {
-  image.hidden = !url;
-  if (url && image.src !== url) image.src = url;
+function show(canvas, bitmap) {
+  canvas.hidden = !bitmap;
+  if (!bitmap || drawn.get(canvas) === bitmap) return;
+  drawn.set(canvas, bitmap);
+  Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
 }
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */

@@ -11,7 +11,7 @@ import { changed, connected, state } from "./state.js";
 const PREFIX = "labeler.queue.";
 
 let entries = [];
-let sending = false;
+let sending = null; // the promise that what waits is sent
 let answered = () => {};
 let refused = () => {};
 
@@ -42,12 +42,17 @@ export function add(table, path, body) {
 }
 
 /** Send what waits, until all has arrived or the server is away; then the one who finds it again calls this once more. */
-export async function flush() {
-  if (sending) return;
-  sending = true;
-  while (entries.length && state.connection === "there") await sendFirst(entries[0]);
-  sending = false;
+export function flush() {
+  sending ??= sendAll().finally(() => (sending = null));
+  return sending;
 }
+
+async function sendAll() {
+  while (entries.length && state.connection === "there") await sendFirst(entries[0]);
+}
+
+/** Wait until nothing is being sent: what a person did goes before what he may look at next. */
+export const idle = () => sending;
 
 async function sendFirst(entry) {
   let answer;

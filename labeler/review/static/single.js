@@ -6,6 +6,7 @@ import * as faces from "./faces.js";
 import { className, keyOf } from "./keys.js";
 import { moveTo } from "./marks.js";
 import * as photo from "./photo.js";
+import { idle } from "./queue.js";
 import { changed, complain, say, state } from "./state.js";
 
 const AHEAD = 2; // faces fetched before they are asked for
@@ -13,15 +14,19 @@ const KEPT = 8;
 const PHOTO_SIDE = 1600;
 const CLOSEUP_SIDE = 256;
 
-const fetched = new Map(); // row -> {face, photo}, promises, and what came of them: {ready, picture, closeup}
+const fetched = new Map(); // row -> {face}, a promise, and what came: {ready}, the face, and {picture, closeup}, bitmaps
 let shown = "";
+let turns = 0; // how often another face was opened, or this view closed
 
-/** Show the face at a position of the view. */
+/** Show the face at a position of the view; until it has arrived, no key may mean the one that is still shown. */
 export async function open(position) {
   moveTo(position);
-  const item = faces.face(state.cursor) ?? (await arrival(state.cursor));
-  if (!item) return;
+  const turn = ++turns;
+  state.arriving = !faces.face(state.cursor);
+  const item = await arrival(turn);
+  if (turn !== turns) return;
   await openRow(item.row, item);
+  await idle();
   for (let ahead = 1; ahead <= AHEAD; ahead++) {
     const following = faces.face(state.cursor + ahead);
     if (following) get(following.row);
@@ -30,7 +35,9 @@ export async function open(position) {
 
 /** Show a face by its row; `item` is what is known before its details arrive. */
 export async function openRow(row, item = { row }) {
+  turns += 1;
   state.mode = "single";
+  state.arriving = false;
   state.drawing = null;
   const details = get(row);
   state.face = faces.current({ ...item, ...details.ready });
@@ -45,12 +52,12 @@ export async function openRow(row, item = { row }) {
   changed();
 }
 
-/** Wait for the chunk that a position is in. */
-async function arrival(position) {
-  faces.want(position, position + 1);
-  for (let tries = 0; tries < 100; tries++) {
-    const item = faces.face(position);
+/** Return the face under the cursor once its chunk has come; null when something else was opened meanwhile. */
+async function arrival(turn) {
+  while (turn === turns) {
+    const item = faces.face(state.cursor); // A view that is made again moves the cursor, too.
     if (item) return item;
+    faces.want(state.cursor, state.cursor + 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return null;
@@ -59,29 +66,51 @@ async function arrival(position) {
 /** Fetch a face and its photo once; the oldest of those kept are dropped. */
 function get(row) {
   if (fetched.has(row)) return fetched.get(row);
-  const closeup = picture(`/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`);
-  const entry = { face: json(`/api/face/${row}`), photo: picture(`/api/photo/${row}?side=${PHOTO_SIDE}`) };
-  entry.face.then((face) => (entry.ready = face)).catch(() => fetched.delete(row));
-  entry.photo.then(({ blob }) => (entry.picture = URL.createObjectURL(blob))).then(changed, changed);
-  closeup.then(({ blob }) => (entry.closeup = URL.createObjectURL(blob))).then(changed, changed);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const entry = { row, face: json(`/api/face/${row}`, { signal }), drop: () => controller.abort() };
   fetched.set(row, entry);
-  for (const [old, entryOfOld] of fetched) {
+  entry.face.then((face) => (entry.ready = face)).catch(() => fetched.get(row) === entry && fetched.delete(row));
+  void load(entry, "picture", `/api/photo/${row}?side=${PHOTO_SIDE}`, signal);
+  void load(entry, "closeup", `/api/sprite?rows=${row}&side=${CLOSEUP_SIDE}`, signal);
+  for (const old of fetched.keys()) {
     if (fetched.size <= KEPT) break;
-    if (old === row || old === state.face?.row) continue;
-    fetched.delete(old);
-    for (const unused of [entryOfOld.picture, entryOfOld.closeup]) if (unused) URL.revokeObjectURL(unused);
+    if (old !== row && old !== state.face?.row) drop(old);
   }
   return entry;
 }
 
+/** Fetch a picture, and decode it to a bitmap: an element would keep every picture that it ever showed in memory. */
+async function load(entry, name, path, signal) {
+  try {
+    const { blob, missing } = await picture(path, { signal });
+    const bitmap = await createImageBitmap(blob);
+    if (signal.aborted) bitmap.close();
+    else Object.assign(entry, { [name]: bitmap, missing: missing[entry.row] ?? entry.missing });
+  } catch {
+    // The face itself says what is missing, and the connection whether the server is.
+  }
+  changed();
+}
+
+function drop(row) {
+  const entry = fetched.get(row);
+  fetched.delete(row);
+  entry?.drop();
+  for (const bitmap of [entry?.picture, entry?.closeup]) bitmap?.close();
+}
+
 /** Fetch the shown face again: an undo or an added face changed its photo. */
 export function reloaded(changedFaces) {
-  for (const { row } of changedFaces) fetched.delete(row);
+  for (const { row } of changedFaces) drop(row);
   if (state.mode !== "single" || !state.face) return;
-  fetched.delete(state.face.row);
+  drop(state.face.row);
   shown = "";
   void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
 }
+
+/** Return why a face has no picture; undefined where it has one, or that is not known yet. */
+export const missingOf = (face) => face?.missing ?? fetched.get(face?.row)?.missing;
 
 /** Go on to the face that follows; after the last one, back to the grid. */
 export function next() {
@@ -94,6 +123,7 @@ export function previous() {
 }
 
 export function close(message = "") {
+  turns += 1;
   Object.assign(state, { mode: "grid", face: null, drawing: null });
   moveTo(state.cursor);
   if (message) say(message);
@@ -107,7 +137,7 @@ export function draw() {
   const entry = fetched.get(face.row);
   photo.draw(face, entry?.picture, entry?.closeup);
   byId("single").setAttribute("aria-busy", !entry?.ready);
-  const signature = JSON.stringify([face, state.blind, state.cursor, Boolean(entry?.picture)]);
+  const signature = JSON.stringify([face, missingOf(face), state.blind, state.cursor, Boolean(entry?.picture)]);
   if (signature === shown) return undefined;
   shown = signature;
   return drawDetails(face);
@@ -117,7 +147,8 @@ function drawDetails(face) {
   byId("verdict").replaceChildren(...verdict(face));
   byId("file").replaceChildren(isolated(face.file ?? ""));
   byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
-  byId("missing").textContent = face.missing ? `No picture: ${quoted(face.missing)}` : visible(face.reason ?? "");
+  const missing = missingOf(face);
+  byId("missing").textContent = missing ? `No picture: ${quoted(missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
   byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
   byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));

@@ -8,10 +8,11 @@ import { state } from "./state.js";
 const TILES = 96;
 const COLUMNS = 16;
 const SIDE = devicePixelRatio > 1 ? 144 : 96; // pixels of a tile: it is shown at 60 to 100
+const KEPT = SIDE > 96 ? 6 : 8; // of 8 or 3.5 MB each, once decoded
 
 const sprites = loader({
   limit: 2,
-  keep: 16, // 3.5 MB each, once decoded
+  keep: KEPT,
   fetch: async (key, signal) => {
     const [, first, last] = key.split("/").map(Number);
     const rows = between(first, last).map(([, one]) => one.row);
@@ -46,11 +47,9 @@ export function tile(position) {
 /** Return why a face has no picture; undefined where it has one, or it has not arrived. */
 export const missing = (position, face) => tile(position)?.sprite.missing[face.row];
 
-/** Draw a tile on the canvas of an element of the grid. */
-export function paint(canvas, { sprite, column, line }) {
-  if (canvas.width !== SIDE) canvas.width = canvas.height = SIDE;
-  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true }); // In memory: a hundred textures cost more.
-  context.drawImage(sprite.bitmap, column * SIDE, line * SIDE, SIDE, SIDE, 0, 0, SIDE, SIDE);
+/** Draw a tile at a place of a canvas: [x, y, width, height] in its pixels. */
+export function paint(context, { sprite, column, line }, place) {
+  context.drawImage(sprite.bitmap, column * SIDE, line * SIDE, SIDE, SIDE, ...place);
 }
 
 export const clear = () => sprites.clear();

@@ -13,6 +13,7 @@ export const state = {
   anchor: 0, // where a range of marks begins
   marks: new Set(),
   face: null, // what the single view shows: GET /api/face
+  arriving: false, // the single view has gone on to a face that is not known yet
   drawing: null, // box of a missed face while it is drawn: [x, y, width, height]
   blind: false, // labels and scores are hidden
   connection: "there", // or "away" (the server does not answer, or cannot write), "locked" (it says no)
@@ -23,6 +24,7 @@ export const state = {
 };
 
 const parts = [];
+let want = () => {};
 let asked = false;
 
 /** Let a part of the page draw itself whenever the state changed. */
@@ -30,12 +32,19 @@ export function onDraw(draw) {
   parts.push(draw);
 }
 
-/** Draw every part before the next paint. */
+/** Let a part of the page ask the server for what it needs whenever the state changed. */
+export function onWant(ask) {
+  want = ask;
+}
+
+/** Ask for what is needed now, at once, and draw every part before the next paint. */
 export function changed() {
   if (asked) return;
   asked = true;
+  queueMicrotask(want); // Not with the next frame: a jump waits for two answers, and would wait for two frames, too.
   requestAnimationFrame(() => {
     asked = false;
+    want();
     for (const draw of parts) draw();
   });
 }
