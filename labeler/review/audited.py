@@ -9,10 +9,10 @@ import pyarrow
 
 from labeler.errors import LabelerError
 from labeler.review import views
-from labeler.review.index import Index
 from labeler.review.views import Rows
 from labeler.tables import arrow
 from labeler.tables.cells import alive, unescape
+from labeler.tables.index import Index
 
 
 def files(audit: Path) -> list[str]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.records import Row
-from labeler.review.index import Codes, Index
 from labeler.tables.cells import escape
 from labeler.tables.corrections import HashOf, Reviews
+from labeler.tables.index import Codes, Index
 from labeler.tables.matching import LEAST_IOU, Box, box_of, iou
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import Event, Kind, now

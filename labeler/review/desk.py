@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from labeler.records import Row, Status
-from labeler.review import asked, folders
+from labeler.review import asked
 from labeler.review.alike import Alike
 from labeler.review.current import Current
-from labeler.review.index import Index
 from labeler.review.refused import Refused
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.views import Rows, Views, Wanted
-from labeler.tables import run_record
+from labeler.tables import folders, run_record
+from labeler.tables.index import Index
 from labeler.tables.matching import Box, box_of
 
 

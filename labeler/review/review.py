@@ -12,7 +12,7 @@ from pathlib import Path
 from labeler import heap, storage
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
-from labeler.review import audited, index, redirect, server
+from labeler.review import audited, redirect, server
 from labeler.review.alike import Alike
 from labeler.review.current import Current
 from labeler.review.desk import Desk
@@ -20,7 +20,7 @@ from labeler.review.task import Task
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.tile_cache import NAME, TileCache
 from labeler.storage.lock import Lock
-from labeler.tables import corrections, reader, run_record
+from labeler.tables import corrections, index, reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 

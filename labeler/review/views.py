@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.records import Status
-from labeler.review import folders
 from labeler.review.current import Current
-from labeler.review.index import Index, Numbers
 from labeler.review.refused import Refused
+from labeler.tables import folders
+from labeler.tables.index import Index, Numbers
 
 Rows = NDArray[np.int32]
 

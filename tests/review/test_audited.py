@@ -14,8 +14,8 @@ from review_server import NAMES, serving, write_table
 
 from labeler.errors import LabelerError
 from labeler.records import Face, Row
-from labeler.review import audited, index
-from labeler.tables import arrow
+from labeler.review import audited
+from labeler.tables import arrow, index
 from labeler.tables.cells import escape
 from training.audit.table import SCHEMA
 

@@ -11,9 +11,8 @@ from reviewing import NAMES, event, face, hexed
 
 from labeler.errors import OutputError
 from labeler.records import Row, Status
-from labeler.review import index
 from labeler.review.current import Current, Said
-from labeler.tables import corrections
+from labeler.tables import corrections, index
 from labeler.tables.matching import Box
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import Kind

@@ -120,7 +120,7 @@ def test_a_signal_whose_exception_a_library_swallows_ends_it_all_the_same(table:
     script = f"""
 import os, signal, sys
 from labeler.cli import app
-from labeler.review import index
+from labeler.tables import index
 load = index.load
 def swallowing(table):
     try:

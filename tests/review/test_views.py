@@ -13,10 +13,10 @@ import pytest
 from reviewing import hexed
 
 from labeler.records import Row, Status
-from labeler.review import index
 from labeler.review.current import Current, Said
 from labeler.review.refused import Refused
 from labeler.review.views import Views, Wanted, ascending
+from labeler.tables import index
 from labeler.tables.matching import Box
 from labeler.tables.review_log import Log
 

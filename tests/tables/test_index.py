@@ -14,8 +14,7 @@ from conftest import ROOT
 
 from labeler.errors import LabelerError
 from labeler.records import Face, Row, Status
-from labeler.review import columns, folders, index
-from labeler.tables import reader
+from labeler.tables import columns, folders, index, reader
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -96,7 +95,7 @@ def test_a_label_that_is_no_class_is_kept(tmp_path: Path, suffix: str) -> None:
 def test_reading_imports_no_pandas_which_swallows_a_ctrl_c(tmp_path: Path, suffix: str) -> None:
     table = write(tmp_path / f"t{suffix}", odd_rows.rows())
     script = (
-        "import sys; from pathlib import Path; from labeler.review import index, review\n"
+        "import sys; from pathlib import Path; from labeler.review import review; from labeler.tables import index\n"
         f"index.load(Path({str(table)!r})).rows_of(['NA', 'absent'])\n"
         "print('pandas' in sys.modules)"
     )

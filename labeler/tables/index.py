@@ -13,14 +13,11 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from labeler.records import UNCERTAIN, Row, Status
-from labeler.review import columns
-from labeler.review.folders import folders_of
-from labeler.tables import arrays, reader
+from labeler.tables import arrays, columns, reader
 from labeler.tables.arrays import numbers
 from labeler.tables.cells import escape, unescape
-
-NOT_A_FACE = "not_a_face"
-"""The label of a row that a person takes out."""
+from labeler.tables.folders import folders_of
+from labeler.tables.reviews import NOT_A_FACE
 
 _STATUSES = tuple(Status)
 _MOST_PROBABILITIES = 1 << 26
