@@ -15,7 +15,7 @@ from labeler.records import Row, Status
 from labeler.storage.store import FileError
 from labeler.tables import run_record
 from labeler.tables.review_log import Log
-from labeler.tables.reviews import NOT_A_FACE, Event, Kind, picture_hash
+from labeler.tables.reviews import CHECKS, NOT_A_FACE, Event, Kind, picture_hash
 from labeler.tables.undoing import Action, Actions
 from labeler.tables.verdicts import Verdict, Verdicts, decide
 
@@ -57,10 +57,15 @@ class Counts:
 
 
 class Reviews:
-    """The events of a table's reviews. The order in which they are added, and how often, does not matter."""
+    """The events of a table's reviews. The order in which they are added, and how often, does not matter.
+
+    Those of `CHECKS` decide nothing, and count nowhere but in `checks`.
+    """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.actions = Actions()
+        self.checks: list[Event] = []
+        """Events of `CHECKS`, also those that were undone."""
         self.adds = 0
         """How many events add a face."""
         self.last_time = ""
@@ -97,6 +102,8 @@ class Reviews:
             files = self._of_action.setdefault(action, [])
             if event.kind is Kind.UNDO:
                 touched |= self.files_of(event)
+            elif event.view in CHECKS:
+                self.checks.append(event)
             else:
                 self._files.setdefault(event.file, []).append(event)
                 files.append(event.file)

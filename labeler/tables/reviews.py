@@ -30,6 +30,19 @@ CONSENSUS = "consensus"
 """The view of an event that decides among votes, and the reviewer who is said to have given it; see
 `verdicts.verdict`."""
 
+CERTIFY = "certify"
+"""What the view of an answer to a blind card begins with; a space and the name of the draw follow, see
+`certify.draw`."""
+
+AGAIN = "certify-again"
+"""The view of an answer to a blind card that is shown a second time."""
+
+SENTINEL = "sentinel"
+"""The view of what was said about a face that was shown with a wrong label on purpose, which is the event's `old`."""
+
+CHECKS = frozenset({AGAIN, SENTINEL})
+"""Views of events that tell how careful a reviewer is: they are no votes, and correct nothing."""
+
 FORMAT = 1
 """Version of the format of an event."""
 

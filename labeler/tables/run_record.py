@@ -43,6 +43,8 @@ class RunRecord:
     taken over. None when the table is made anew, whatever stands there."""
     seconds: float | None = None
     """Duration of the run that labelled every file of the table; None where several runs did."""
+    certificate: dict[str, Any] | None = None
+    """How right the labels are by a blind sample, see `certify.certified`; None where there was none."""
 
 
 def read(path: Path) -> RunRecord | None:
@@ -158,6 +160,7 @@ def _check_kinds(record: RunRecord) -> None:
         "schema_version": int,
         "finished": bool,
         "seconds": int | float | None,
+        "certificate": dict | None,
     }
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
     if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):

@@ -21,6 +21,8 @@ class Verdict:
     """The latest event that says so."""
     votes: dict[str, Event]
     """The last event of each reviewer."""
+    events: list[Event]
+    """All events about the face, in their order."""
 
 
 @dataclass(slots=True)
@@ -70,10 +72,10 @@ def verdict(events: Iterable[Event]) -> Verdict:
     ordered = sorted(events, key=lambda one: one.order)
     votes = {event.reviewer: event for event in ordered if event.view != CONSENSUS}
     if ordered[-1].view == CONSENSUS:
-        return Verdict(ordered[-1].new if votes else "", ordered[-1], votes)
+        return Verdict(ordered[-1].new if votes else "", ordered[-1], votes, ordered)
     counts = Counter(event.new for event in votes.values() if event.new)
     latest = max(votes.values(), key=lambda one: (counts[one.new], one.order))
-    return Verdict(latest.new, latest, votes)
+    return Verdict(latest.new, latest, votes, ordered)
 
 
 def _nearest(box: Box | None, groups: Iterable[Box | None]) -> Box | None:
