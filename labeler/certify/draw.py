@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from labeler.certify.strata import ABSTAINED, Strata
 from labeler.errors import LabelerError
 from labeler.tables.index import Index
 from labeler.tables.reviews import CERTIFY
+
+_NAMES_AT_ONCE = 1 << 14
 
 _NAME_BYTES = 6
 """Draws of one table are told apart: of a thousand, two have one name with a probability of 2e-9."""
@@ -45,7 +49,8 @@ class Draw:
         Raises:
             LabelerError: the table has no face with a label, or too many classes to keep the probabilities of its rows.
         """
-        rows = np.flatnonzero(index.label != index.labels.index("")).astype(np.int32)
+        labelled = index.label != index.labels.index("")
+        rows = np.flatnonzero(labelled).astype(np.int32)
         if not len(rows):
             raise LabelerError("the table has no face with a label: there is nothing to look at")
         if index.probabilities is None:
@@ -53,7 +58,7 @@ class Draw:
         classes = len(index.class_names)
         labels = np.where(index.label[rows] < classes, index.label[rows], ABSTAINED).astype(np.int32)
         scores = np.nan_to_num(index.score[rows], nan=1 / classes)
-        found = keys.of_faces(_names(index, rows), index.box[rows].astype(np.float64), seed)
+        found = keys.of_faces(_names(index, labelled), index.box[rows], seed)
         divided = strata.divide(labels, scores)
         return cls(
             index=index,
@@ -88,9 +93,9 @@ class Draw:
         return found
 
 
-def _names(index: Index, rows: NDArray[np.int32]) -> list[str]:
-    names: list[str] = index.names.to_pylist()
-    return names if len(rows) == len(names) else [names[row] for row in rows.tolist()]
+def _names(index: Index, kept: NDArray[np.bool_]) -> Iterator[str]:
+    for at in range(0, len(index), _NAMES_AT_ONCE):
+        yield from compress(index.names.slice(at, _NAMES_AT_ONCE).to_pylist(), kept[at : at + _NAMES_AT_ONCE].tolist())
 
 
 def _name(
