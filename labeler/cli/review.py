@@ -18,6 +18,22 @@ from labeler.native_output import decoders
 if TYPE_CHECKING:
     from labeler.review.review import Opened
 
+Certify = Annotated[
+    bool, typer.Option("--certify", help="Show a random sample without its labels: how right is the table?")
+]
+Wanted = Annotated[
+    float, typer.Option("--wanted", min=0.01, max=0.999, help="Find the threshold that gives this accuracy.")
+]
+Within = Annotated[
+    float, typer.Option("--within", min=0.001, max=0.5, help="Say when the accuracy is known to plus or minus this.")
+]
+By = Annotated[
+    str, typer.Option("--by", metavar="folder|COLUMN", help="Print the accuracy of each folder, or other group.")
+]
+Cards = Annotated[
+    bool, typer.Option("--cards/--no-cards", help="Show a face without its label, or with a wrong one, now and then.")
+]
+
 
 def review(
     table: Table,
@@ -35,6 +51,11 @@ def review(
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show the review; nothing can be changed.")] = False,
+    certify: Certify = False,
+    wanted: Wanted = 0.95,
+    within: Within = 0.03,
+    by: By = "",
+    cards: Cards = True,
     cache: Annotated[
         str,
         typer.Option(
@@ -54,8 +75,13 @@ def review(
     Example: labeler review labels.csv
     """
     with needs("review", "starlette", "uvicorn", "anyio"):
+        from labeler.cli import show_certificate
         from labeler.review import review as reviewing
         from labeler.tables import reviews
+
+    if certify and (read_only or audit):
+        other = "--read-only: answers are written" if read_only else "--audit: a sample has an order of its own"
+        raise LabelerError(f"--certify does not go with {other}")
 
     settings = reviewing.ReviewSettings(
         table=table,
@@ -67,16 +93,23 @@ def review(
         unix_socket=unix_socket,
         read_only=read_only,
         max_pixels=max_pixels,
+        certify=certify,
+        cards=cards,
+        wanted=wanted,
+        within=within,
     )
     remote = "SSH_CONNECTION" in os.environ
     with decoders():
-        desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote))
+        desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote), _note)
     if desk.thumbnails.unusable:
         _say(f"could not keep thumbnails: {desk.thumbnails.unusable}")
     reviewed = desk.current.reviewed
     said = "1 face is" if reviewed == 1 else f"{reviewed:,} faces are"
     where = f"; every command takes the labels in {reviews.path_of(table)}" if reviewed else ""
     typer.echo(f"{table}: {said} reviewed{where}", err=True)
+    found = desk.cards.certificate() if desk.cards else None
+    if found:
+        show_certificate.finish(table, found, by)
 
 
 def _named(reviewer: str) -> str:
@@ -126,3 +159,7 @@ def _forward(target: Path | int | None) -> str:
 
 def _say(message: str) -> None:
     typer.echo(f"labeler review {message}", err=True)
+
+
+def _note(message: str) -> None:
+    typer.echo(f"labeler: {message}", err=True)

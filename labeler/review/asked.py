@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from labeler.review import aliases
 from labeler.review.current import Current, Said
 from labeler.review.refused import Refused
 from labeler.tables.matching import Box
@@ -30,11 +31,12 @@ def events(body: Mapping[str, Any], current: Current) -> tuple[str, list[Said]]:
     if not isinstance(some, list) or not 0 < len(some) <= MOST_EVENTS:
         raise Refused(400, f"an action has 1 to {MOST_EVENTS:,} events")
     said = [_said(one, current) for one in some]
-    if len({one.row for one in said}) < len(said):
+    rows = [aliases.row(one.row) for one in said]
+    if len(set(rows)) < len(said):
         raise Refused(400, "an action says two things about one face")
-    for one in said:
-        if not current.before(one.row) and one.row < len(current.index):
-            raise Refused(400, f"row {one.row} has no face; draw a box around it")
+    for row in rows:
+        if not current.before(row) and row < len(current.index):
+            raise Refused(400, f"row {row} has no face; draw a box around it")
     return action(body), said
 
 
@@ -47,7 +49,10 @@ def addition(body: Mapping[str, Any], current: Current) -> tuple[str, Said, Box]
     box = body.get("box")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise Refused(400, "a box has four numbers: x, y, width, height")
-    return action(body), _said(body, current), Box(*(round(float(side), 1) for side in box))
+    said = _said(body, current)
+    if aliases.is_one(said.row):
+        raise Refused(400, "a missed face is added in the list, not on a card")
+    return action(body), said, Box(*(round(float(side), 1) for side in box))
 
 
 def action(body: Mapping[str, Any]) -> str:
@@ -72,7 +77,7 @@ def _said(one: Any, current: Current) -> Said:
         raise Refused(400, "an event is an object")
     row, new = one.get("row"), one.get("new")
     view, shown, ms = one.get("view", ""), one.get("shown", True), one.get("ms")
-    if type(row) is not int or not 0 <= row < len(current):
+    if type(row) is not int or not 0 <= aliases.row(row) < len(current):
         raise Refused(400, f"there is no row {row!r:.50}")
     given = current.index.labels[: len(current.index.class_names) + 2]
     is_taken_back = new == "" and row >= len(current.index)

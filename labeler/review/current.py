@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from labeler.tables.corrections import HashOf, Reviews
 from labeler.tables.index import Codes, Index
 from labeler.tables.matching import LEAST_IOU, Box, box_of, iou
 from labeler.tables.review_log import Log
-from labeler.tables.reviews import Event, Kind, now
+from labeler.tables.reviews import CERTIFY, Event, Kind, now
 from labeler.tables.verdicts import Verdict
 
 _ROWS_KEPT = 1 << 12
@@ -34,6 +35,8 @@ class Said:
     view: str = ""
     shown: bool = True
     ms: int | None = None
+    old: str | None = None
+    """The label that the person saw; None for that which counts."""
 
 
 class Current:
@@ -48,6 +51,8 @@ class Current:
         """Who decided the label, a place in `reviewers`; -1 where nobody looked."""
         self.orphans: Counter[str] = Counter()
         """Events that belong to no face of the table, by file, as they were at the start."""
+        self.changes = 0
+        """How often something was said or undone since the start."""
         self._log, self._hash_of = log, hash_of
         self._row = lru_cache(_ROWS_KEPT)(index.row)
         self._codes = {label: code for code, label in enumerate(self.labels)}
@@ -129,14 +134,27 @@ class Current:
         return [
             event
             for event in self._reviews.of(row.file)
-            if self._reviews.actions.in_force(event)
-            and (event.box == box or (event.box and box and iou(event.box, box) >= LEAST_IOU))
+            if self._reviews.actions.in_force(event) and _is_of(event, box)
         ]
 
-    def faces_of(self, action: str, numbers: Sequence[int]) -> int:
-        """Return about how many faces an action of this reviewer says something, in the files of some rows."""
-        said = (event for file in {self.row(number).file for number in numbers} for event in self._reviews.of(file))
-        return sum((event.reviewer, event.action) == (self.reviewer, action) for event in said)
+    @property
+    def blind_views(self) -> dict[str, int]:
+        """Return how many faces somebody answered blind, by view: one for each draw."""
+        views = [view for view in self._reviews.views if view.startswith(CERTIFY + " ")]
+        faces = {view: {(event.file, event.box) for event in self._reviews.in_view(view)} for view in views}
+        return {view: len(some) for view, some in faces.items() if some}
+
+    def answers(self, view: str) -> dict[int, Event]:
+        """Return what this reviewer said last about each row in a view, in the order in which he first did."""
+        own = (event for event in self._reviews.in_view(view) if event.reviewer == self.reviewer)
+        return {number: event for event in own for number in self._number_of(event)}
+
+    def said_in(self, action: str, numbers: Sequence[int]) -> list[tuple[int, Event]]:
+        """Return what an action of this reviewer says about which rows; ``numbers`` are rows of its files."""
+        files = {self.row(number).file for number in numbers}
+        said = [event for file in files for event in self._reviews.of(file)] + self._reviews.checks
+        own = (event for event in said if (event.reviewer, event.action) == (self.reviewer, action))
+        return [(number, event) for event in own for number in self._number_of(event)]
 
     def say(self, action: str, said: Sequence[Said]) -> list[int]:
         """Label rows in one action; return the rows once that is on the disk.
@@ -185,6 +203,13 @@ class Current:
         rows = sorted(row for file in self._reviews.files_of(event) for row in self._numbers(file))
         return self._reviews.actions.target(event), rows
 
+    def _number_of(self, event: Event) -> list[int]:
+        """Return the row of an event; none where it belongs to none."""
+        numbers = self._numbers(event.file)
+        exact = (number for number in numbers if box_of(self.row(number)) == event.box)
+        near = (number for number in numbers if _is_of(event, box_of(self.row(number))))
+        return list(islice(chain(exact, near), 1))
+
     def _known(self, number: int) -> Row:
         """Return a row, and remember which rows its file has: to find them by name takes 50 ms of a million."""
         row = self.row(number)
@@ -203,7 +228,7 @@ class Current:
             box=box or box_of(row),
             version=row.version,
             hash=said.hash,
-            old="" if box else self.labels[self.label[said.row]],
+            old="" if box else self.labels[self.label[said.row]] if said.old is None else said.old,
             new=said.new,
             view=said.view,
             shown=said.shown,
@@ -213,6 +238,7 @@ class Current:
     def _write(self, events: list[Event]) -> None:
         """Put events on the disk, then into memory, each once."""
         self._log.append(events)
+        self.changes += 1
         for file in self._reviews.add(events):
             self._settle(file, Counter())
 
@@ -265,3 +291,8 @@ class Current:
             self._codes[label] = len(self.labels)
             self.labels.append(label)
         return self._codes[label]
+
+
+def _is_of(event: Event, box: Box | None) -> bool:
+    """Say whether an event is about the face of a box."""
+    return event.box == box or bool(event.box and box and iou(event.box, box) >= LEAST_IOU)

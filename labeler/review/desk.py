@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ from typing import Any
 import numpy as np
 
 from labeler.records import Row, Status
-from labeler.review import asked
+from labeler.review import aliases, asked, items
 from labeler.review.alike import Alike
+from labeler.review.cards import Cards
 from labeler.review.current import Current
 from labeler.review.refused import Refused
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.views import Rows, Views, Wanted
 from labeler.tables import folders, run_record
 from labeler.tables.index import Index
-from labeler.tables.matching import Box, box_of
+from labeler.tables.matching import Box
+
+SAMPLE = "sample"
+"""The order of the blind cards that are left; filters do not matter to it."""
 
 
 class Desk:
@@ -36,14 +41,20 @@ class Desk:
         *,
         read_only: bool,
         stopping: threading.Event,
+        cards: Cards | None = None,
+        certifies: bool = False,
     ) -> None:
-        """``audited`` are all rows in the order of an audit, None without one; ``stopping`` ends what takes long."""
+        """``audited`` are all rows in the order of an audit, None without one; ``stopping`` ends what takes long.
+
+        ``cards`` are None where no blind ones are shown; where it ``certifies``, nothing else is.
+        """
         self.instance = secrets.token_hex(8)
         self.read_only = read_only
         self.stopping = stopping
         self.current, self.index, self.thumbnails = current, current.index, thumbnails
         prepared = {"alike": lambda: alike.order if alike else None, "audit": lambda: audited}
         self.views = Views(current, self.instance[:6], prepared)
+        self.cards, self.certifies = cards, certifies
         self._alike, self._audited = alike, audited is not None
         self._table = table
         self._lock = threading.Lock()
@@ -60,13 +71,14 @@ class Desk:
             "faces": int(np.count_nonzero(index.label != index.labels.index(""))),
             "files": _files(index),
             "classes": list(index.class_names),
-            "keys": keys(index.class_names),
+            "keys": items.keys(index.class_names),
             "statuses": {str(one): count for one, count in zip(Status, counts, strict=True) if count},
             "folders": [list(one) for one in folders.listed(index.folder, index.folder_names)],
             "reviewer": self.current.reviewer,
             "read_only": self.read_only,
             "model": record.model if record else "",
             "audit": self._audited,
+            "certify": self.certifies,
             "orphans": sum(self.current.orphans.values()),
             "instance": self.instance,
         }
@@ -76,15 +88,17 @@ class Desk:
         current = self.current
         return {
             **self.about,
-            "counts": current.counts,
+            "counts": {} if self.certifies else current.counts,
             "reviewers": list(dict.fromkeys([*current.reviewers, current.reviewer])),
             "reviewed": current.reviewed,
             "alike": self.alike(),
+            "cards": self._told(),
         }
 
     def status(self) -> dict[str, Any]:
         """Return what the page asks for every few seconds."""
-        return {"instance": self.instance, "reviewed": self.current.reviewed, "alike": self.alike()}
+        reviewed = self.current.reviewed
+        return {"instance": self.instance, "reviewed": reviewed, "alike": self.alike(), "cards": self._told()}
 
     def alike(self) -> dict[str, Any]:
         """Return how far the order by likeness is prepared."""
@@ -92,14 +106,39 @@ class Desk:
             return {"state": "none", "done": 0, "problem": "the model that labelled the table is not here"}
         return {"state": self._alike.state, "done": round(self._alike.done, 3), "problem": self._alike.problem}
 
+    def _told(self) -> dict[str, Any] | None:
+        if not self.cards:
+            return None
+        with self._lock:
+            return self.cards.told()
+
     def view(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a view of the rows that are wanted."""
-        name, count = self.views.make(Wanted.of(body))
+        wanted = Wanted.of(body)
+        if wanted.order == SAMPLE:
+            cards = self._cards()
+            with self._lock:
+                rows = cards.upcoming()
+        else:
+            rows = self.views.rows(wanted)
+            if self.cards and not self.certifies:
+                with self._lock:
+                    rows = self.cards.salted(rows, wanted)
+        name, count = self.views.keep(rows)
         return {"view": name, "count": count}
+
+    def card(self, skip: int) -> dict[str, Any]:
+        """Return the next blind card after ``skip`` that were passed over; None where none is left."""
+        cards = self._cards()
+        with self._lock:
+            number = cards.next(skip)
+            return {"item": None if number is None else self._item(number)}
 
     def part(self, view: str, start: int, count: int) -> dict[str, Any]:
         """Return some rows of a view."""
-        return {"items": [self._item(number) for number in self.views.part(view, start, count)]}
+        numbers = self.views.part(view, start, count)
+        with self._lock if any(map(aliases.is_one, numbers)) else nullcontext():
+            return {"items": [self._item(number) for number in numbers]}
 
     def rows(self, numbers: Sequence[int]) -> dict[int, Row]:
         """Return the rows of some numbers.
@@ -110,40 +149,24 @@ class Desk:
         return {number: self.row(number) for number in numbers}
 
     def row(self, number: int) -> Row:
-        """Return a row.
+        """Return a row, also that of an alias.
 
         Raises:
             Refused: there is no such row.
         """
+        if aliases.is_one(number):
+            number = self._cards().row(number)
         if not 0 <= number < len(self.current):
             raise Refused(404, f"there is no row {number}")
         return self.current.row(number)
 
     def face(self, number: int) -> dict[str, Any]:
-        """Return all about one row, and the other faces of its photo."""
-        current, row = self.current, self.row(number)
+        """Return all about one row, and the other faces of its photo; of a blind card only what it shows."""
+        row = self.row(number)
+        missing = self.thumbnails.missing(row) or None
         with self._lock:
-            beside = current.beside(number)
-            shown = current.shown(number)
-            history = [
-                {"time": event.time, "reviewer": event.reviewer, "old": event.old, "new": event.new}
-                for event in current.history(number)
-            ]
-            others = [self._face(other) for other in beside if current.labels[current.label[other]]]
-        return {
-            **shown,
-            "file": current.name(number),
-            "face": row.face,
-            "box": box_of(row),
-            "image": [row.image_width, row.image_height] if row.image_width else None,
-            "probabilities": dict(zip(self.index.class_names, row.probabilities, strict=False)),
-            "score": row.score,
-            "status": str(row.status),
-            "reason": row.reason,
-            "faces": others,
-            "history": history,
-            "missing": self.thumbnails.missing(row) or None,
-        }
+            own = {**items.face(self.current, aliases.row(number)), "missing": missing}
+            return own if not aliases.is_one(number) else self._cards().face(number, own)
 
     def photo(self, number: int, side: int) -> bytes:
         """Return the photo of a row as a JPEG file."""
@@ -157,9 +180,12 @@ class Desk:
         """Label faces; return once it is on the disk."""
         self._writable()
         action, said = asked.events(body, self.current)
+        numbers = [one.row for one in said]
         said = [asked.with_hash(one, self.thumbnails.hash_of(self.row(one.row))) for one in said]
         with self._lock:
-            return self._changed(self.current.say(action, said))
+            said = [one if not aliases.is_one(one.row) else self._cards().meant(one) for one in said]
+            self.current.say(action, said)
+            return self._changed(numbers)
 
     def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Add a face that the detector missed; return the number of its row, too."""
@@ -174,69 +200,52 @@ class Desk:
             return {**self._changed([number]), "row": number}
 
     def undo(self, body: Mapping[str, Any], *, redo: bool = False) -> dict[str, Any]:
-        """Undo or redo the last action of this reviewer; say of how many faces it was."""
+        """Undo or redo the last action of this reviewer; say of how many faces it was, and which cards."""
         self._writable()
         action = asked.action(body) if "action" in body else secrets.token_hex(16)
         with self._lock:
             undone, rows = (self.current.redo if redo else self.current.undo)(action)
-            faces = self.current.faces_of(undone, rows)
-            return {**self._changed(rows), "action": undone or None, "faces": faces}
+            said = self.current.said_in(undone, rows)
+            numbers = self.cards.of_events(said) if self.cards else []
+            cards = [number for number in numbers if aliases.is_blind(number)]
+            changed = self._changed(cards or [*rows, *numbers])
+            return {**changed, "action": undone or None, "faces": len(said), "cards": cards}
+
+    def _cards(self) -> Cards:
+        """Return the blind cards, once they are drawn.
+
+        Raises:
+            Refused: this review has none.
+        """
+        if not self.cards:
+            raise Refused(404, "this review has no blind cards")
+        self.cards.ready()
+        return self.cards
 
     def _writable(self) -> None:
         if self.read_only:
             raise Refused(403, "this review is for looking only (--read-only)")
 
-    def _changed(self, rows: Sequence[int]) -> dict[str, Any]:
+    def _changed(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """Return what changed; where that is a card, without the counts, which tell what its label was."""
         current = self.current
-        changed = [current.shown(number) for number in rows]
-        return {"ok": True, "changed": changed, "counts": current.counts, "reviewed": current.reviewed}
+        changed = {"ok": True, "changed": list(map(self._shown, numbers))}
+        if any(map(aliases.is_blind, numbers)):
+            self._cards().answered()
+            return changed
+        return {**changed, "counts": current.counts, "reviewed": current.reviewed}
 
-    def _face(self, number: int) -> dict[str, Any]:
-        row = self.current.row(number)
-        return {**self.current.shown(number), "box": box_of(row), "score": row.score}
+    def _shown(self, number: int) -> dict[str, Any]:
+        return self.current.shown(number) if not aliases.is_one(number) else self._cards().shown(number)
 
     def _item(self, number: int) -> dict[str, Any]:
-        """Return a row as a view shows it."""
-        index, inside = self.index, number < len(self.index)
-        box = index.box[number] if inside else self.current.row(number)[2:6]
-        width, height = float(box[2] or 0), float(box[3] or 0)
-        has_second = inside and not np.isnan(index.second_score[number])
-        return {
-            **self.current.shown(number),
-            "score": _rounded(index.score[number]) if inside else None,
-            "second": index.labels[index.second[number]] if has_second else None,
-            "second_score": _rounded(index.second_score[number]) if has_second else None,
-            "status": str(_STATUSES[index.status[number]]) if inside else str(Status.OK),
-            "file": self.current.name(number),
-            "face": _face_number(index.face[number]) if inside else self.current.row(number).face,
-            "aspect": round(width / height, 3) if height > 0 else None,
-        }
-
-
-def keys(class_names: Sequence[str]) -> dict[str, str]:
-    """Return a key for each class: its initial; where several share one, digits, as long as there are any."""
-    initials = [name[:1].lower() for name in class_names]
-    digits = iter("1234567890")
-    return {
-        name: initial if initials.count(initial) == 1 and initial in "abcdefghijklmnopqrstuvwxyz" else next(digits, "")
-        for name, initial in zip(class_names, initials, strict=True)
-    }
-
-
-_STATUSES = tuple(Status)
+        own = items.item(self.current, aliases.row(number))
+        return own if not aliases.is_one(number) else self._cards().item(number, own)
 
 
 def _files(index: Index) -> int:
     """Return how many files a table has: rows that are alone, or the first of their file."""
     return int(np.count_nonzero(index.face <= 0))
-
-
-def _rounded(score: np.float32) -> float | None:
-    return None if np.isnan(score) else round(float(score), 4)
-
-
-def _face_number(face: np.int32) -> int | None:
-    return None if face < 0 else int(face)
 
 
 def _is_inside(box: Box, row: Row) -> bool:

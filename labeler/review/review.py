@@ -9,18 +9,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from labeler import heap, storage
+from labeler.certify.certified import WANTED, WITHIN
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
 from labeler.review import audited, redirect, server
 from labeler.review.alike import Alike
+from labeler.review.cards import FEWEST_FACES, Cards
 from labeler.review.current import Current
 from labeler.review.desk import Desk
+from labeler.review.estimate import Estimate
 from labeler.review.task import Task
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.tile_cache import NAME, TileCache
 from labeler.storage.lock import Lock
 from labeler.tables import corrections, index, reader, run_record
+from labeler.tables.corrections import HashOf
 from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 
@@ -43,6 +49,12 @@ class ReviewSettings:
     unix_socket: Path | None = None
     read_only: bool = False
     max_pixels: int = 100_000_000
+    certify: bool = False
+    """Show blind cards, and nothing else."""
+    cards: bool = True
+    """Show blind cards and sentinels now and then."""
+    wanted: float = WANTED
+    within: float = WITHIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +66,10 @@ class Opened:
     """A page that leads there; None for a Unix socket, which no browser opens."""
 
 
-def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
+def run(settings: ReviewSettings, opened: Callable[[Opened], None], note: Callable[[str], None]) -> Desk:
     """Serve the review of a table until SIGINT or SIGTERM; ``opened`` is called once connections are taken.
+
+    ``note`` is called with what a person has to know besides.
 
     Raises:
         LabelerError: there is no such table or folder, another review of it runs, or the port is taken.
@@ -80,19 +94,62 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None]) -> Desk:
             _note(log, settings, address)
         page.write(address.url)
         opened(Opened(address=address, redirect=None if address.socket_path else page.path))
-        current = Current(index.load(table), log, settings.reviewer, corrections.hashes(root))
+        hash_of = corrections.hashes(root)
+        current = Current(index.load(table), log, settings.reviewer, hash_of)
         heap.give_back()  # Only now: it would slow down reading the table.
         order = None if doubted is None else audited.order(doubted, current.index)
         folder = _cache_folder(settings)
         cache = TileCache(folder / NAME if folder else None)
         try:
             thumbnails = Thumbnails(storage.at(root), settings.max_pixels, cache)
+            cards = _cards(settings, current, hash_of, thumbnails, note)
             with _likeness(settings, root) as alike:
-                desk = Desk(table, current, thumbnails, alike, order, read_only=settings.read_only, stopping=stopping)
+                desk = Desk(
+                    table,
+                    current,
+                    thumbnails,
+                    alike,
+                    order,
+                    read_only=settings.read_only,
+                    stopping=stopping,
+                    cards=cards,
+                    certifies=settings.certify,
+                )
                 server.serve(desk, address)
         finally:
             cache.close()
     return desk
+
+
+def _cards(
+    settings: ReviewSettings, current: Current, hash_of: HashOf, thumbnails: Thumbnails, note: Callable[[str], None]
+) -> Cards | None:
+    """Return the blind cards of a table; None where none are shown.
+
+    Raises:
+        LabelerError: cards are asked for, and the table is not one to draw them from.
+    """
+    found = current.index
+    faces = int(np.count_nonzero(found.label != found.labels.index("")))
+    estimate = Estimate(found, Log.of(settings.table).read, hash_of, settings.wanted, settings.within)
+    if settings.certify:
+        if faces < FEWEST_FACES:
+            raise LabelerError(
+                f"the table has {faces} faces, too few to draw a sample from: review them all, without --certify"
+            )
+        _note_earlier(current, estimate.draw.view, note)
+    elif settings.read_only or not settings.cards or found.probabilities is None or faces < FEWEST_FACES:
+        return None
+    return Cards(current, estimate, thumbnails.missing)
+
+
+def _note_earlier(current: Current, view: str, note: Callable[[str], None]) -> None:
+    """Say so where all blind answers are of another draw."""
+    answers = current.blind_views
+    if answers and view not in answers:
+        count = sum(answers.values())
+        said = "1 blind answer is" if count == 1 else f"{count:,} blind answers are"
+        note(f"{said} of another draw: the table grew or was made anew; a new sample begins")
 
 
 @contextmanager

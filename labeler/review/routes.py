@@ -54,6 +54,7 @@ def application(desk: Desk, static: Path = STATIC) -> Starlette:
             Route("/api/status", _asked(lambda _: desk.status())),
             Route("/api/view", _told(desk.view), methods=["POST"]),
             Route("/api/view/{view}", _asked(partial(_part, desk))),
+            Route("/api/card", _asked(lambda request: desk.card(_number(request, "skip", 0, range(1 << 20))))),
             Route("/api/face/{row:int}", _asked(lambda request: desk.face(request.path_params["row"]))),
             Route("/api/sprite", partial(_sprite, desk)),
             Route("/api/photo/{row:int}", partial(_photo, desk)),

@@ -79,13 +79,20 @@ class Views:
         self._views: OrderedDict[str, Rows] = OrderedDict()
         self._sorted: dict[str, Rows] = {}
 
-    def make(self, wanted: Wanted) -> tuple[str, int]:
-        """Make a view; return its name, and how many rows it has.
+    def rows(self, wanted: Wanted) -> Rows:
+        """Return the rows that are wanted, in their order.
 
         Raises:
             Refused: there is no such order, or not yet.
         """
-        rows = self._ordered(self._mask(wanted), wanted)
+        return self._ordered(self._mask(wanted), wanted)
+
+    def make(self, wanted: Wanted) -> tuple[str, int]:
+        """Make a view of the rows that are wanted; see `rows` and `keep`."""
+        return self.keep(self.rows(wanted))
+
+    def keep(self, rows: Rows) -> tuple[str, int]:
+        """Make a view of rows; return its name, and how many rows it has."""
         with self._lock:
             self._made += 1
             name = f"{self._prefix}-{self._made}"

@@ -15,7 +15,7 @@ from labeler.records import Row, Status
 from labeler.storage.store import FileError
 from labeler.tables import run_record
 from labeler.tables.review_log import Log
-from labeler.tables.reviews import CHECKS, NOT_A_FACE, Event, Kind, picture_hash
+from labeler.tables.reviews import CERTIFY, CHECKS, NOT_A_FACE, Event, Kind, picture_hash
 from labeler.tables.undoing import Action, Actions
 from labeler.tables.verdicts import Verdict, Verdicts, decide
 
@@ -71,6 +71,8 @@ class Reviews:
         self.last_time = ""
         """The time of the last event: see `reviews.now`."""
         self._files: dict[str, list[Event]] = {}
+        self._views: dict[str, list[Event]] = {}
+        """Events of blind cards and of checks."""
         self._of_action: dict[Action, list[str]] = {}
         self._ids: set[str] = set()
         self.add(events)
@@ -83,6 +85,11 @@ class Reviews:
     def files(self) -> Collection[str]:
         """Return the files that have events."""
         return self._files.keys()
+
+    @property
+    def views(self) -> Collection[str]:
+        """Return the views of blind cards and of checks that have events."""
+        return self._views.keys()
 
     def files_of(self, undo: Event) -> set[str]:
         """Return the files of the action whose labels change with an undo."""
@@ -100,6 +107,8 @@ class Reviews:
             self.actions.add(event)
             action = event.reviewer, event.action
             files = self._of_action.setdefault(action, [])
+            if event.view.startswith(CERTIFY) or event.view in CHECKS:
+                self._views.setdefault(event.view, []).append(event)
             if event.kind is Kind.UNDO:
                 touched |= self.files_of(event)
             elif event.view in CHECKS:
@@ -109,6 +118,10 @@ class Reviews:
                 files.append(event.file)
                 touched.add(event.file)
         return touched
+
+    def in_view(self, view: str) -> list[Event]:
+        """Return the events in force of blind cards or of checks, in their order."""
+        return sorted(filter(self.actions.in_force, self._views.get(view, ())), key=lambda one: one.order)
 
     def of(self, file: str) -> list[Event]:
         """Return all events of a file, also those that were undone, in their order."""

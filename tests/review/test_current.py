@@ -53,7 +53,7 @@ def test_an_undo_knows_of_how_many_faces_it_is_whatever_else_their_photos_show(t
     current.say(hexed(1), [Said(row=0, new="happy"), Said(row=2, new="angry")])
     undone, rows = current.undo(hexed(2))
 
-    assert (len(rows), current.faces_of(undone, rows)) == (4, 2)
+    assert (len(rows), len(current.said_in(undone, rows))) == (4, 2)
 
 
 def test_undo_and_redo_go_back_and_forth_without_limit_and_over_restarts(table: Path) -> None:

@@ -17,7 +17,7 @@ from reviewing import event
 from typer.testing import Result
 
 from labeler.inference import bundle
-from labeler.review.desk import keys
+from labeler.review.items import keys
 from labeler.tables import reader
 from labeler.tables.matching import box_of
 from labeler.tables.review_log import Log

@@ -1,12 +1,13 @@
 /** What a person does to faces: each action is shown at once, queued, and taken back where the server refuses it. */
 
 import { newId } from "./api.js";
+import * as cards from "./cards.js";
 import { faces as several, quoted, said } from "./dom.js";
 import * as faces from "./faces.js";
 import { keyOf } from "./keys.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
-import { missingOf, next, reloaded } from "./single.js";
+import { back, missingOf, next, reloaded } from "./single.js";
 import { missing, tile } from "./sprites.js";
 import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
@@ -28,6 +29,7 @@ export function relabel(label) {
   if (isEarly()) return undefined;
   if (state.drawing) return addFace(label);
   const chosen = targets();
+  if (isUnseenCard() && label !== "uncertain") return say("this card has no picture: pass it over, and it counts as unsure");
   if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
   send(chosen.map((face) => ({ row: face.row, new: label })), `${several(chosen.length)}: ${quoted(said(label))}`);
   return goOn();
@@ -36,6 +38,7 @@ export function relabel(label) {
 /** Give each chosen face its second most probable label. */
 export function second() {
   if (isEarly()) return;
+  if (isCard()) return say("a blind card has no second label: say what it is");
   const chosen = targets().filter((face) => face.second);
   const names = new Set(chosen.map((face) => said(face.second)));
   const label = names.size === 1 ? quoted([...names][0]) : "the second most probable label";
@@ -54,12 +57,25 @@ function isEarly() {
 function targets() {
   const positions = state.marks.size ? [...state.marks] : [state.cursor];
   const chosen = state.mode === "single" ? [state.face] : positions.map(faces.face);
-  return chosen.filter((face) => face?.label);
+  return chosen.filter((face) => face?.label || face?.card);
 }
+
+const isCard = () => state.mode === "single" && Boolean(state.face?.card);
+
+const isUnseenCard = () => isCard() && Boolean(missingOf(state.face));
 
 function goOn() {
   state.marks.clear();
-  if (state.mode === "single") next();
+  if (state.mode !== "single") return;
+  if (!isCard()) cards.count();
+  next();
+}
+
+/** Leave a card without an answer. */
+export function pass() {
+  if (isEarly() || !isCard()) return;
+  next();
+  say("passed over: while later cards are answered, it counts as unsure");
 }
 
 /** Accept the single face, or what can be seen on the screen, unmarked and not yet reviewed; then go on to what follows. */
@@ -78,8 +94,13 @@ export function accept() {
 /** Accept the single face, unless it has no picture, which nobody can have seen; then go on to the next one. */
 function acceptOne() {
   if (isEarly()) return;
+  if (isUnseenCard()) return pass();
+  if (isCard()) return say("there is nothing to accept: say what it is, press a label's key");
   const without = missingOf(state.face);
-  if (state.face?.label && !without) send([{ row: state.face.row, new: state.face.label }], "accepted");
+  if (state.face?.label && !without) {
+    send([{ row: state.face.row, new: state.face.label }], "accepted");
+    cards.count();
+  }
   next();
   if (without && !readOnly()) say("not accepted: it has no picture");
 }
@@ -153,7 +174,8 @@ function onAnswer(entry, answer) {
   if (answer.reviewed !== undefined) state.table.reviewed = answer.reviewed;
   const word = { "/api/undo": "undone", "/api/redo": "done again" }[entry.path];
   if (word) say(answer.action ? `${word}: ${several(answer.faces)}` : `nothing to be ${word}`);
-  if (entry.path !== "/api/events") reloaded(answer.changed);
+  if (entry.path === "/api/undo" && answer.cards?.length) void back(answer.cards[0]);
+  else if (entry.path !== "/api/events") reloaded(answer.changed);
   changed();
 }
 

@@ -1,5 +1,6 @@
 /** Draw the buttons of labels and commands, with their keys, and the line that says what is under the cursor. */
 
+import { isSample } from "./cards.js";
 import { byId, element, formerly, isolated, named, number, percent, said, setText } from "./dom.js";
 import * as faces from "./faces.js";
 import { COMMANDS, className, keyOf } from "./keys.js";
@@ -29,8 +30,13 @@ export function draw() {
   drawFace();
   const single = state.mode === "single";
   setText(byId("accept-text"), single ? "Accept" : "Accept screen");
-  byId("boxing").hidden = !single;
-  byId("back").hidden = !single;
+  const card = single && Boolean(state.face?.card);
+  byId("boxing").hidden = !single || card;
+  byId("accepting").hidden = card;
+  byId("passing").hidden = !card;
+  byId("commands-bar").querySelector("[data-name=second]").hidden = card;
+  byId("back").hidden = !single || Boolean(state.table.certify);
+  setText(byId("back-text"), isSample() ? "list" : "grid");
   byId("large").hidden = single || state.view.count === 0;
   for (const one of document.querySelectorAll(WRITING)) one.disabled = Boolean(state.table.read_only);
 }

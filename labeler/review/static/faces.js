@@ -70,6 +70,12 @@ export function face(position) {
   return item ? current(item) : null;
 }
 
+/** Return the position of a row that has arrived, near a position; null where there is none. */
+export function positionOf(row, near) {
+  const found = between(Math.max(0, near - CHUNK), near + CHUNK).find(([, one]) => one.row === row);
+  return found ? found[0] : null;
+}
+
 /** Return the faces from one position up to another that have arrived, as [position, face]. */
 export function between(first, last) {
   const found = [];
@@ -87,7 +93,8 @@ export function current(item) {
   if (!said && !last) return item;
   const merged = { ...item, ...said };
   if (last) {
-    Object.assign(merged, { label: last.label, before: merged.before ?? merged.label, reviewed: true });
+    const label = item.card ? {} : { label: last.label, before: merged.before ?? merged.label }; // A card never shows one.
+    Object.assign(merged, { ...label, reviewed: true });
   }
   return merged;
 }

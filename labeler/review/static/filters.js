@@ -1,8 +1,10 @@
 /** Choose which faces are looked at, and in which order. */
 
 import { Refused } from "./api.js";
+import * as cards from "./cards.js";
 import { byId, element, isolated, faces as several, number, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
+import * as single from "./single.js";
 import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
 
@@ -13,6 +15,9 @@ const form = byId("filters-form");
 let timer = 0; // of a change that was not asked for yet
 let touched = 0; // when the form was changed last
 let shown = "";
+let list = null; // the filters of the list that the cards were opened from
+
+const CARDS = { label: null, status: null, folder: null, min_score: null, max_score: null, reviewer: null, reviewed: false, order: cards.ORDER, seed: 1 };
 
 /** Return what is chosen at first: the most frequent label, the surest first, what nobody has reviewed. */
 function initial() {
@@ -29,7 +34,7 @@ export async function begin() {
   offer("folder", folders.map(([name, count]) => [name, `${name || "(top)"} (${number(count)})`]));
   offer("reviewer", reviewers.map((name) => [name, name]));
   if (!state.table.audit) form.querySelector("[value=audit]").remove();
-  state.filters = { ...initial(), ...remembered() };
+  state.filters = state.table.certify ? CARDS : { ...initial(), ...remembered() };
   show();
   form.addEventListener("input", onInput);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -98,10 +103,30 @@ async function apply(filters) {
   sprites.clear();
   state.marks.clear();
   Object.assign(state, { filters, top: 0, cursor: 0, anchor: 0, mode: "grid", face: null });
+  if (cards.isSample()) return beginCards();
   sessionStorage.setItem(STORED, JSON.stringify({ table: identityOf(state.table), filters }));
   show();
   const { label } = filters;
   say(`${label === null ? "every label" : quoted(said(label))}: ${several(state.view.count)}`);
+  return true;
+}
+
+/** Look at blind cards, one after the other. */
+export async function openCards() {
+  list = state.filters;
+  await apply(CARDS);
+}
+
+/** Go back from the cards to the list. */
+export async function closeCards() {
+  if (state.table.certify) return say("only cards are shown; Ctrl-C in the terminal ends the review");
+  await apply(list ?? initial());
+  return undefined;
+}
+
+function beginCards() {
+  if (state.view.count) void single.open(0);
+  say(state.view.count ? "blind cards: say what each face is" : "every card is answered");
   return true;
 }
 

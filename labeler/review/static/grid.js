@@ -1,5 +1,6 @@
 /** Draw the faces on the screen as a grid. Its tiles are as many as fit, and are used again for every position. */
 
+import * as cards from "./cards.js";
 import { byId, element, formerly, named, percent, quoted, said, setText, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import * as pictures from "./pictures.js";
@@ -13,6 +14,7 @@ const SMALLEST = 56; // pixels of a tile; on a narrow screen a finger wants more
 const SMALLEST_NARROW = 60;
 const LARGEST = 144; // a tile's own pixels on a fine screen: larger ones show no more
 const GAP = 5;
+const ALL_ANSWERED = "Every card is answered.";
 const NONE = "No face is left here. Choose another label, or other filters.";
 
 const grid = byId("grid");
@@ -76,7 +78,7 @@ function makeTile() {
 
 /** Ask for the faces on the screen, and for their pictures. */
 export function want() {
-  if (state.mode !== "grid") return;
+  if (state.mode !== "grid" || cards.isSample()) return;
   const [first, last] = screen();
   faces.want(first, last);
   sprites.want(first, last);
@@ -91,6 +93,7 @@ export function draw() {
   grid.setAttribute("aria-rowcount", Math.ceil(state.view.count / state.columns));
   grid.setAttribute("aria-colcount", state.columns);
   grid.setAttribute("aria-activedescendant", state.view.count ? `face-${state.cursor}` : "empty");
+  setText(empty.firstElementChild, cards.isSample() ? ALL_ANSWERED : NONE);
   empty.hidden = state.view.id === null || state.view.count > 0;
 }
 

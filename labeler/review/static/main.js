@@ -3,6 +3,7 @@
 import * as actions from "./actions.js";
 import { Refused, json, shareToken, takeToken } from "./api.js";
 import * as bar from "./bar.js";
+import * as cards from "./cards.js";
 import { byId, isolated, visible } from "./dom.js";
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
@@ -25,7 +26,7 @@ async function start() {
   connect();
   actions.resume();
   onWant(grid.want);
-  for (const part of [grid, single, scroll, bar, filters, progress]) onDraw(part.draw);
+  for (const part of [cards, grid, single, scroll, bar, filters, progress]) onDraw(part.draw);
   onDraw(focusView);
   document.body.classList.add("ready");
   await filters.begin();
@@ -46,6 +47,7 @@ function connect() {
     const row = event.target.closest("button")?.dataset.row;
     if (row) void single.openRow(Number(row)).then(() => byId("single").focus());
   });
+  byId("open-cards").addEventListener("click", () => run("cards"));
   byId("blind").addEventListener("change", (event) => {
     state.blind = event.target.checked;
     changed();
@@ -92,14 +94,18 @@ const COMMANDS = {
   uncertain: () => actions.relabel("uncertain"),
   undo: actions.undo,
   redo: actions.redo,
+  pass: actions.pass,
+  cards: () => state.table.cards && (cards.isSample() ? filters.closeCards() : filters.openCards()),
   all: () => state.mode === "grid" && marks.markScreen(),
-  single: () => (state.mode === "single" ? single.close() : openAt(state.cursor)),
+  single: () => (state.mode === "single" ? leave() : openAt(state.cursor)),
   box: () => state.mode === "single" && photo.begin(),
-  go: () => byId("position").select(),
-  next_label: filters.nextLabel,
+  go: () => !cards.isSample() && byId("position").select(),
+  next_label: () => !cards.isSample() && filters.nextLabel(),
   help: help.open,
-  leave: () => (state.drawing ? photo.cancel() : state.mode === "single" ? single.close() : marks.clearMarks()),
+  leave: () => (state.drawing ? photo.cancel() : state.mode === "single" ? leave() : marks.clearMarks()),
 };
+
+const leave = () => void (cards.isSample() ? filters.closeCards() : single.close());
 
 const REPEATED = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown"];
 

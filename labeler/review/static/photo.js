@@ -39,7 +39,7 @@ function drawBoxes(face) {
 
 function boxOf(one, index, face) {
   const here = one.row === face.row;
-  const label = state.blind ? "" : said(one.label);
+  const label = state.blind || one.card ? "" : said(one.label);
   const attributes = { type: "button", "data-row": one.row, "aria-label": `face ${index + 1} of the photo ${quoted(label)}` };
   const low = one.box[1] + one.box[3] > LOW * face.image[1];
   const button = element("button", { ...attributes, classes: ["box", ...(here ? ["here"] : []), ...(low ? ["low"] : [])] });
@@ -65,6 +65,7 @@ function show(canvas, bitmap) {
 
 /** Begin to draw a box: it stands in the middle until the mouse or the arrow keys move it. */
 export function begin() {
+  if (state.face?.card) return say("a missed face is added in the list, not on a card");
   if (!state.face?.image) return say("no box can be drawn: the photo has not arrived, or its size is not known");
   const [width, height] = state.face.image;
   const side = Math.min(width, height) / 4;

@@ -1,6 +1,7 @@
 /** Show one face: large, in its photo, with the probabilities and what reviewers said. */
 
 import { json, picture } from "./api.js";
+import * as cards from "./cards.js";
 import { byId, element, formerly, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
 import { className, keyOf } from "./keys.js";
@@ -38,6 +39,7 @@ export async function openRow(row, item = { row }) {
   turns += 1;
   state.mode = "single";
   state.arriving = false;
+  state.between = Boolean(item.card) && !cards.isSample();
   state.drawing = null;
   const details = get(row);
   state.face = faces.current({ ...item, ...details.ready });
@@ -106,25 +108,57 @@ export function reloaded(changedFaces) {
   if (state.mode !== "single" || !state.face) return;
   drop(state.face.row);
   shown = "";
-  void openRow(state.face.row, faces.face(state.cursor) ?? undefined);
+  const item = faces.face(state.cursor);
+  void openRow(state.face.row, item?.row === state.face.row ? item : { row: state.face.row, card: state.face.card });
 }
 
 /** Return why a face has no picture; undefined where it has one, or that is not known yet. */
 export const missingOf = (face) => face?.missing ?? fetched.get(face?.row)?.missing;
 
-/** Go on to the face that follows; after the last one, back to the grid. */
+/** Go on to the face that follows, or to a blind card; after the last one, back to the grid. */
 export function next() {
-  if (state.cursor + 1 >= state.view.count) return close("this was the last face");
-  return void open(state.cursor + 1);
+  if (cards.isDue() && !state.between) return void openCard();
+  if (state.between && !faces.current(state.face).reviewed) cards.pass();
+  return goOn();
+}
+
+function goOn() {
+  if (state.cursor + 1 < state.view.count) return void open(state.cursor + 1);
+  return cards.isSample() ? say("this was the last card") : close("this was the last face");
+}
+
+/** Show a blind card between two faces of the list; where there is none, the list goes on. */
+async function openCard() {
+  const turn = ++turns;
+  state.arriving = true;
+  const card = await cards.take();
+  if (turn !== turns) return;
+  if (!card) return void goOn();
+  await openRow(card.row, card);
+  say("a blind card: say what it is");
+}
+
+/** Go back to a card whose answer was undone. */
+export async function back(row) {
+  drop(row);
+  if (!cards.isSample()) return openRow(row, { row, card: true });
+  let position = faces.positionOf(row, state.cursor);
+  if (position === null) {
+    await faces.reopen();
+    await open(0);
+    position = faces.positionOf(row, 0);
+  }
+  return position === null ? undefined : open(position);
 }
 
 export function previous() {
-  if (state.cursor > 0) void open(state.cursor - 1);
+  if (state.between) void open(state.cursor);
+  else if (state.cursor > 0) void open(state.cursor - 1);
 }
 
 export function close(message = "") {
   turns += 1;
-  Object.assign(state, { mode: "grid", face: null, drawing: null });
+  Object.assign(state, { mode: "grid", face: null, between: false, drawing: null });
   moveTo(state.cursor);
   if (message) say(message);
 }
@@ -146,16 +180,18 @@ export function draw() {
 function drawDetails(face) {
   byId("verdict").replaceChildren(...verdict(face));
   byId("file").replaceChildren(isolated(face.file ?? ""));
-  byId("place").textContent = `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
+  const hidden = state.blind || face.card;
+  byId("place").textContent = face.card ? "Blind card" : `Face ${number(state.cursor + 1)} of ${number(state.view.count)}`;
   const missing = missingOf(face);
   byId("missing").textContent = missing ? `No picture: ${quoted(missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
-  byId("probabilities").replaceChildren(...(state.blind ? [] : sorted.map(probability)));
-  byId("history").replaceChildren(...(state.blind ? [] : (face.history ?? []).map(vote)));
-  byId("single").setAttribute("aria-label", state.blind ? "Face" : `Face: ${quoted(named(face))}`);
+  byId("probabilities").replaceChildren(...(hidden ? [] : sorted.map(probability)));
+  byId("history").replaceChildren(...(hidden ? [] : (face.history ?? []).map(vote)));
+  byId("single").setAttribute("aria-label", hidden ? (face.card ? "Blind card" : "Face") : `Face: ${quoted(named(face))}`);
 }
 
 function verdict(face) {
+  if (face.card) return [cards.question(face)];
   if (state.blind) return [face.reviewed ? "reviewed" : ""];
   const parts = [isolated(named(face))];
   if (formerly(face)) parts.push(element("small", {}, " was ", isolated(said(formerly(face)))));

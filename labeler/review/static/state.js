@@ -14,6 +14,7 @@ export const state = {
   marks: new Set(),
   face: null, // what the single view shows: GET /api/face
   arriving: false, // the single view has gone on to a face that is not known yet
+  between: false, // the single view shows a blind card that is none of the view
   drawing: null, // box of a missed face while it is drawn: [x, y, width, height]
   blind: false, // labels and scores are hidden
   connection: "there", // or "away" (the server does not answer, or cannot write), "locked" (it says no)

@@ -1,0 +1,57 @@
+"""Print a certificate: how right the labels of a table are, what has to be known beside it, and groups of faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from labeler.certify.by import Group
+    from labeler.certify.certified import Certified
+    from labeler.certify.groups import Gap
+
+
+def finish(table: Path, found: Certified, by: str) -> None:
+    """Write a certificate into the record of its table, and print it.
+
+    Raises:
+        LabelerError: there is nothing to group ``by``.
+        OutputError: the record cannot be written.
+    """
+    from labeler.certify import by as grouping
+    from labeler.certify import certified
+
+    certified.record(table, found)
+    show(found)
+    if by:
+        show_groups(*grouping.certify(found.gathered, table, by))
+
+
+def show(found: Certified) -> None:
+    """Print the sentence, and a line for each note."""
+    typer.echo(found.sentence())
+    for note in found.notes():
+        typer.echo(f"  {note}")
+
+
+def show_groups(groups: list[Group], gap: Gap | None) -> None:
+    """Print the accuracy of each group, and the largest gap between two."""
+    from labeler.certify.certified import counted, interval, share
+    from labeler.errors import printable
+
+    for one in groups:
+        accuracy, faces = one.certificate.model.accuracy, one.certificate.model.faces
+        told = "too few cards" if accuracy.value is None else f"{share(accuracy)} right ({interval(accuracy)})"
+        cards = counted(one.certificate.cards, "card")
+        typer.echo(f"  {printable(one.name)}: {told}, {cards} of {counted(faces, 'face')}")
+    if not gap:
+        typer.echo("  the groups cannot be compared: fewer than two have enough cards")
+        return
+    low, high = (100 * end for end in gap.interval)
+    certain = "" if gap.certain else "; it may be chance"
+    higher, lower = (printable(groups[place].name) for place in (gap.higher, gap.lower))
+    typer.echo(
+        f"  largest gap: {higher} over {lower} by {100 * gap.value:.1f} points ({low:.1f} to {high:.1f}){certain}"
+    )
