@@ -14,7 +14,7 @@ from labeler.certify.draw import Draw
 from labeler.certify.gathered import Gathered
 from labeler.certify.groups import Gap
 from labeler.errors import LabelerError, one_line
-from labeler.tables import arrow
+from labeler.tables import arrow, reader
 
 FOLDER = "folder"
 
@@ -30,6 +30,17 @@ class Group:
     certificate: Certificate
 
 
+def check(table: Path, by: str) -> None:
+    """Check that a table can be divided so, before a person looks at it for hours.
+
+    Raises:
+        LabelerError: it has no such column.
+    """
+    known = reader.columns(table)
+    if by != FOLDER and by not in known:
+        raise LabelerError(f"{table} has no column {by!r}; --by takes {FOLDER}, or one of {one_line(', '.join(known))}")
+
+
 def column(draw: Draw, table: Path, by: str) -> tuple[list[str], NDArray[np.int32]]:
     """Return the names of the groups, and the group of each face of a draw; -1 for a face without a value.
 
@@ -43,10 +54,8 @@ def column(draw: Draw, table: Path, by: str) -> tuple[list[str], NDArray[np.int3
         if len(set(values)) > _MOST:
             values = np.array([value.partition("/")[0] for value in values], object)
     else:
+        check(table, by)
         content = arrow.read(table)
-        if by not in content.column_names:
-            known = one_line(", ".join(content.column_names))
-            raise LabelerError(f"{table} has no column {by!r}; --by takes {FOLDER}, or one of {known}")
         every = ["" if value is None else str(value) for value in content[by].to_pylist()]
         values = np.array(every, object)[draw.rows]
     names = sorted(set(values) - ({""} if by != FOLDER else set()))

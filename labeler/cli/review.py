@@ -82,6 +82,8 @@ def review(
     if certify and (read_only or audit):
         other = "--read-only: answers are written" if read_only else "--audit: a sample has an order of its own"
         raise LabelerError(f"--certify does not go with {other}")
+    if by:
+        show_certificate.check(table, by)
 
     settings = reviewing.ReviewSettings(
         table=table,

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from labeler.certify.groups import Gap
 
 
+def check(table: Path, by: str) -> None:
+    """Check that a table can be divided into groups so.
+
+    Raises:
+        LabelerError: it cannot.
+    """
+    from labeler.certify import by as grouping
+
+    grouping.check(table, by)
+
+
 def finish(table: Path, found: Certified, by: str) -> None:
     """Write a certificate into the record of its table, and print it.
 

@@ -215,7 +215,7 @@ def line(cards: int, half_width: float | None, more: int | None, within: float) 
     if half_width <= within:
         return f"{known}. That is enough; Ctrl-C in the terminal ends the review and prints the figures"
     if more is None:
-        return f"{known}; more cards alone do not narrow it to {wanted}: answers differ, or many are unsure"
+        return f"{known}; how many more narrow it to {wanted} cannot be said yet"
     return f"{known}; about {more:,} more narrow it to {wanted}"
 
 

@@ -113,9 +113,10 @@ class Opened:
         return self
 
     def sees(self) -> None:
-        """Wait until every face on the screen has its picture, and the grid the focus."""
+        """Wait until every face on the screen has its picture, and the grid the focus; or until a card is there."""
         tiles = "[...document.querySelectorAll('.tile:not([hidden])')]"
-        self.wait(f"{tiles}.length && {tiles}.every((one) => one.matches('.shown'))")
+        grid = f"{tiles}.length && {tiles}.every((one) => one.matches('.shown'))"
+        self.wait(f"document.body.matches('.cards') ? document.querySelector('.box') : {grid}")
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true on the page; its policy forbids Playwright's own way, which is `eval`."""

@@ -7,7 +7,7 @@ import * as faces from "./faces.js";
 import { keyOf } from "./keys.js";
 import { moveTo, scrollTo } from "./marks.js";
 import * as queue from "./queue.js";
-import { back, missingOf, next, reloaded } from "./single.js";
+import { back, isSeen, missingOf, next, reloaded } from "./single.js";
 import { missing, tile } from "./sprites.js";
 import { changed, complain, identityOf, lastTop, say, screen, state } from "./state.js";
 
@@ -29,7 +29,7 @@ export function relabel(label) {
   if (isEarly()) return undefined;
   if (state.drawing) return addFace(label);
   const chosen = targets();
-  if (isUnseenCard() && label !== "uncertain") return say("this card has no picture: pass it over, and it counts as unsure");
+  if (isCard() && label !== "uncertain" && !isSeen(state.face)) return say(unseen());
   if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
   send(chosen.map((face) => ({ row: face.row, new: label })), `${several(chosen.length)}: ${quoted(said(label))}`);
   return goOn();
@@ -61,6 +61,8 @@ function targets() {
 }
 
 const isCard = () => state.mode === "single" && Boolean(state.face?.card);
+
+const unseen = () => (isUnseenCard() ? "this card has no picture: pass it over, and it counts as unsure" : "wait: the picture has not arrived");
 
 const isUnseenCard = () => isCard() && Boolean(missingOf(state.face));
 

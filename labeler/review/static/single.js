@@ -17,6 +17,7 @@ const CLOSEUP_SIDE = 256;
 
 const fetched = new Map(); // row -> {face}, a promise, and what came: {ready}, the face, and {picture, closeup}, bitmaps
 let shown = "";
+let following = 0; // the position of the list that is shown after a card which came in between
 let turns = 0; // how often another face was opened, or this view closed
 
 /** Show the face at a position of the view; until it has arrived, no key may mean the one that is still shown. */
@@ -115,15 +116,19 @@ export function reloaded(changedFaces) {
 /** Return why a face has no picture; undefined where it has one, or that is not known yet. */
 export const missingOf = (face) => face?.missing ?? fetched.get(face?.row)?.missing;
 
+/** Say whether the picture of a face has arrived. */
+export const isSeen = (face) => !missingOf(face) && Boolean(fetched.get(face?.row)?.picture ?? fetched.get(face?.row)?.closeup);
+
 /** Go on to the face that follows, or to a blind card; after the last one, back to the grid. */
 export function next() {
   if (cards.isDue() && !state.between) return void openCard();
-  if (state.between && !faces.current(state.face).reviewed) cards.pass();
-  return goOn();
+  if (!state.between) return goOn(state.cursor + 1);
+  if (!faces.current(state.face).reviewed) cards.pass();
+  return goOn(following);
 }
 
-function goOn() {
-  if (state.cursor + 1 < state.view.count) return void open(state.cursor + 1);
+function goOn(position) {
+  if (position < state.view.count) return void open(position);
   return cards.isSample() ? say("this was the last card") : close("this was the last face");
 }
 
@@ -133,7 +138,8 @@ async function openCard() {
   state.arriving = true;
   const card = await cards.take();
   if (turn !== turns) return;
-  if (!card) return void goOn();
+  following = state.cursor + 1;
+  if (!card) return void goOn(following);
   await openRow(card.row, card);
   say("a blind card: say what it is");
 }
@@ -141,7 +147,10 @@ async function openCard() {
 /** Go back to a card whose answer was undone. */
 export async function back(row) {
   drop(row);
-  if (!cards.isSample()) return openRow(row, { row, card: true });
+  if (!cards.isSample()) {
+    if (!state.between) following = state.cursor;
+    return openRow(row, { row, card: true });
+  }
   let position = faces.positionOf(row, state.cursor);
   if (position === null) {
     await faces.reopen();
