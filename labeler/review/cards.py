@@ -11,7 +11,7 @@ import numpy as np
 
 from labeler.certify.certified import Certified
 from labeler.records import Row
-from labeler.review import aliases, sample, sentinels
+from labeler.review import aliases, sample, sentinels, told
 from labeler.review.aliases import Alias
 from labeler.review.current import Current, Said
 from labeler.review.estimate import Estimate
@@ -40,7 +40,8 @@ class Cards:
         self._answers: dict[str, tuple[int, dict[int, Event]]] = {}
         self._kept: Rows | None = None
         self._is_answered_now = False
-        if current.blind_views:
+        self._tens = 0
+        if told.blind(current):
             estimate.ask()
 
     def ready(self) -> None:
@@ -113,7 +114,9 @@ class Cards:
     def answered(self) -> None:
         """Note that cards were answered."""
         self._is_answered_now = True
-        if self.count >= _FIRST_LINE and self.count // _EVERY != self._estimate.known.cards // _EVERY:
+        tens = self.count // _EVERY
+        if self.count >= _FIRST_LINE and tens != self._tens:
+            self._tens = tens
             self._estimate.ask()
 
     def shown(self, number: int) -> dict[str, Any]:
@@ -198,7 +201,7 @@ class Cards:
         """Return this reviewer's answers in a view."""
         changes, found = self._answers.get(view, (-1, {}))
         if changes != self._current.changes:
-            changes, found = self._current.changes, self._current.answers(view)
+            changes, found = self._current.changes, told.answers(self._current, view)
             self._answers[view] = changes, found
         return found
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from labeler.tables.corrections import HashOf, Reviews
 from labeler.tables.index import Codes, Index
 from labeler.tables.matching import LEAST_IOU, Box, box_of, iou
 from labeler.tables.review_log import Log
-from labeler.tables.reviews import CERTIFY, Event, Kind, now
+from labeler.tables.reviews import Event, Kind, now
 from labeler.tables.verdicts import Verdict
 
 _ROWS_KEPT = 1 << 12
@@ -59,12 +58,12 @@ class Current:
         self._counts = Counter(dict(enumerate(np.bincount(index.label, minlength=len(self.labels)).tolist())))
         self._added: list[tuple[str, Box]] = []
         events = log.read()
-        self._reviews = Reviews(events)
-        self._rows = index.rows_of(self._reviews.files)
+        self.reviews = Reviews(events)
+        self._rows = index.rows_of(self.reviews.files)
         for event in events:  # In the order of the log: what a page could not send before a kill names these rows.
             if event.kind is Kind.ADD and event.box and event.file in self._rows:
                 self._number(event.file, event.box)
-        for file in self._reviews.files:
+        for file in self.reviews.files:
             self._settle(file, self.orphans)
 
     def __len__(self) -> int:
@@ -107,6 +106,11 @@ class Current:
         own = self.index.rows_beside(number) if inside else self._rows[file]
         return own + [len(self.index) + at for at, (other, _) in enumerate(self._added) if other == file]
 
+    def numbers_of(self, file: str) -> list[int]:
+        """Return the rows of a file, added faces among them; none of one about which nothing was said."""
+        own = self._rows.get(file, [])
+        return own + [len(self.index) + at for at, (other, _) in enumerate(self._added) if other == file]
+
     def name(self, number: int) -> str:
         """Return the name of a row's file, escaped."""
         inside = number < len(self.index)
@@ -127,35 +131,6 @@ class Current:
             "reviewer": self.reviewers[by] if by >= 0 else None,
         }
 
-    def history(self, number: int) -> list[Event]:
-        """Return what was said about a row and not undone, in order."""
-        row = self.row(number)
-        box = box_of(row)
-        return [
-            event
-            for event in self._reviews.of(row.file)
-            if self._reviews.actions.in_force(event) and _is_of(event, box)
-        ]
-
-    @property
-    def blind_views(self) -> dict[str, int]:
-        """Return how many faces somebody answered blind, by view: one for each draw."""
-        views = [view for view in self._reviews.views if view.startswith(CERTIFY + " ")]
-        faces = {view: {(event.file, event.box) for event in self._reviews.in_view(view)} for view in views}
-        return {view: len(some) for view, some in faces.items() if some}
-
-    def answers(self, view: str) -> dict[int, Event]:
-        """Return what this reviewer said last about each row in a view, in the order in which he first did."""
-        own = (event for event in self._reviews.in_view(view) if event.reviewer == self.reviewer)
-        return {number: event for event in own for number in self._number_of(event)}
-
-    def said_in(self, action: str, numbers: Sequence[int]) -> list[tuple[int, Event]]:
-        """Return what an action of this reviewer says about which rows; ``numbers`` are rows of its files."""
-        files = {self.row(number).file for number in numbers}
-        said = [event for file in files for event in self._reviews.of(file)] + self._reviews.checks
-        own = (event for event in said if (event.reviewer, event.action) == (self.reviewer, action))
-        return [(number, event) for event in own for number in self._number_of(event)]
-
     def say(self, action: str, said: Sequence[Said]) -> list[int]:
         """Label rows in one action; return the rows once that is on the disk.
 
@@ -165,7 +140,7 @@ class Current:
             ValueError: it cannot be said.
             LabelerError: the log cannot be written. Then nothing changes.
         """
-        time = now(self._reviews.last_time)
+        time = now(self.reviews.last_time)
         self._write([self._event(action, time, one, self._known(one.row)) for one in said])
         return [one.row for one in said]
 
@@ -177,7 +152,7 @@ class Current:
             LabelerError: the log cannot be written. Then nothing changes.
         """
         row = self._known(said.row)
-        self._write([self._event(action, now(self._reviews.last_time), said, row, box)])
+        self._write([self._event(action, now(self.reviews.last_time), said, row, box)])
         return self._number(row.file, box)
 
     def undo(self, action: str) -> tuple[str, list[int]]:
@@ -186,29 +161,22 @@ class Current:
         Raises:
             LabelerError: the log cannot be written. Then nothing changes.
         """
-        return self._revoke(action, self._reviews.actions.to_undo(self.reviewer))
+        return self._revoke(action, self.reviews.actions.to_undo(self.reviewer))
 
     def redo(self, action: str) -> tuple[str, list[int]]:
         """Redo the action that was undone last; return what `undo` does."""
-        return self._revoke(action, self._reviews.actions.to_redo(self.reviewer))
+        return self._revoke(action, self.reviews.actions.to_redo(self.reviewer))
 
     def _revoke(self, action: str, undoes: str) -> tuple[str, list[int]]:
-        event = self._reviews.actions.undo_of(action, self.reviewer)  # Asked for again: its answer was lost.
+        event = self.reviews.actions.undo_of(action, self.reviewer)  # Asked for again: its answer was lost.
         if not event and undoes:
-            time = now(self._reviews.last_time)
+            time = now(self.reviews.last_time)
             event = Event(action=action, time=time, reviewer=self.reviewer, kind=Kind.UNDO, undoes=undoes)
         if not event:
             return "", []
         self._write([event])
-        rows = sorted(row for file in self._reviews.files_of(event) for row in self._numbers(file))
-        return self._reviews.actions.target(event), rows
-
-    def _number_of(self, event: Event) -> list[int]:
-        """Return the row of an event; none where it belongs to none."""
-        numbers = self._numbers(event.file)
-        exact = (number for number in numbers if box_of(self.row(number)) == event.box)
-        near = (number for number in numbers if _is_of(event, box_of(self.row(number))))
-        return list(islice(chain(exact, near), 1))
+        rows = sorted(row for file in self.reviews.files_of(event) for row in self.numbers_of(file))
+        return self.reviews.actions.target(event), rows
 
     def _known(self, number: int) -> Row:
         """Return a row, and remember which rows its file has: to find them by name takes 50 ms of a million."""
@@ -239,19 +207,19 @@ class Current:
         """Put events on the disk, then into memory, each once."""
         self._log.append(events)
         self.changes += 1
-        for file in self._reviews.add(events):
+        for file in self.reviews.add(events):
             self._settle(file, Counter())
 
     def _settle(self, file: str, orphans: Counter[str]) -> None:
         """Decide the labels of a file's faces anew."""
         numbers = self._rows.get(file)
         if not numbers:
-            orphans.update(event.file for event in self._reviews.of(file) if self._reviews.actions.in_force(event))
+            orphans.update(event.file for event in self.reviews.of(file) if self.reviews.actions.in_force(event))
             return
         rows = [self._row(number) for number in numbers]
-        verdicts = self._reviews.decide(rows, self._hash_of)
+        verdicts = self.reviews.decide(rows, self._hash_of)
         labelled = [number for number, row in zip(numbers, rows, strict=True) if row.label]
-        decided: dict[int, Verdict | None] = dict.fromkeys(self._numbers(file))
+        decided: dict[int, Verdict | None] = dict.fromkeys(self.numbers_of(file))
         decided.update(zip(labelled, verdicts.faces, strict=False))  # No faces where the picture cannot be read.
         for verdict in verdicts.added:
             decided[self._number(file, verdict.event.box or Box(0, 0, 0, 0))] = verdict
@@ -265,10 +233,6 @@ class Current:
         self._counts[code] += 1
         self.label[number] = code
         self.by[number] = self._reviewer(verdict.event.reviewer) if verdict else -1
-
-    def _numbers(self, file: str) -> list[int]:
-        own = self._rows.get(file, [])
-        return own + [len(self.index) + at for at, (other, _) in enumerate(self._added) if other == file]
 
     def _number(self, file: str, box: Box) -> int:
         """Return the number of the row of an added face; a new one, unless its place has one."""
@@ -291,8 +255,3 @@ class Current:
             self._codes[label] = len(self.labels)
             self.labels.append(label)
         return self._codes[label]
-
-
-def _is_of(event: Event, box: Box | None) -> bool:
-    """Say whether an event is about the face of a box."""
-    return event.box == box or bool(event.box and box and iou(event.box, box) >= LEAST_IOU)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from labeler.records import Row, Status
-from labeler.review import aliases, asked, items
+from labeler.review import aliases, asked, items, told
 from labeler.review.alike import Alike
 from labeler.review.cards import Cards
 from labeler.review.current import Current
@@ -205,7 +205,7 @@ class Desk:
         action = asked.action(body) if "action" in body else secrets.token_hex(16)
         with self._lock:
             undone, rows = (self.current.redo if redo else self.current.undo)(action)
-            said = self.current.said_in(undone, rows)
+            said = told.said_in(self.current, undone, rows)
             numbers = self.cards.of_events(said) if self.cards else []
             cards = [number for number in numbers if aliases.is_blind(number)]
             changed = self._changed(cards or [*rows, *numbers])

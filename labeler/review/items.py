@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labeler.records import Status
+from labeler.review import told
 from labeler.review.current import Current
 from labeler.tables.matching import box_of
 
@@ -37,7 +38,7 @@ def face(current: Current, number: int) -> dict[str, Any]:
     row = current.row(number)
     history = [
         {"time": event.time, "reviewer": event.reviewer, "old": event.old, "new": event.new}
-        for event in current.history(number)
+        for event in told.history(current, number)
     ]
     return {
         **current.shown(number),

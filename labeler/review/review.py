@@ -15,7 +15,7 @@ from labeler import heap, storage
 from labeler.certify.certified import WANTED, WITHIN
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
-from labeler.review import audited, redirect, server
+from labeler.review import audited, redirect, server, told
 from labeler.review.alike import Alike
 from labeler.review.cards import FEWEST_FACES, Cards
 from labeler.review.current import Current
@@ -145,7 +145,7 @@ def _cards(
 
 def _note_earlier(current: Current, view: str, note: Callable[[str], None]) -> None:
     """Say so where all blind answers are of another draw."""
-    answers = current.blind_views
+    answers = told.blind(current)
     if answers and view not in answers:
         count = sum(answers.values())
         said = "1 blind answer is" if count == 1 else f"{count:,} blind answers are"

@@ -11,6 +11,7 @@ from reviewing import NAMES, event, face, hexed
 
 from labeler.errors import OutputError
 from labeler.records import Row, Status
+from labeler.review import told
 from labeler.review.current import Current, Said
 from labeler.tables import corrections, index
 from labeler.tables.matching import Box
@@ -53,7 +54,7 @@ def test_an_undo_knows_of_how_many_faces_it_is_whatever_else_their_photos_show(t
     current.say(hexed(1), [Said(row=0, new="happy"), Said(row=2, new="angry")])
     undone, rows = current.undo(hexed(2))
 
-    assert (len(rows), len(current.said_in(undone, rows))) == (4, 2)
+    assert (len(rows), len(told.said_in(current, undone, rows))) == (4, 2)
 
 
 def test_undo_and_redo_go_back_and_forth_without_limit_and_over_restarts(table: Path) -> None:
@@ -237,4 +238,4 @@ def test_the_history_of_a_face_is_its_own(table: Path) -> None:
     current.say(hexed(2), [Said(row=0, new="happy")])
     current.undo(hexed(3))
 
-    assert [(one.old, one.new, one.kind) for one in current.history(0)] == [("happy", "angry", Kind.LABEL)]
+    assert [(one.old, one.new, one.kind) for one in told.history(current, 0)] == [("happy", "angry", Kind.LABEL)]
