@@ -30,9 +30,12 @@ _FIRST_LINE = 20
 _EVERY = 10
 """Answers after which that is worked out anew."""
 
+_PATIENCE_S = 2.0
+"""Upper limit on the wait of a first view for the earlier answers to be gathered: 1.3 s for a million faces."""
+
 
 class Cards:
-    """Answers what is asked about aliases. Whoever calls holds the lock of `Current`, but for `ready`."""
+    """Answers what is asked about aliases. Whoever calls holds the lock of `Current`, but for `ready` and `settle`."""
 
     def __init__(self, current: Current, estimate: Estimate, missing: Callable[[Row], str]) -> None:
         """``missing`` says of a row why its picture cannot be shown; empty where it can be."""
@@ -47,6 +50,10 @@ class Cards:
     def ready(self) -> None:
         """Wait until the draw of the table is known; it may take a second."""
         assert self._estimate.draw
+
+    def settle(self) -> None:
+        """Wait a little for what the earlier answers say, so that the first view has its sentinels, too."""
+        self._estimate.wait(_PATIENCE_S)
 
     @property
     def count(self) -> int:

@@ -122,6 +122,7 @@ class Desk:
         else:
             rows = self.views.rows(wanted)
             if self.cards and not self.certifies:
+                self.cards.settle()
                 with self._lock:
                     rows = self.cards.salted(rows, wanted)
         name, count = self.views.keep(rows)

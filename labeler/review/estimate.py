@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from labeler.certify import certified
 from labeler.certify.certified import Certified
 from labeler.certify.draw import Draw
-from labeler.certify.gathered import gather
+from labeler.certify.gathered import Gathered, gather
 from labeler.errors import LabelerError
 from labeler.tables.corrections import HashOf, Reviews
 from labeler.tables.index import Index
@@ -46,6 +47,8 @@ class Estimate:
         self._index, self._read, self._hash_of, self._wanted = index, read, hash_of, wanted
         self._drawn: Future[Draw] | None = None
         self._asked = threading.Event()
+        self._is_awaited = False
+        self._gathered = threading.Event()
         self._lock = threading.Lock()
 
     @property
@@ -67,7 +70,13 @@ class Estimate:
     def ask(self) -> None:
         """Have `known` worked out anew, soon."""
         self._start()
+        self._is_awaited = True
         self._asked.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the answers that were there when `ask` was called first are gathered, at most so long."""
+        if self._is_awaited:
+            self._gathered.wait(seconds)
 
     def certified(self) -> Certified:
         """Return the certificate by the answers so far: 2 s for a million faces.
@@ -75,7 +84,10 @@ class Estimate:
         Raises:
             LabelerError: the reviews cannot be read, or there can be no draw.
         """
-        return certified.certified(gather(self.draw, Reviews(self._read()), self._hash_of), self._wanted, self.within)
+        return certified.certified(self._gather(), self._wanted, self.within)
+
+    def _gather(self) -> Gathered:
+        return gather(self.draw, Reviews(self._read()), self._hash_of)
 
     def _start(self) -> None:
         with self._lock:
@@ -91,18 +103,17 @@ class Estimate:
             return
         while self._asked.wait():
             self._asked.clear()
-            try:
-                self.known = self._now()
-            except LabelerError:  # The reviews were damaged meanwhile: whoever writes or ends will say so.
-                continue
+            # Where the reviews were damaged meanwhile, whoever writes or ends will say so.
+            with suppress(LabelerError):
+                found = self._gather()
+                self.known = replace(self.known, sure=found.sure)
+                self._gathered.set()
+                if found.cards:
+                    self.known = _known(certified.certified(found, self._wanted, self.within))
+            self._gathered.set()
 
-    def _now(self) -> Known:
-        found = self.certified()
-        if not found.gathered.cards:
-            return Known()
-        sure = found.gathered.sure
-        interval = found.certificate.model.accuracy.interval
-        if interval is None:
-            return Known(cards=found.certificate.cards, sure=sure)
-        half_width = (interval[1] - interval[0]) / 2
-        return Known(cards=found.certificate.cards, half_width=half_width, more=found.more, sure=sure)
+
+def _known(found: Certified) -> Known:
+    known = Known(cards=found.certificate.cards, sure=found.gathered.sure)
+    interval = found.certificate.model.accuracy.interval
+    return known if interval is None else replace(known, half_width=(interval[1] - interval[0]) / 2, more=found.more)

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opened import CLASSES, Opened, reviews
+from opened import CLASSES, Opened, reviews, small_table
+from reviewing import event
 
 from labeler.certify import certified
+from labeler.certify.draw import Draw
+from labeler.tables import index
+from labeler.tables.matching import box_of
+from labeler.tables.review_log import Log
 from labeler.tables.reviews import AGAIN
 
 Review = Callable[..., Opened]
@@ -175,3 +180,32 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(review: Review, options
 
     assert found == []
     assert opened.page.locator("#about-cards").is_visible()
+
+
+def test_a_sentinel_is_one_of_the_screen_and_what_slips_through_is_counted(review: Review, tmp_path: Path) -> None:
+    table = small_table(tmp_path)
+    draw = Draw.of(index.load(table))
+    rows = [draw.index.row(int(draw.rows[place])) for place in draw.order[:40]]
+    about = {"view": draw.view, "shown": False, "reviewer": "bob"}
+    said = [(event_of(row.file, row.version, box_of(row)), number) for number, row in enumerate(rows)]
+    Log.of(table).append(event("sad", number, **known, **about) for known, number in said)
+    opened = review(table)
+    screen = opened.count(".tile")
+    opened.press("Enter")
+    opened.hears("faces accepted")
+    opened.press("Enter")
+    opened.hears("faces accepted")
+    opened.settled()
+    events = opened.server.events()[40:]
+    found = certified.gather(table)
+
+    assert found
+    assert (len(events), len({event["file"] for event in events})) == (2 * screen, 2 * screen)
+    slipped = [event for event in events if event["view"] == "sentinel"]
+    assert {(event["old"], event["new"]) for event in slipped} == {("happy", "happy")}
+    assert found.checks.missed == found.checks.sentinels == len(slipped) >= 1
+    assert opened.text("#reviewed") == f"{40 + 2 * screen - len(slipped)} of 260 reviewed"
+
+
+def event_of(file: str, version: str, box: object) -> dict[str, object]:
+    return {"file": file, "version": version, "box": box}
