@@ -20,6 +20,7 @@ from labeler.certify import certified
 from labeler.certify.draw import Draw
 from labeler.review import aliases
 from labeler.review.aliases import Alias
+from labeler.review.cards import line as progress
 from labeler.tables import corrections, index, reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import AGAIN, SENTINEL
@@ -317,3 +318,22 @@ def test_a_table_that_grew_says_that_a_new_sample_begins(table: Path) -> None:
 
     assert "3 blind answers are of another draw" in said
     assert "a new sample begins" in said
+
+
+@pytest.mark.parametrize(
+    ("half_width", "more", "told"),
+    [
+        (None, None, "too few"),
+        (0.058, 160, "within ±5.8 points; about 160 more narrow it to ±3 points"),
+        (0.058, None, "cannot be said yet"),
+        (0.03, 0, "within ±3 points. That is enough; Ctrl-C"),
+    ],
+)
+def test_the_line_says_how_much_is_left_and_never_the_accuracy(
+    half_width: float | None, more: int | None, told: str
+) -> None:
+    found = progress(1200, half_width, more, 0.03)
+
+    assert found.startswith("1,200 cards: ")
+    assert told in found
+    assert "%" not in found
