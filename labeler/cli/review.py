@@ -28,7 +28,10 @@ Within = Annotated[
     float, typer.Option("--within", min=0.001, max=0.5, help="Say when the accuracy is known to plus or minus this.")
 ]
 By = Annotated[
-    str, typer.Option("--by", metavar="folder|COLUMN", help="Print the accuracy of each folder, or other group.")
+    str,
+    typer.Option(
+        "--by", metavar="folder|FILE:COLUMN", help="Print the accuracy of each folder, or of groups in a table."
+    ),
 ]
 Cards = Annotated[
     bool, typer.Option("--cards/--no-cards", help="Show a face without its label, or with a wrong one, now and then.")
@@ -83,7 +86,7 @@ def review(
         other = "--read-only: answers are written" if read_only else "--audit: a sample has an order of its own"
         raise LabelerError(f"--certify does not go with {other}")
     if by:
-        show_certificate.check(table, by)
+        show_certificate.check(by)
 
     settings = reviewing.ReviewSettings(
         table=table,

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from labeler.certify.groups import Gap
 
 
-def check(table: Path, by: str) -> None:
-    """Check that a table can be divided into groups so.
+def check(by: str) -> None:
+    """Check that faces can be divided into groups so.
 
     Raises:
         LabelerError: it cannot.
     """
     from labeler.certify import by as grouping
 
-    grouping.check(table, by)
+    grouping.check(by)
 
 
 def finish(table: Path, found: Certified, by: str) -> None:
@@ -37,7 +37,7 @@ def finish(table: Path, found: Certified, by: str) -> None:
     certified.record(table, found)
     show(found)
     if by:
-        show_groups(*grouping.certify(found.gathered, table, by))
+        show_groups(*grouping.certify(found.gathered, by))
 
 
 def show(found: Certified) -> None:

@@ -302,7 +302,9 @@ def test_what_cannot_be_certified_is_refused_with_one_line(table: Path, tmp_path
     assert "--read-only" in refused(table, "--read-only")
     assert "--audit" in refused(table, "--audit", table)
     assert "49 faces, too few" in refused(tmp_path / "few.csv")
-    assert "no column 'camera'" in refused(table, "--by", "camera")
+    assert "--by FILE.csv:COLUMN" in refused(table, "--by", "camera")
+    assert "has no column 'camera'" in refused(table, "--by", f"{table}:camera")
+    assert "none.csv does not exist" in refused(table, "--by", "none.csv:camera")
 
 
 def test_a_table_that_grew_says_that_a_new_sample_begins(table: Path) -> None:
