@@ -15,6 +15,7 @@ from labeler import heap, storage
 from labeler.certify.certified import WANTED, WITHIN
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
+from labeler.records import Faces
 from labeler.review import audited, redirect, server, told
 from labeler.review.alike import Alike
 from labeler.review.cards import FEWEST_FACES, Cards
@@ -155,23 +156,31 @@ def _note_earlier(current: Current, view: str, note: Callable[[str], None]) -> N
 @contextmanager
 def _likeness(settings: ReviewSettings, root: str) -> Iterator[Alike | None]:
     """Yield the order of likeness while it is prepared; None without a cache, or the model that labelled the table."""
-    folder, model = _cache_folder(settings), _model(run_record.read(settings.table))
-    if not folder or not model:
+    task = task_of(settings, root)
+    if not task:
         yield None
         return
-    alike = Alike.begin(
-        Task(
-            table=os.path.abspath(settings.table),
-            model=os.path.abspath(model),
-            root=os.path.abspath(root),
-            folder=os.path.abspath(folder),
-            max_pixels=settings.max_pixels,
-        )
-    )
+    alike = Alike.begin(task)
     try:
         yield alike
     finally:
         alike.close()
+
+
+def task_of(settings: ReviewSettings, root: str) -> Task | None:
+    """Return what has to be arranged by likeness; None without a cache, or the model that labelled the table."""
+    record = run_record.read(settings.table)
+    folder, model = _cache_folder(settings), _model(record)
+    if not record or not folder or not model:
+        return None
+    return Task(
+        table=os.path.abspath(settings.table),
+        model=os.path.abspath(model),
+        root=os.path.abspath(root),
+        folder=os.path.abspath(folder),
+        max_pixels=settings.max_pixels,
+        faces=str(record.settings.get("faces", Faces.AUTO)),
+    )
 
 
 def _model(record: RunRecord | None) -> Path | None:

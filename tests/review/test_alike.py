@@ -25,7 +25,7 @@ from typer.testing import Result
 
 from labeler.errors import LabelerError
 from labeler.inference import bundle
-from labeler.review import coding, prepare, records, tile_cache
+from labeler.review import coding, prepare, records, review, tile_cache
 from labeler.review.alike import Alike
 from labeler.review.codes import DIMENSIONS
 from labeler.review.ranks import Ranks
@@ -367,3 +367,16 @@ def test_real_faces_alike_have_the_same_label(tmp_path: Path, run: Run) -> None:
         return sum(labels[one] != labels[other] for one, other in pairwise(order))
 
     assert changes(np.argsort(ranks).tolist()) < 0.8 * changes(random.Random(1).sample(range(400), 400))
+
+
+@pytest.mark.parametrize("faces", ["auto", "detect", "whole"])
+def test_faces_are_read_at_the_scale_at_which_classify_found_them(
+    folder: Folder, tmp_path: Path, run: Run, faces: str
+) -> None:
+    folder.picture("a.png", side=64)
+    table = tmp_path / "t.csv"
+    assert run("classify", folder.path, "--out", table, "--faces", faces, "-q", "--workers", "1").exit_code in (0, 1)
+    asked = review.task_of(review.ReviewSettings(table=table, reviewer="ann"), str(folder.path))
+    assert asked
+
+    assert asked.faces == faces
