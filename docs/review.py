@@ -1,4 +1,4 @@
-"""Make docs/review.webp, docs/review-single.webp and docs/review-phone.webp: the page of `labeler review`.
+"""Make docs/review.webp, review-single.webp, review-phone.webp and review-card.webp: the page of `labeler review`.
 
 The only faces are those of examples/photos, three persons who may be shown, cropped many times over
 (tests/review/example_faces.py). The labels are what `classify` says of these, but for some smiling faces that are
@@ -25,6 +25,10 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "review")]
 
 import example_faces  # noqa: E402
 from opened import Opened, reviews  # noqa: E402
+
+from labeler.certify.draw import Draw  # noqa: E402
+from labeler.review import aliases, sample  # noqa: E402
+from labeler.tables import index  # noqa: E402
 
 PHONE = {
     "viewport": {"width": 390, "height": 844},
@@ -75,6 +79,28 @@ def mark(opened: Opened, places: list[int]) -> None:
         opened.page.locator(f"#face-{place}").click()
 
 
+def copied(table: Path) -> Path:
+    """Return a copy of a table that nobody has reviewed."""
+    copy = table.with_name("photos.csv")
+    for suffix in ("", ".run.json"):
+        shutil.copyfile(f"{table}{suffix}", f"{copy}{suffix}")
+    return copy
+
+
+def answer(opened: Opened, cards: int) -> None:
+    """Say of four cards in five what the table says, and sad of the fifth."""
+    loaded = index.load(opened.server.table)
+    draw = Draw.of(loaded)
+    for alias in sample.upcoming([], draw.rows[draw.order], [])[:cards].tolist():
+        opened.wait(f"document.querySelector('.box.here')?.dataset.row === '{alias}'")
+        opened.wait("!document.getElementById('closeup').hidden")
+        row = aliases.row(alias)
+        label = loaded.labels[loaded.label[row]] if row % 5 else "sad"
+        opened.press({"sad": "1", "surprise": "2"}.get(label, label[0]))
+    opened.wait("document.getElementById('cards-line').textContent.includes('more narrow it to ±3 points')")
+    opened.page.wait_for_timeout(3000)
+
+
 def main() -> None:
     """Correct a screen, and half of the next one; look at one face of the photo with three; look at it on a phone."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -101,6 +127,10 @@ def main() -> None:
             desktop.press("h")
             mark(desktop, later[4:])
             shot(desktop, "review")
+        with reviews(browser, Path(folder)) as review:
+            card = review(copied(table), "--certify", "--reviewer", "ann", color_scheme="light")
+            answer(card, 110)
+            shot(card, "review-card")
         browser.close()
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler.certify.answers import Review
+from labeler.certify.answers import UNSURE, Review
 from labeler.certify.certificate import Certificate
+from labeler.certify.queue import SECOND_LOOKS
+from labeler.certify.reviewer import PRIOR
 
 _Z = 1.959964
 """Standard deviations around the mean that hold 95% of a normal distribution."""
@@ -17,30 +21,40 @@ Floats = NDArray[np.float64]
 def cards(review: Review, certificate: Certificate, order: NDArray[np.integer], half_width: float) -> int | None:
     """Return how many more cards of ``order`` are needed for that half-width; 0 when it is reached already.
 
-    None where no number is enough: what is not known about the reviewer's errors, and the faces of which he is unsure,
-    stay in the interval however many cards there are. The answer is a forecast (Cochran 1977, section 5.9): it takes
-    the strata to stay about as often right as the cards so far say.
+    None where no number is enough: faces of which the reviewer is unsure stay in the interval, and some of what is not
+    known about his errors. The answer is a forecast (Cochran 1977, section 5.9): it takes the strata to stay about as
+    often right as the cards so far say, and second looks to go on as `SECOND_LOOKS` says.
     """
     now = certificate.model.accuracy.interval
     forecast = _Forecast(review, order)
-    scale, stays = 1.0, 0.0
-    if now is not None:
-        square, foreseen = ((now[1] - now[0]) / 2) ** 2, forecast.half_width(0) ** 2
-        if square <= half_width**2:
-            return 0
-        unsure = certificate.reviewer.error is not None or bool(certificate.model.unsure.value)
-        scale = square / foreseen if foreseen and not unsure else 1.0
-        stays = max(square - foreseen, 0.0) if unsure else 0.0
-    wanted = (half_width**2 - stays) / scale
-    if wanted <= 0:
+    if now is None:
+        return _first(len(forecast.strata), lambda more: forecast.half_width(more) <= half_width)
+    square, foreseen = ((now[1] - now[0]) / 2) ** 2, forecast.half_width(0) ** 2
+    if square <= half_width**2:
+        return 0
+    checks = certificate.reviewer.checks
+    is_unsure = bool((review.blind == UNSURE).any())
+    unsure = ((certificate.model.unsure.value or 0.0) / 2) ** 2 if is_unsure else 0.0
+    errors = max(square - foreseen - unsure, 0.0) if checks.measured else 0.0
+    scale = 1.0 if is_unsure or checks.measured or not foreseen else square / foreseen
+    known = checks.twice + checks.sentinels + sum(PRIOR)
+
+    def is_enough(more: int) -> bool:
+        # The variance of the share of errors falls with the number of checks, among which the prior counts.
+        left = errors * known / (known + more / SECOND_LOOKS)
+        return scale * forecast.half_width(more) ** 2 + unsure + left <= half_width**2
+
+    return _first(len(forecast.strata), is_enough)
+
+
+def _first(most: int, is_enough: Callable[[int], bool]) -> int | None:
+    """Return the lowest number up to ``most`` that is enough, as is every higher one; None where none is."""
+    if not is_enough(most):
         return None
-    low, high = 0, len(forecast.strata)
+    low, high = 0, most
     while low < high:
         middle = (low + high) // 2
-        if forecast.half_width(middle) ** 2 <= wanted:
-            high = middle
-        else:
-            low = middle + 1
+        low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
     return low
 
 

@@ -11,6 +11,9 @@ from labeler.certify.strata import Strata
 FOR_LABELS = 0.5
 """Share of the cards that is divided evenly among the labels, for the precision of rare ones; the rest is Neyman's."""
 
+SECOND_LOOKS = 10
+"""Cards for each that is shown a second time: one in ten tells the reviewer's errors, and costs as much time."""
+
 _LEAST = 0.5
 """Lower limit on a stratum's share of the cards, in units of an even share: none may be left to chance."""
 

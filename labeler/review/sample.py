@@ -1,4 +1,4 @@
-"""The order in which a reviewer looks at blind cards: those of the draw, and every tenth of them a second time."""
+"""The order in which a reviewer looks at blind cards: those of the draw, and some of them a second time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.certify.queue import SECOND_LOOKS
 from labeler.review import aliases
 from labeler.review.aliases import Alias
 
 Rows = NDArray[np.int32]
-
-_EVERY = 10
-"""Cards from one that is shown again to the next: one in ten tells the reviewer's errors, and costs as much time."""
 
 _LATER = 30
 """Cards between the two looks at one: too many to remember what was said."""
@@ -27,7 +25,7 @@ def upcoming(answered: Sequence[int], left: Rows, again: Collection[int]) -> Row
     so that each is shown again at the same place however often the review was interrupted.
     """
     cards = np.concatenate((np.array(answered, np.int32), left))
-    ends = np.arange(_LATER, len(cards) + 1, _EVERY)
+    ends = np.arange(_LATER, len(cards) + 1, SECOND_LOOKS)
     twice = cards[ends - _LATER]
     is_open = ~np.isin(twice, np.array(sorted(again), np.int32))
     ends, twice = ends[is_open], twice[is_open]

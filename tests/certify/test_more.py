@@ -57,6 +57,16 @@ def test_no_number_of_cards_makes_up_for_a_reviewer_who_errs() -> None:
     assert more.cards(review, unsure, order, 0.01) is None
 
 
+def test_second_looks_that_go_on_narrow_the_interval_of_a_reviewer_who_errs_little() -> None:
+    review, order, one = session(100)
+    needed = more.cards(review, certify(review, Checks(twice=7)), order, 0.03)
+    assert needed
+    later = certify(extended(one, order, 100 + needed), Checks(twice=7 + needed // 10))
+    low, high = later.model.accuracy.interval or (0, 1)
+
+    assert (high - low) / 2 == pytest.approx(0.03, abs=0.01)
+
+
 def test_a_sample_too_small_for_a_figure_still_has_a_forecast() -> None:
     review, order, _ = session(10)
 
