@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from labeler._version import __version__
+from labeler.certify import calibrate
 from labeler.evaluation import charts, metrics
 from labeler.evaluation.calibration import Probabilities
 from labeler.evaluation.metrics import Figures
@@ -22,7 +23,7 @@ from labeler.tables import labels
 from training import warm_start
 from training.bundle import curves, export, temperature
 from training.bundle.temperature import Calibration
-from training.data.dataset import Dataset
+from training.data.dataset import Dataset, Places
 from training.loop import checkpoint
 from training.loop.history import History
 from training.networks import fast_steps
@@ -51,14 +52,18 @@ _SAMPLES = 256
 """Upper limit on the validation images on which the bundle is compared with the network."""
 
 _SHOWN_AT_ONCE = 512
-"""Validation images per prediction, which bounds the memory."""
+"""Images per prediction, which bounds the memory."""
+
+_LEARNT_FROM = 5000
+"""Upper limit on the training images that a model is recalibrated by: more change nothing but the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """The result of a run. ``skipped`` says which files could not be used, and why.
 
-    ``before`` holds the figures of the model that was fine-tuned, on the same validation images.
+    ``before`` holds the figures of the model that was fine-tuned, on the same validation images; ``recalibrated`` those
+    after no more than a temperature and an offset for each class were fitted to training images, or why there are none.
     """
 
     out: Path
@@ -67,6 +72,7 @@ class Trained:
     best_epoch: int
     skipped: tuple[str, ...]
     before: Figures | None = None
+    recalibrated: Figures | str = ""
     calibration: Calibration | None = None
 
 
@@ -85,13 +91,17 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
     calibrated = temperature.calibrated(best, fitted.temperature)
     export.export(calibrated, images.class_names, out / BUNDLE, samples=samples, card=card)
     export.name_classes(out / checkpoint.BEST_NETWORK, images.class_names)
-    figures = replace(_judge(Classifier(out / BUNDLE), images), against=_against(settings, images))
+    figures = replace(
+        _judge(Classifier(out / BUNDLE).predict, images.class_names, images), against=_against(settings, images)
+    )
     validation = {"data": _validation_name(settings), **figures.as_json()}
     calibration = {"ece": fitted.ece, "reliability": validation["confidence"]["reliability"]}
     export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | calibration})
     charts.save(curves.draw(history), out / CURVES)
     charts.save(charts.draw_confusion(figures), out / CONFUSION)
-    before = _judge(Classifier(given.path), images) if given else None
+    earlier = Classifier(given.path) if given else None
+    before = _judge(earlier.predict, earlier.card.class_names, images) if earlier else None
+    recalibrated = _recalibrated(earlier, images, settings.seed) if earlier else ""
     trained = Trained(
         out=out,
         figures=figures,
@@ -99,6 +109,7 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
         best_epoch=history.best.number,
         skipped=images.skipped,
         before=before,
+        recalibrated=recalibrated,
         calibration=fitted,
     )
     about = {
@@ -108,6 +119,7 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
         "unified": dict(images.unified),
         "calibration": asdict(fitted),
         "before": before.as_json() if before else None,
+        "recalibrated": recalibrated if isinstance(recalibrated, str) else recalibrated.as_json(),
         "settings": spelled_out(settings),
         "created_with": f"labeler {__version__}",
     }
@@ -131,20 +143,38 @@ def _probabilities(network: keras.Model, images: Dataset) -> Probabilities:
     return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * fast_steps.SCALE) for pixels in shown])
 
 
-def _judge(classifier: Classifier, images: Dataset) -> Figures:
-    """Compare the predictions of a model on the validation images with their labels, by class name."""
-    names = classifier.card.class_names
-    probabilities = np.concatenate([classifier.predict(pixels) for pixels in _shown(images)])
+def _recalibrated(earlier: Classifier, images: Dataset, seed: int) -> Figures | str:
+    """Return the figures of a model whose scores are recalibrated by training images, or why there are none."""
+    names = earlier.card.class_names
+    if set(names) != set(images.class_names):
+        return "the classes are others"
+    chosen = np.random.default_rng(seed).permutation(len(images.training))[:_LEARNT_FROM]
+    places, codes = images.training.places[chosen], [names.index(name) for name in images.class_names]
+    probabilities = np.concatenate([earlier.predict(pixels) for pixels in _in_parts(images, places)])
+    truth = np.array(codes)[images.training.labels[chosen]]
+    found = calibrate.calibrate(probabilities, truth, np.ones(len(truth)))
+    fitted = found.recalibration if found else None
+    if not fitted:
+        return "no gain is certain"
+    return _judge(lambda pixels: fitted(earlier.predict(pixels)), names, images)
+
+
+def _judge(predict: Callable[[Pixels], Probabilities], names: Sequence[str], images: Dataset) -> Figures:
+    """Compare predictions for the validation images with their labels, by class name."""
+    probabilities = np.concatenate([predict(pixels) for pixels in _shown(images)])
     rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties are broken alike.
     predicted = [names[label] for label in rounded.argmax(axis=1)]
     truth = [images.class_names[label] for label in images.validation.labels]
     every = tuple(dict.fromkeys((*images.class_names, *names)))
-    figures = metrics.compare(truth, predicted, every, rounded if every == names else None)
+    figures = metrics.compare(truth, predicted, every, rounded if every == tuple(names) else None)
     return replace(figures, left_out=dict(images.left_out))
 
 
 def _shown(images: Dataset) -> Iterator[Pixels]:
-    places = images.validation.places
+    return _in_parts(images, images.validation.places)
+
+
+def _in_parts(images: Dataset, places: Places) -> Iterator[Pixels]:
     return (images.pixels[places[at : at + _SHOWN_AT_ONCE]] for at in range(0, len(places), _SHOWN_AT_ONCE))
 
 

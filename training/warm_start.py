@@ -7,6 +7,7 @@ normalizations that only add that bias.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from labeler.certify.recalibration import Recalibration
 from labeler.errors import ModelError
 from labeler.inference import keras_network
 from labeler.inference.bundle import Card, find
 from labeler.inference.classifier import Classifier
+from labeler.labeling import DECIMALS
 from labeler.records import INPUT_SIDE
 from training.bundle import export, temperature
 from training.networks.fast_steps import SCALE
@@ -161,10 +164,20 @@ def _with_kernels(network: keras.Model) -> list[keras.Layer]:
 def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (_SAMPLES, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     found = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    calibrated = temperature.with_temperature(found, classifier.card.temperature)
+    calibrated = _recalibrated(temperature.with_temperature(found, classifier.card.temperature), classifier.card)
     difference = float(np.abs(calibrated - classifier.predict(samples)).max())
     if not difference <= export.TOLERANCE:
         raise ModelError(
             f"{path} cannot be trained further: the rebuilt network differs from it by up to {difference:.2g} "
             f"(at most {export.TOLERANCE:g} is allowed)"
         )
+
+
+def _recalibrated(probabilities: NDArray[np.float64], card: Card) -> NDArray[np.float64]:
+    """Return what a bundle of `labeler calibrate` makes of probabilities; it rounds them as a table does."""
+    if not card.recalibration:
+        return probabilities
+    offsets = np.array(card.recalibration["offsets"])
+    scale = math.log(card.recalibration["scale"])
+    fitted = Recalibration(log_scale=scale, offsets=offsets, covariance=np.zeros((len(offsets) + 1,) * 2))
+    return fitted(probabilities.round(DECIMALS))

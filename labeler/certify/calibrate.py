@@ -29,12 +29,12 @@ BINS = 10
 """Bins of the calibration error, of equal numbers of faces: those of equal width are nearly empty in a small sample."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calibration:
     """A recalibration, or None where it would not help, with what cross-validation says of it.
 
-    Losses are in nats for each face of the table, ``gain`` is their difference with its standard error. All are
-    cross-validated: no face is judged by a fit that saw it.
+    ``held_out`` (faces, classes) are the probabilities of each face by a fit that did not see it; all figures are of
+    these. Losses are in nats for each face of the table, ``gain`` is their difference with its standard error.
     """
 
     recalibration: Recalibration | None
@@ -45,6 +45,7 @@ class Calibration:
     error_before: float
     error_after: float
     strength: float
+    held_out: Floats
 
     @property
     def gain(self) -> float:
@@ -79,6 +80,7 @@ def calibrate(
         error_before=calibration_error(probabilities, truth, weights),
         error_after=calibration_error(after, truth, weights),
         strength=strength,
+        held_out=after,
     )
 
 

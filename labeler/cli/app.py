@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labeler._version import __version__
-from labeler.cli import datasets, exports, models, photos, privacy, reports, review, reviews, support
+from labeler.cli import calibrate, datasets, exports, models, photos, privacy, reports, review, reviews, support
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for command in (
     reports.report,
     reports.diff,
     review.review,
+    calibrate.calibrate,
     exports.export,
     privacy.forget,
     support.doctor,

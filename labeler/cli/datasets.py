@@ -107,7 +107,7 @@ def train(
     show_evaluation.show_figures(trained.figures)
     console.say(str(trained.calibration))
     if start and trained.before:
-        show_evaluation.show_change(start, trained.before, trained.figures)
+        show_evaluation.show_change(start, trained.before, trained.recalibrated, trained.figures)
     console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
 
 

@@ -31,6 +31,7 @@ _EVALUATE = ("matplotlib", "scikit-learn")
 _EXPORT = ("imagehash", "scipy")
 EXTRAS = {
     "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "threadpoolctl"),
+    "calibrate": ("onnx",),
     "evaluate": _EVALUATE,
     "export": _EXPORT,
     "heif": ("pillow-heif",),

@@ -56,13 +56,23 @@ def show_figures(figures: Figures) -> None:
         terminal.print("left out: " + ", ".join(f"{count:,} {why}" for why, count in figures.left_out.items()))
 
 
-def show_change(model: str, before: Figures, after: Figures) -> None:
-    """Print the figures before and after fine-tuning, on the same photos."""
+def show_change(model: str, before: Figures, recalibrated: Figures | str, after: Figures) -> None:
+    """Print the figures before and after fine-tuning, and those of a mere recalibration, on the same photos."""
     of_both = f"n = {after.n:,}, always the most frequent class: {after.majority_baseline:.3f}"
-    console.say(f"before: accuracy {before.accuracy:.3f}, macro-F1 {before.macro_f1:.3f}, by {model}")
-    console.say(f"after:  accuracy {after.accuracy:.3f}, macro-F1 {after.macro_f1:.3f}, on the same photos ({of_both})")
+    console.say(f"before: {_change(before)}, by {model}")
+    alone = recalibrated if isinstance(recalibrated, str) else _change(recalibrated)
+    console.say(f"recalibrated alone (temperature and offsets of the classes): {alone}")
+    console.say(f"after:  {_change(after)}, on the same photos ({of_both})")
     if after.accuracy <= before.accuracy:
         console.say(f"the accuracy did not improve: go on using {model}, or fine-tune it on more photos")
+    elif not isinstance(recalibrated, str) and after.accuracy <= recalibrated.accuracy:
+        console.say("training brought no more than a recalibration does: see labeler calibrate")
+
+
+def _change(figures: Figures) -> str:
+    told = f"accuracy {figures.accuracy:.3f}, macro-F1 {figures.macro_f1:.3f}"
+    judged = figures.confidence
+    return f"{told}, calibration error {judged.ece:.3f}, log loss {judged.nll:.3f}" if judged else told
 
 
 def _advice(verdict: Evaluation, wanted: float) -> str:

@@ -30,7 +30,7 @@ BLOCK, LARGEST_BLOCK = 8, 256
 because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
 blocks only cost memory."""
 
-_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block"})
+_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block", "recalibration"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,8 @@ class Card:
     class_names: tuple[str, ...]
     input_size: int = INPUT_SIDE
     temperature: float = 1.0
+    recalibration: dict[str, Any] = field(default_factory=dict)
+    """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities."""
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
@@ -122,12 +124,16 @@ def card(path: Path) -> Card:
     block = about.get("block", BLOCK)
     if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
         raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
+    recalibration = about.get("recalibration", {})
+    if recalibration != {} and not _is_recalibration(recalibration, len(names)):
+        raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
     if not isinstance(validation, dict):
         raise ModelError(f"{path} is damaged: its validation figures are not a JSON object")
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
         temperature=temperature,
+        recalibration=recalibration,
         block=block,
         validation=validation,
         training_data=one_line(about.get("training_data", "")),
@@ -194,6 +200,19 @@ def _decoded(value: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_recalibration(found: Any, classes: int) -> bool:
+    if not isinstance(found, dict):
+        return False
+    scale, offsets = found.get("scale", 0), found.get("offsets")
+    return (
+        _is_number(scale)
+        and bool(scale > 0)
+        and isinstance(offsets, list)
+        and len(offsets) == classes
+        and all(map(_is_number, offsets))
+    )
 
 
 def _is_number(value: Any) -> bool:

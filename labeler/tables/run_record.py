@@ -45,6 +45,8 @@ class RunRecord:
     """Duration of the run that labelled every file of the table; None where several runs did."""
     certificate: dict[str, Any] | None = None
     """How right the labels are by a blind sample, see `certify.certified`; None where there was none."""
+    calibrated: dict[str, Any] | None = None
+    """What `certify.rewrite` did to the scores after they were classified; None where they are the model's."""
 
 
 def read(path: Path) -> RunRecord | None:
@@ -114,6 +116,7 @@ def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
         for name, then, now in (
             ("the model", _short(earlier), _short(record)),
             ("the root folder", earlier.root, record.root),
+            ("the calibration", _calibration(earlier), _calibration(record)),
             *(
                 (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
                 for name, now in record.settings.items()
@@ -161,12 +164,17 @@ def _check_kinds(record: RunRecord) -> None:
         "finished": bool,
         "seconds": int | float | None,
         "certificate": dict | None,
+        "calibrated": dict | None,
     }
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
     if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):
         raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
     if record.schema_version not in COLUMNS_AFTER_BY_SCHEMA:
         raise ValueError(f"its table has the schema {record.schema_version}, this version knows up to {SCHEMA_VERSION}")
+
+
+def _calibration(record: RunRecord) -> str:
+    return f"that of {record.calibrated.get('cards')} cards" if record.calibrated else "the model's own"
 
 
 def _short(record: RunRecord) -> str:

@@ -334,7 +334,9 @@ def test_train_from_a_model_prints_what_it_was_worth_before(trained: Path) -> No
     done = in_a_process(*adapting, cwd=trained.parent)
 
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^before: accuracy .*, by run\nafter:  accuracy .* \(n = 4, always", done.stderr, re.M)
+    assert re.search(
+        r"^before: accuracy .*, by run\nrecalibrated alone .*\nafter:  accuracy .* \(n = 4, always", done.stderr, re.M
+    )
 
 
 def test_evaluate_reports_and_draws(run: Run, trained: Path, tmp_path: Path) -> None:

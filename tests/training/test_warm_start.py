@@ -11,6 +11,7 @@ import pytest
 from conftest import make_bundle
 
 from labeler.errors import ModelError
+from labeler.inference import calibrated_bundle
 from labeler.inference.classifier import Classifier
 from training import warm_start
 from training.bundle import export
@@ -117,6 +118,16 @@ def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="holds none of the networks that can be trained: documented, default"):
         warm_start.load(str(tmp_path))
+
+
+def test_a_recalibrated_bundle_can_be_gone_on_from(bundle: Path, given: warm_start.Pretrained, tmp_path: Path) -> None:
+    about = {"recalibration": {"scale": 0.6, "offsets": [0.9, -1.1, 0.3]}}
+    calibrated_bundle.write(bundle, tmp_path / "model.onnx", 0.6, [0.9, -1.1, 0.3], 1e-6, about)
+    loaded = warm_start.load(str(tmp_path))
+    changed = Classifier(tmp_path / "model.onnx").predict(SAMPLES) - Classifier(bundle).predict(SAMPLES)
+
+    assert np.abs(changed).max() > 0.1
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
 
 
 def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_path: Path) -> None:

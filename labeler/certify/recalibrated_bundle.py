@@ -1,0 +1,71 @@
+"""The bundle that gives the scores of a recalibrated table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labeler._version import __version__
+from labeler.certify.certified import counted
+from labeler.certify.recalibrated import Recalibrated
+from labeler.errors import LabelerError, ModelError
+from labeler.inference import bundle, calibrated_bundle
+from labeler.labeling import DECIMALS
+from labeler.tables import reader
+
+
+def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[Path, Path]:
+    """Return the file of the model that labelled a table, and that of the bundle to write into a folder.
+
+    Raises:
+        ModelError: it is not the model that labelled the table.
+        LabelerError: a bundle stands there, or a file.
+    """
+    record = reader.record(table)
+    target = folder / bundle.CLASSIFIER
+    if folder.exists() and not folder.is_dir():
+        raise LabelerError(f"{folder} is a file; name a folder with --model-out")
+    if target.exists() and not overwrite:
+        raise LabelerError(f"{target} exists; choose another --model-out, or replace it with --overwrite")
+    advice = f"; name the model that labelled {table} ({record.model}, {record.model_sha256[:12]}) with --model"
+    try:
+        source = bundle.find(model or record.model)
+    except ModelError as exc:
+        raise ModelError(f"{exc}{advice}") from exc
+    if bundle.sha256(source) != record.model_sha256:
+        raise ModelError(f"{source} is another model{advice}")
+    if source.suffix != ".onnx":
+        raise ModelError(f"{source} is no .onnx bundle; make one with labeler models convert, and classify with that")
+    return source, target
+
+
+def write(one: Recalibrated, model: Path, out: Path) -> None:
+    """Write a bundle that gives the scores of the new table.
+
+    Raises:
+        LabelerError: nothing can be gained.
+        ModelError: the model is no bundle, or has other classes than the table.
+        OutputError: it cannot be written.
+    """
+    fitted = one.fitted.recalibration
+    if not fitted:
+        raise LabelerError("the recalibration would not help")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    names = bundle.card(model).class_names
+    if names != one.record.class_names:
+        raise ModelError(f"{model} has the classes {', '.join(names)}, {one.table} {', '.join(one.record.class_names)}")
+    scale, offsets = 1 / fitted.temperature, fitted.offsets.tolist()
+    measured = {
+        "data": f"{counted(one.cards, 'face')} of {one.table.name}",
+        "against": "what a person saw without the label, cross-fitted",
+        "n": one.cards,
+        "accuracy": one.after.value,
+        "accuracy_interval": one.after.interval,
+        "ece": one.fitted.error_after,
+    }
+    about = {
+        "name": out.parent.name if out.stem == "model" else out.stem,
+        "recalibration": {"scale": scale, "offsets": offsets, "cards": one.cards, "date": one.found.last[:10]},
+        "validation": measured,
+        "created_with": f"labeler {__version__}",
+    }
+    calibrated_bundle.write(model, out, scale, offsets, 10.0**-DECIMALS, about)

@@ -1,0 +1,73 @@
+"""Build a temperature and one offset for each class into the graph of a bundle, after its probabilities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from labeler.errors import ModelError
+from labeler.inference import bundle
+from labeler.storage import atomic
+
+_PREFIX = "recalibrated_"
+
+
+def write(
+    source: Path, out: Path, scale: float, offsets: Sequence[float], step: float, about: Mapping[str, Any]
+) -> None:
+    """Write a bundle whose probabilities are softmax(``scale`` * log p + ``offsets``), p being those of ``source``.
+
+    p is rounded to multiples of ``step`` and at least one, as in a table, so that the bundle says what a table does
+    whose scores were recalibrated. ``about`` is metadata that is added or replaced.
+
+    Raises:
+        ModelError: the source is no bundle.
+        OutputError: it cannot be written.
+    """
+    bundle.card(source)
+    if source.suffix != ".onnx":
+        raise ModelError(f"{source} is no .onnx bundle: make one of it with labeler models convert")
+    model = onnx.load(source)
+    graph = model.graph
+    given = graph.output[0].name
+    raw = _unused(graph, given)
+    for node in graph.node:
+        node.output[:] = [raw if name == given else name for name in node.output]
+        node.input[:] = [raw if name == given else name for name in node.input]
+    constants = {
+        "steps": np.array(1 / step, np.float32),
+        "one": np.array(1, np.float32),
+        "scale": np.array(scale, np.float32),
+        "offsets": np.array(offsets, np.float32),
+    }
+    graph.initializer.extend(numpy_helper.from_array(value, _PREFIX + name) for name, value in constants.items())
+    chain = [
+        ("Mul", [raw, _PREFIX + "steps"], "counted"),
+        ("Round", [_PREFIX + "counted"], "rounded"),
+        ("Max", [_PREFIX + "rounded", _PREFIX + "one"], "floored"),
+        ("Log", [_PREFIX + "floored"], "logarithms"),
+        ("Mul", [_PREFIX + "logarithms", _PREFIX + "scale"], "scaled"),
+        ("Add", [_PREFIX + "scaled", _PREFIX + "offsets"], "logits"),
+    ]
+    for operator, inputs, name in chain:
+        graph.node.append(helper.make_node(operator, inputs, [_PREFIX + name]))
+    graph.node.append(helper.make_node("Softmax", [_PREFIX + "logits"], [given], axis=-1))
+    props = {one.key: one.value for one in model.metadata_props}
+    props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
+    helper.set_model_props(model, props)
+    onnx.checker.check_model(model)
+    with atomic.replacing(out) as beside:
+        onnx.save(model, beside)
+
+
+def _unused(graph: onnx.GraphProto, name: str) -> str:
+    taken = {output for node in graph.node for output in node.output}
+    while name in taken:
+        name = f"raw_{name}"
+    return name

@@ -1,0 +1,213 @@
+"""A table is recalibrated by its blind sample: where that helps, in a new table and a bundle, and else not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import blind
+import numpy as np
+import pytest
+from blind import Blind
+from conftest import Folder
+from reviewing import event
+from typer.testing import Result
+
+from labeler.certify import certified, recalibrated
+from labeler.inference import bundle, embeddings
+from labeler.tables import corrections, reader, run_record
+from labeler.tables.matching import box_of
+from labeler.tables.review_log import Log
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Blind:
+    """A table whose scores are too high, 200 of its faces answered blind."""
+    found = blind.write(tmp_path / "t.csv", 1200, seed=3)
+    found.answer(200)
+    return found
+
+
+def quality(path: Path, truth: tuple[str, ...]) -> tuple[float, float]:
+    """Return the log loss and the share of right labels of a table, of faces."""
+    rows = list(reader.read(path))
+    names = reader.class_names(path)
+    pairs = [(row, wanted) for row, wanted in zip(rows, truth, strict=True) if wanted in names]
+    losses = [-np.log(max(row.probabilities[names.index(wanted)], 1e-6)) for row, wanted in pairs]
+    return float(np.mean(losses)), float(np.mean([row.label == wanted for row, wanted in pairs]))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_the_scores_of_the_whole_table_become_better(table: Blind, run: Run, suffix: str) -> None:
+    out = table.path.with_name(f"calibrated.{suffix}")
+    result = run("calibrate", table.path, "--out", out, "--json")
+    told = json.loads(result.stdout)
+
+    assert result.exit_code == 0, result.output
+    assert told["written"]
+    assert quality(out, table.truth)[0] < quality(table.path, table.truth)[0] - 0.05
+    assert told["log_loss"][1] < told["log_loss"][0]
+    assert told["cards"] <= 200
+    rows, others = list(reader.read(table.path)), list(reader.read(out))
+    unchanged = [(row.file, row.face, row.x, row.status, row.version) for row in rows]
+    assert [(row.file, row.face, row.x, row.status, row.version) for row in others] == unchanged
+    assert all(abs(sum(row.probabilities) - 1) < 1e-5 and row.score == max(row.probabilities) for row in others)
+
+
+def test_the_record_says_what_was_done_and_the_corrections_go_along(table: Blind, run: Run) -> None:
+    out = table.path.with_name("calibrated.csv")
+    run("calibrate", table.path, "--out", out, "--quiet")
+    record = run_record.read(out)
+    assert record
+    assert record.calibrated
+    assert record.certificate
+
+    assert record.finished
+    assert set(record.calibrated["offsets"]) == set(blind.NAMES)
+    assert record.certificate["method"] == "cross-fitted"
+    assert "cross-fitted from" in record.certificate["sentence"]
+    made, corrected = corrections.of_table(table.path), corrections.of_table(out)
+    assert made
+    assert corrected
+    assert made.files == corrected.files
+    assert certified.of_table(out) is None
+    found = certified.gather(out)
+    assert found
+    assert (found.earlier, len(found.cards)) == (200, 0)
+
+
+def test_where_it_would_not_help_nothing_is_written(tmp_path: Path, run: Run) -> None:
+    table = blind.write(tmp_path / "t.csv", 400)
+    names = reader.class_names(table.path)
+    rows = {row.file: row for row in reader.read(table.path)}
+    random = np.random.default_rng(0)
+    own = [
+        names[random.choice(len(names), p=np.array(row.probabilities) / sum(row.probabilities))]
+        for row in rows.values()
+    ]
+    Blind(path=table.path, truth=tuple(own)).answer(60)
+    result = run("calibrate", table.path, "--out", tmp_path / "out.csv")
+
+    assert result.exit_code == 1
+    assert "nothing was written" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("out")) == []
+
+
+def test_a_card_is_never_judged_by_a_fit_that_saw_it(table: Blind) -> None:
+    """Twenty cards of random classes: fitted and judged on them, the scores would look better."""
+    other = blind.write(table.path.with_name("u.csv"), 400, seed=5)
+    random = np.random.default_rng(1)
+    other.answer(20, said=lambda *_: blind.NAMES[random.integers(7)])
+    found = recalibrated.fit(other.path)
+
+    assert not found.helps or found.fitted.loss_after < found.fitted.loss_before
+    assert len(found.fitted.held_out) == found.cards == 20
+
+
+def test_a_label_that_somebody_changed_in_the_table_itself_stays(table: Blind, run: Run) -> None:
+    lines = table.path.read_text("utf-8").splitlines(keepends=True)
+    row = next(reader.read(table.path))
+    other = "fear" if row.label != "fear" else "sad"
+    lines[1] = lines[1].replace(f",{row.label},", f",{other},", 1)
+    table.path.write_text("".join(lines), "utf-8")
+    table.answer(200, second=100)
+    out = table.path.with_name("calibrated.csv")
+    result = run("calibrate", table.path, "--out", out)
+
+    assert result.exit_code == 0, result.output
+    assert next(reader.read(out)).label == other
+
+
+def test_the_table_itself_and_another_that_stands_there_are_refused(table: Blind, run: Run) -> None:
+    out = table.path.with_name("calibrated.csv")
+    out.write_text("mine", "utf-8")
+    before = table.path.read_bytes()
+
+    assert "is the table that is recalibrated" in run("calibrate", table.path, "--out", table.path).stderr
+    assert "exists; choose another --out" in run("calibrate", table.path, "--out", out).stderr
+    assert (out.read_text("utf-8"), table.path.read_bytes()) == ("mine", before)
+
+
+def test_classify_does_not_go_on_with_a_recalibrated_table(
+    folder: Folder, model: Path, tmp_path: Path, run: Run
+) -> None:
+    table = classified(folder, model, tmp_path, run)
+    out = tmp_path / "calibrated.csv"
+    assert run("calibrate", table, "--out", out, "--quiet").exit_code == 0
+    folder.noise("another.png", seed=999)
+    result = run("classify", folder.path, "--out", out, "--model", model)
+
+    assert result.exit_code == 2
+    assert "the calibration was" in result.stderr
+
+
+def classified(folder: Folder, model: Path, tmp_path: Path, run: Run, photos: int = 80) -> Path:
+    """Return a table of photos of noise, of which the blind answers say another class than the model, often."""
+    for seed in range(photos):
+        folder.noise(f"{seed:03}.png", seed=seed)
+    table = tmp_path / "t.csv"
+    assert run("classify", folder.path, "--out", table, "--model", model, "--quiet").exit_code == 0
+    found = Blind(path=table, truth=tuple("x" for _ in range(photos)))
+    names = reader.class_names(table)
+    log = Log.of(table)
+    for second, row in enumerate(found.cards(60)):
+        face = list(reader.read(table))[row]
+        said = names[-1] if second % 4 else names[0]
+        about = {"file": face.file, "box": box_of(face), "version": face.version, "old": face.label}
+        log.append([event(said, second / 100, **about, view=found.draw.view, shown=False, action=("n", second))])
+    return table
+
+
+def test_the_bundle_gives_the_scores_of_the_table(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    out, mine = tmp_path / "calibrated.csv", tmp_path / "mine"
+    result = run("calibrate", table, "--out", out, "--model-out", mine, "--model", model)
+    assert result.exit_code == 0, result.output
+    again = tmp_path / "again.csv"
+    assert run("classify", folder.path, "--out", again, "--model", mine, "--quiet").exit_code == 0
+    ours, theirs = list(reader.read(out)), list(reader.read(again))
+
+    assert [row.label for row in ours] == [row.label for row in theirs]
+    apart = np.abs(np.array([row.probabilities for row in ours]) - np.array([row.probabilities for row in theirs]))
+    assert apart.max() <= 1e-5
+    assert [row.probabilities for row in ours] != [row.probabilities for row in reader.read(table)]
+    card = bundle.card(mine / "model.onnx")
+    assert (card.name, card.class_names) == ("mine", reader.class_names(table))
+    assert card.recalibration["cards"] == 60
+    assert embeddings.embed(mine / "model.onnx", np.zeros((2, 64, 64, 3), np.uint8), 1, lambda *_: None).shape[0] == 2
+
+
+def test_another_model_than_that_of_the_table_is_refused(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    result = run("calibrate", table, "--out", tmp_path / "o.csv", "--model-out", tmp_path / "m", "--model", "default")
+
+    assert result.exit_code == 4
+    assert "is another model; name the model that labelled" in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("cards", "text"), [(0, "has no reviews: show a random sample"), (12, "has 12 of at least 20 cards with a class")]
+)
+def test_too_few_cards_are_told_with_the_command_that_shows_more(
+    tmp_path: Path, run: Run, cards: int, text: str
+) -> None:
+    table = blind.write(tmp_path / "t.csv", 200, seed=8)
+    table.answer(cards, said=lambda _, label: label if label in blind.NAMES else "sad")
+    result = run("calibrate", table.path, "--out", tmp_path / "out.csv")
+
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert f"labeler review {table.path} --certify" in result.stderr
+
+
+def test_reviews_of_another_table_are_told(tmp_path: Path, run: Run) -> None:
+    table = blind.write(tmp_path / "t.csv", 200)
+    Log.of(table.path).append([event("sad", 1, file="elsewhere.jpg")])
+    result = run("calibrate", table.path, "--out", tmp_path / "out.csv")
+
+    assert result.exit_code == 2
+    assert "none of the 1 reviews beside" in result.stderr
