@@ -21,7 +21,7 @@ from spread import spread
 from labeler import pipeline
 from labeler.errors import NoPicturesError
 from labeler.records import Faces, Redo, Row, Settings, Status
-from labeler.tables import reader, resume
+from labeler.tables import reader, resume, run_record
 from labeler.tables.run_record import PART, beside
 
 
@@ -87,6 +87,28 @@ def test_running_again_does_nothing_and_says_so(mixed: Folder, model: Path, tmp_
     assert (first.complete_before, again.complete_before) == (False, True)
     assert (out.stat().st_ino, out.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert again.tally.counts() == first.tally.counts()
+
+
+def test_a_certificate_stays_with_the_rows_that_it_is_of(mixed: Folder, model: Path, tmp_path: Path) -> None:
+    """A table that is only looked through keeps it; one that grows, is retried or made anew has none."""
+    out = tmp_path / "t.csv"
+
+    def certificate_after(**options: object) -> object:
+        record = run_record.read(out)
+        assert record
+        run_record.write(out, replace(record, certificate={"sentence": "98.0% of the labels are right"}), "")
+        pipeline.classify(job(mixed, out, model, **options))
+        found = run_record.read(out)
+        assert found
+        return found.certificate
+
+    pipeline.classify(job(mixed, out, model))
+    assert certificate_after() == {"sentence": "98.0% of the labels are right"}
+    assert certificate_after(redo=frozenset({Redo.CHANGED})) == {"sentence": "98.0% of the labels are right"}
+    assert certificate_after(redo=frozenset({Redo.FAILED})) is None
+    mixed.noise("0/new.jpg", seed=1000)
+    assert certificate_after() is None
+    assert certificate_after(overwrite=True) is None
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

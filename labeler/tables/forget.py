@@ -166,7 +166,8 @@ def _rewrite(table: Path, record: RunRecord, files: Collection[str]) -> None:
             root = os.path.join(record.root, "")
             gone = {*files, *(root + file for file in files)}
             inputs = tuple(name for name in record.inputs if name not in gone)
-            run_record.write(table, replace(record, counts=tally.counts(), inputs=inputs), "")
+            left = replace(record, counts=tally.counts(), inputs=inputs, certificate=None)  # It was of other rows.
+            run_record.write(table, left, "")
 
 
 @contextmanager

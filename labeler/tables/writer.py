@@ -155,8 +155,9 @@ class TableWriter:
         )  # Still with `redo`, for a run after a kill.
         if not self._part:  # Nothing was added.
             beside(self.out, PART).unlink(missing_ok=True)  # Left by a run that was killed before its first row.
-            earlier = run_record.read(self.out)
-            run_record.write(self.out, replace(finished, seconds=earlier.seconds if earlier else None), _ADVICE)
+            if earlier := run_record.read(self.out):  # Its rows are the same, and so is what is known of them.
+                finished = replace(finished, seconds=earlier.seconds, certificate=earlier.certificate)
+            run_record.write(self.out, finished, _ADVICE)
             return
         try:
             self._part.sync()

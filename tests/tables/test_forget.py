@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_nothing_is_left_of_a_photo_but_the_photo(run: Run, table: Path, folder:
     record = run_record.read(table)
     assert record
     assert (record.counts["files"], record.counts["faces"], record.counts["ok"]) == (3, 3, 3)
+
+
+def test_a_table_without_some_photos_has_no_certificate(run: Run, table: Path) -> None:
+    """It was of other faces: the cards are drawn anew."""
+    record = run_record.read(table)
+    assert record
+    run_record.write(table, replace(record, certificate={"sentence": "98.0% of the labels are right"}), "")
+    assert run("forget", "a.png", "--table", table, "-q").exit_code == 0
+    left = run_record.read(table)
+
+    assert left
+    assert left.certificate is None
 
 
 def test_the_same_run_goes_on_without_the_photo(
