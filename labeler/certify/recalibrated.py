@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -150,7 +151,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
             f"{table} has {len(named)} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
             f"labeler review {table} --certify"
         )
-    threshold = float(record.settings.get("threshold", 0.0))
+    threshold = _threshold(table, record)
     # A card that is no face is judged, too: no fit saw it, so any fold's fit is a fair one; its label is wrong anyway.
     after = np.full(len(cards), -1)
     places = {place: at for at, place in enumerate(named.tolist())}
@@ -191,14 +192,14 @@ def write(one: Recalibrated, out: Path, *, overwrite: bool = False, watched: Wat
     record = replace(
         one.record, calibrated=one.as_json(), certificate=one.certificate(), finished=False, redo=None, seconds=None
     )
-    Log.of(out).append(Log.of(one.table).read())
-    tally = Tally()
+    threshold, tally = _threshold(one.table, record), Tally()
     with TableWriter.begin(out, record, overwrite=True) as table:
         for rows in _batches(watched(reader.read(one.table), "recalibrating", one.record.counts.get("faces"))):
-            found = _rewritten(rows, fitted, record)
+            found = _rewritten(rows, fitted, record, threshold)
             for row in found:
                 tally.add(row)
             table.write(found)
+        Log.of(out).append(Log.of(one.table).read())  # Now, so that the table never stands there without them.
         table.finish(tally.counts())
     return tally
 
@@ -266,17 +267,32 @@ def _is_below(gains: Any, weights: Any) -> bool:
     return mean < -_CERTAIN * float(np.sqrt((weights**2 * (gains - mean) ** 2).sum()) / weights.sum())
 
 
+def _threshold(table: Path, record: RunRecord) -> float:
+    """Return the score below which the labels of a table are `uncertain`.
+
+    Raises:
+        LabelerError: the run record does not tell.
+    """
+    found = record.settings.get("threshold")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise LabelerError(
+            f"no run record beside {table} tells the threshold of its labels; put {table.name}.run.json back, or make "
+            "the table again with classify"
+        )
+    return float(found)
+
+
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     left = iter(rows)
     return iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])
 
 
-def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord) -> list[Row]:
+def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord, threshold: float) -> list[Row]:
     """Return rows with the new probabilities, label and score.
 
     Rows without a prediction stay as they are, and those whose label somebody changed in the table itself.
     """
-    threshold, names = float(record.settings.get("threshold", 0.0)), record.class_names
+    names = record.class_names
     places = [
         at
         for at, row in enumerate(rows)

@@ -314,3 +314,24 @@ def test_a_table_that_another_command_has_begun_is_kept(table: Blind, run: Run) 
     assert result.exit_code == 2
     assert "is unfinished" in result.stderr
     assert out.with_name("o.csv.part").read_bytes() == part
+
+
+def test_a_file_that_is_no_table_gets_no_reviews_beside_it(table: Blind, run: Run) -> None:
+    out = table.path.with_name("mine.csv")
+    out.write_text("mine", "utf-8")
+    result = run("calibrate", table.path, "--out", out, "--overwrite")
+
+    assert result.exit_code == 2
+    assert out.read_text("utf-8") == "mine"
+    assert not Log.of(out).path.exists()
+
+
+@pytest.mark.parametrize("damage", [None, "high", float("nan")])
+def test_a_table_whose_threshold_nobody_knows_is_refused(table: Blind, run: Run, damage: object) -> None:
+    path = table.path.with_name("t.csv.run.json")
+    record = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(record | {"settings": {"threshold": damage}}), "utf-8")
+    result = run("calibrate", table.path, "--out", table.path.with_name("o.csv"))
+
+    assert result.exit_code == 2
+    assert "tells the threshold" in result.stderr
