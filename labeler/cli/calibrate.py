@@ -64,10 +64,10 @@ def calibrate(
         reason = "fewer labels would be right" if found.fewer_right else "the gain is not certain"
         console.say(f"{reason}: the scores stay as they are, and nothing was written. More cards may show a gain")
         raise typer.Exit(1)
-    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
-    if not quiet:
-        console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")
-    if source and target:
+    if source and target:  # First: it says by itself what is wrong with a model, and then there is no table either.
         recalibrated_bundle.write(found, source, target)
         if not quiet:
             console.say(f"{target}: use it with --model {target.parent}")
+    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
+    if not quiet:
+        console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")

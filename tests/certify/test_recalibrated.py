@@ -9,9 +9,10 @@ from pathlib import Path
 import blind
 import numpy as np
 import odd_rows
+import onnx
 import pytest
 from blind import Blind
-from conftest import Folder
+from conftest import Folder, make_bundle
 from reviewing import event
 from typer.testing import Result
 
@@ -335,3 +336,21 @@ def test_a_table_whose_threshold_nobody_knows_is_refused(table: Blind, run: Run,
 
     assert result.exit_code == 2
     assert "tells the threshold" in result.stderr
+
+
+def test_a_model_that_cannot_be_recalibrated_is_told_and_nothing_is_written(
+    folder: Folder, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "old").mkdir()
+    old = make_bundle(tmp_path / "old" / "model.onnx")
+    network = onnx.load(old)
+    network.opset_import[0].version = 10
+    onnx.save(network, old)
+    table = classified(folder, old, tmp_path, run)
+    about = ("--model-out", tmp_path / "mine", "--model", old)
+    result = run("calibrate", table, "--out", tmp_path / "o.csv", *about)
+
+    assert result.exit_code == 4, result.output
+    assert "cannot be recalibrated" in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+    assert not (tmp_path / "mine" / "model.onnx").exists()
