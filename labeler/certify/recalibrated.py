@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +24,19 @@ from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 from labeler.labeling import DECIMALS
 from labeler.records import Row, Tally
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
 from labeler.watched import Watched, unwatched
 
 _ROWS_AT_ONCE = 4096
+
+_CLOSE = 1e-4
+"""Upper limit on what the probabilities of an index are off, and a score's distance from the threshold by that."""
+
+_CERTAIN = 2.0
+"""Standard errors by which fewer labels have to be right to refuse: by chance alone in one table of forty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +67,13 @@ class Recalibrated:
     after: Accuracy
     changed: float
     """Share of the cards' faces, by weight, whose label becomes another."""
+    fewer_right: bool
+    """Whether fewer labels would be right, by more than chance explains: better scores can give worse labels."""
 
     @property
     def helps(self) -> bool:
-        """Say whether the scores become better for certain enough."""
-        return self.fitted.recalibration is not None
+        """Say whether the scores become better for certain enough, and the labels no worse."""
+        return self.fitted.recalibration is not None and not self.fewer_right
 
     @property
     def unseen(self) -> list[str]:
@@ -142,14 +151,19 @@ def fit(table: Path, root: str = "") -> Recalibrated:
             f"{table} has {len(named)} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
             f"labeler review {table} --certify"
         )
-    threshold = float(record.settings.get("threshold", 0.0))
+    threshold = _threshold(table, record)
     # A card that is no face is judged, too: no fit saw it, so any fold's fit is a fair one; its label is wrong anyway.
     after = np.full(len(cards), -1)
     places = {place: at for at, place in enumerate(named.tolist())}
+    kept = _changed_by_hand(review.labels[cards], review.probabilities[cards], threshold)
     for at, place in enumerate(cards.tolist()):
+        if kept[at]:
+            after[at] = review.labels[place]
+            continue
         shares = fitted.held_out[places[place]] if place in places else _whole(fitted, review.probabilities[[place]])[0]
         after[at] = shares.argmax() if shares.max() >= threshold else -1
     blind, sure = review.blind[cards], review.blind[cards] != UNSURE
+    gains = ((after == blind).astype(float) - (review.labels[cards] == blind))[sure]
     judged = [_accuracy(labels[sure], blind[sure], weights[cards][sure]) for labels in (review.labels[cards], after)]
     return Recalibrated(
         table=table,
@@ -159,6 +173,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
         cards=len(named),
         before=judged[0],
         after=judged[1],
+        fewer_right=_is_below(gains, weights[cards][sure]),
         changed=float(weights[cards][after != review.labels[cards]].sum() / weights[cards].sum()),
     )
 
@@ -172,19 +187,19 @@ def write(one: Recalibrated, out: Path, *, overwrite: bool = False, watched: Wat
     """
     check(one.table, out, overwrite=overwrite)
     fitted = one.fitted.recalibration
-    if not fitted:
+    if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
     record = replace(
         one.record, calibrated=one.as_json(), certificate=one.certificate(), finished=False, redo=None, seconds=None
     )
-    Log.of(out).append(Log.of(one.table).read())
-    tally = Tally()
+    threshold, tally = _threshold(one.table, record), Tally()
     with TableWriter.begin(out, record, overwrite=True) as table:
         for rows in _batches(watched(reader.read(one.table), "recalibrating", one.record.counts.get("faces"))):
-            found = _rewritten(rows, fitted, record)
+            found = _rewritten(rows, fitted, record, threshold)
             for row in found:
                 tally.add(row)
             table.write(found)
+        Log.of(out).append(Log.of(one.table).read())  # Now, so that the table never stands there without them.
         table.finish(tally.counts())
     return tally
 
@@ -198,6 +213,11 @@ def check(table: Path, out: Path, *, overwrite: bool) -> None:
     reader.check(out)
     if out.exists() and out.samefile(table):
         raise LabelerError(f"{out} is the table that is recalibrated; choose another --out")
+    begun = run_record.unfinished(out)
+    if begun and not begun.calibrated and not overwrite:
+        raise LabelerError(
+            f"{out} was begun by another command, and is unfinished; choose another --out, or --overwrite"
+        )
     if os.path.lexists(out) and not overwrite:
         raise LabelerError(f"{out} exists; choose another --out, or replace it with --overwrite")
 
@@ -233,17 +253,46 @@ def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
     return Accuracy(value=value, interval=(min(low, value), max(high, value)))
 
 
+def _changed_by_hand(labels: Any, probabilities: Any, threshold: float) -> Any:
+    """Say of which faces the label is not that of its probabilities, as `_rewritten` does of rows."""
+    best = probabilities.max(axis=1)
+    own = np.take_along_axis(probabilities, np.maximum(labels, 0)[:, None], axis=1)[:, 0]
+    named = (own < best - _CLOSE) | (best < threshold - _CLOSE)
+    return np.where(labels >= 0, named, best > threshold + _CLOSE)
+
+
+def _is_below(gains: Any, weights: Any) -> bool:
+    """Say whether a weighted mean is below 0 for certain."""
+    mean = float((weights * gains).sum() / weights.sum())
+    return mean < -_CERTAIN * float(np.sqrt((weights**2 * (gains - mean) ** 2).sum()) / weights.sum())
+
+
+def _threshold(table: Path, record: RunRecord) -> float:
+    """Return the score below which the labels of a table are `uncertain`.
+
+    Raises:
+        LabelerError: the run record does not tell.
+    """
+    found = record.settings.get("threshold")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise LabelerError(
+            f"no run record beside {table} tells the threshold of its labels; put {table.name}.run.json back, or make "
+            "the table again with classify"
+        )
+    return float(found)
+
+
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     left = iter(rows)
     return iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])
 
 
-def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord) -> list[Row]:
+def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord, threshold: float) -> list[Row]:
     """Return rows with the new probabilities, label and score.
 
     Rows without a prediction stay as they are, and those whose label somebody changed in the table itself.
     """
-    threshold, names = float(record.settings.get("threshold", 0.0)), record.class_names
+    names = record.class_names
     places = [
         at
         for at, row in enumerate(rows)

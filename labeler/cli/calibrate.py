@@ -38,7 +38,8 @@ def calibrate(
 
     One temperature and one offset for each class, shrunk towards none, are fitted to the blind answers; every figure is
     cross-validated. The new table has other probabilities, scores and labels; the reviews go along. Where it would not
-    help, nothing is written, and the exit code is 1. --model-out needs the extra `calibrate`.
+    help, or fewer labels would be right, nothing is written, and the exit code is 1. --model-out needs the extra
+    `calibrate`.
 
     Example: labeler calibrate labels.csv --out calibrated.csv --model-out mine/
     """
@@ -60,14 +61,13 @@ def calibrate(
     if not quiet:
         console.say("\n".join(found.lines()))
     if not found.helps:
-        console.say(
-            "the gain is not certain: the scores stay as they are, and nothing was written. More cards may show one"
-        )
+        reason = "fewer labels would be right" if found.fewer_right else "the gain is not certain"
+        console.say(f"{reason}: the scores stay as they are, and nothing was written. More cards may show a gain")
         raise typer.Exit(1)
-    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
-    if not quiet:
-        console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")
-    if source and target:
+    if source and target:  # First: it says by itself what is wrong with a model, and then there is no table either.
         recalibrated_bundle.write(found, source, target)
         if not quiet:
             console.say(f"{target}: use it with --model {target.parent}")
+    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
+    if not quiet:
+        console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")
