@@ -17,13 +17,14 @@ from labeler.certify.answers import UNSURE
 from labeler.certify.calibrate import Calibration
 from labeler.certify.certified import counted
 from labeler.certify.gathered import Gathered
-from labeler.certify.recalibration import Recalibration
+from labeler.certify.recalibration import Floats, Recalibration
+from labeler.certify.strata import ABSTAINED
 from labeler.errors import LabelerError
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 from labeler.labeling import DECIMALS
 from labeler.records import Row, Tally
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
@@ -105,6 +106,7 @@ class Recalibrated:
             "accuracy": [_rounded(self.before), _rounded(self.after)],
             "labels_changed": round(self.changed, 4),
             "classes_without_a_card": self.unseen,
+            "earlier": self.record.calibrated,
             "created_with": f"labeler {__version__}",
         }
 
@@ -132,34 +134,31 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     found = certified.gather(table, root)
     if not found or not found.cards:
         raise LabelerError(_no_card(table, found))
-    review = found.review
     cards = np.array(found.cards)
-    weights = cells.weights(review)[review.strata.of]
-    named = cards[review.blind[cards] >= 0]
-    fitted = calibrate.calibrate(review.probabilities[named], review.blind[named], weights[named])
+    labels, blind = found.review.labels[cards], found.review.blind[cards]
+    weights = cells.weights(found.review)[found.review.strata.of[cards]]
+    shares, named = _shares(table, found), blind >= 0
+    fitted = calibrate.calibrate(shares[named], blind[named], weights[named])
     if not fitted:
         raise LabelerError(
-            f"{table} has {len(named)} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
+            f"{table} has {named.sum()} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
             f"labeler review {table} --certify"
         )
-    threshold = float(record.settings.get("threshold", 0.0))
     # A card that is no face is judged, too: no fit saw it, so any fold's fit is a fair one; its label is wrong anyway.
-    after = np.full(len(cards), -1)
-    places = {place: at for at, place in enumerate(named.tolist())}
-    for at, place in enumerate(cards.tolist()):
-        shares = fitted.held_out[places[place]] if place in places else _whole(fitted, review.probabilities[[place]])[0]
-        after[at] = shares.argmax() if shares.max() >= threshold else -1
-    blind, sure = review.blind[cards], review.blind[cards] != UNSURE
-    judged = [_accuracy(labels[sure], blind[sure], weights[cards][sure]) for labels in (review.labels[cards], after)]
+    shares = fitted.recalibration(shares) if fitted.recalibration else shares
+    shares[named] = fitted.held_out
+    threshold, sure = float(record.settings.get("threshold", 0.0)), blind != UNSURE
+    after = np.where(shares.max(axis=1) >= threshold, shares.argmax(axis=1), ABSTAINED)
+    judged = [_accuracy(one[sure], blind[sure], weights[sure]) for one in (labels, after)]
     return Recalibrated(
         table=table,
         record=record,
         found=found,
         fitted=fitted,
-        cards=len(named),
+        cards=int(named.sum()),
         before=judged[0],
         after=judged[1],
-        changed=float(weights[cards][after != review.labels[cards]].sum() / weights[cards].sum()),
+        changed=float(weights[after != labels].sum() / weights.sum()),
     )
 
 
@@ -193,13 +192,18 @@ def check(table: Path, out: Path, *, overwrite: bool) -> None:
     """Refuse a place where something of the user stands.
 
     Raises:
-        LabelerError: it is the table itself, or there is another.
+        LabelerError: it is the table itself, or there is another, or one that classify has begun.
     """
     reader.check(out)
     if out.exists() and out.samefile(table):
         raise LabelerError(f"{out} is the table that is recalibrated; choose another --out")
-    if os.path.lexists(out) and not overwrite:
+    if overwrite:
+        return
+    if os.path.lexists(out):
         raise LabelerError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    begun = run_record.unfinished(out)
+    if run_record.is_begun(out) and not (begun and begun.calibrated):  # One of ours is made anew: it takes seconds.
+        raise LabelerError(f"an unfinished table of classify stands at {out}; choose another --out, or --overwrite")
 
 
 def _no_card(table: Path, found: Gathered | None) -> str:
@@ -217,8 +221,17 @@ def _no_card(table: Path, found: Gathered | None) -> str:
     return f"nobody has looked at {table} blind, and corrections in order of doubt say nothing about the rest: {ask}"
 
 
-def _whole(fitted: Calibration, probabilities: Any) -> Any:
-    return fitted.recalibration(probabilities) if fitted.recalibration else probabilities
+def _shares(table: Path, found: Gathered) -> Floats:
+    """Return the probabilities of the cards as the table has them; those in memory are exact to 1 / 131,070."""
+    shares = found.review.probabilities[found.cards].astype(np.float64)
+    left = {int(row): at for at, row in enumerate(found.draw.rows[found.cards])}
+    for number, row in enumerate(reader.read(table)):
+        at = left.pop(number, None)
+        if at is not None and row.probabilities:
+            shares[at] = row.probabilities
+        if not left:
+            break
+    return shares
 
 
 def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
