@@ -9,6 +9,7 @@ from pathlib import Path
 import blind
 import numpy as np
 import odd_rows
+import onnx
 import pytest
 from blind import Blind
 from conftest import Folder
@@ -273,6 +274,18 @@ def test_where_no_bundle_can_stand_no_table_is_written(folder: Folder, model: Pa
 
     assert result.exit_code == 5
     assert f"cannot write {table / 'mine' / 'model.onnx'}" in result.stderr
+    assert not out.exists()
+
+
+def test_a_model_of_old_operators_is_refused(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    graph, old = onnx.load(model), tmp_path / "old.onnx"
+    graph.opset_import[0].version = 10
+    onnx.save(graph, old)
+    table, out = classified(folder, old, tmp_path, run), tmp_path / "out.csv"
+    result = run("calibrate", table, "--out", out, "--model-out", tmp_path / "mine", "--model", old)
+
+    assert result.exit_code == 4
+    assert "has operators of ONNX opset 10" in result.stderr
     assert not out.exists()
 
 
