@@ -45,6 +45,10 @@ class Gathered:
     """Events that belong to no face of the table."""
     looked: int = 0
     """Faces of the table that somebody looked at, blind or not."""
+    changed: int = 0
+    """Those of them that have another label now, or are no faces."""
+    voters: Counter[str] = field(default_factory=Counter)
+    """How many faces each reviewer looked at."""
     first: str = ""
     """The time of the first answer to a card, UTC; empty without one."""
     last: str = ""
@@ -71,6 +75,8 @@ def gather(draw: Draw, reviews: Reviews, hash_of: HashOf) -> Gathered:
         place = int(draw.places[row])
         blind = {event.reviewer: event for event in verdict.events if event.view == draw.view and not event.shown}
         found.looked += 1
+        found.changed += verdict.label not in {"", draw.index.labels[draw.index.label[row]]}
+        found.voters.update(verdict.votes.keys())
         found.earlier += any(event.view.startswith(CERTIFY + " ") for event in verdict.events) and not blind
         if blind:
             own[place] = blind

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labeler._version import __version__
-from labeler.cli import calibrate, datasets, exports, models, photos, privacy, reports, review, reviews, support
+from labeler.cli import calibrate, datasets, exports, models, photos, privacy, reports, review, reviews, show, support
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 for command in (
     photos.classify,
     photos.sort,
+    show.show,
     datasets.train,
     datasets.evaluate,
     datasets.audit,

@@ -42,19 +42,26 @@ def finish(table: Path, found: Certified, by: str) -> None:
 
 def show(found: Certified) -> None:
     """Print the sentence, the threshold that gives the wanted accuracy, how many cards narrow it, and the notes."""
+    first, *others = lines(found)
+    typer.echo(first)
+    for line in others:
+        typer.echo(f"  {line}")
+
+
+def lines(found: Certified) -> list[str]:
+    """Return the lines that `show` prints."""
     from labeler.certify.certified import interval, share
 
-    typer.echo(found.sentence())
+    told = [found.sentence()]
     certain = found.threshold
     if certain:
         accuracy = f"{share(certain.accuracy)} right ({interval(certain.accuracy)})"
-        typer.echo(f"  {certain.kept:.0%} of the faces have a score of at least {certain.score:.3f}: {accuracy}")
+        told.append(f"{certain.kept:.0%} of the faces have a score of at least {certain.score:.3f}: {accuracy}")
     elif found.certificate.model.accuracy.value is not None:
-        typer.echo(f"  no threshold makes it certain that {found.wanted:.0%} are right")
+        told.append(f"no threshold makes it certain that {found.wanted:.0%} are right")
     if found.more:
-        typer.echo(f"  about {found.more:,} more cards narrow it to ±{100 * found.within:g} points")
-    for note in found.notes():
-        typer.echo(f"  {note}")
+        told.append(f"about {found.more:,} more cards narrow it to ±{100 * found.within:g} points")
+    return [*told, *found.notes()]
 
 
 def show_groups(groups: list[Group], gap: Gap | None) -> None:

@@ -1,0 +1,165 @@
+"""What a table is: its faces and photos, the model, how right it is, who reviewed it, and what could be done next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeler.certify import by as grouping
+from labeler.certify import certified, gathered
+from labeler.certify.by import Group
+from labeler.certify.certified import Certified
+from labeler.certify.draw import Draw
+from labeler.certify.gathered import Gathered
+from labeler.certify.groups import Gap
+from labeler.records import FAILURES, Status
+from labeler.tables import corrections, index, reader, run_record
+from labeler.tables.corrections import Reviews
+from labeler.tables.index import Index
+from labeler.tables.review_log import Log
+from labeler.tables.run_record import RunRecord
+
+_FEW = 50
+"""Faces of a table that are sooner all reviewed than sampled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A table, counted; ``labels`` and ``statuses`` with the most frequent first."""
+
+    table: Path
+    record: RunRecord
+    is_begun: bool
+    """Whether a run has begun that will add to the table, or replace it."""
+    faces: int
+    photos: int
+    labels: dict[str, int]
+    """Faces by the label of the table."""
+    statuses: dict[str, int]
+    """Photos by status."""
+    found: Gathered | None
+    """What persons said; None without reviews, or without a face."""
+    certified: Certified | None
+    groups: list[Group]
+    gap: Gap | None
+
+    @property
+    def failed(self) -> int:
+        """Return how many photos could not be used."""
+        return sum(self.statuses.get(str(status), 0) for status in FAILURES)
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """Return the certificate: by the reviews as they are now, else the one of the run record."""
+        return self.certified.as_json() if self.certified else self.record.certificate
+
+    @property
+    def next(self) -> list[tuple[str, str]]:
+        """Return at most three commands that would be of use now, each with its reason."""
+        return list(self._next())[:3]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it for JSON."""
+        found = self.found
+        return {
+            "table": str(self.table),
+            "finished": not self.is_begun,
+            "faces": self.faces,
+            "photos": self.photos,
+            "labels": self.labels,
+            "statuses": self.statuses,
+            "run": {name: value for name, value in asdict(self.record).items() if name != "certificate"},
+            "certificate": self.certificate,
+            "groups": [{"name": one.name, "cards": one.certificate.cards, **_accuracy(one)} for one in self.groups],
+            "gap": asdict(self.gap) if self.gap else None,
+            "reviews": None
+            if not found
+            else {
+                "faces": found.looked,
+                "changed": found.changed,
+                "added": found.added,
+                "reviewers": dict(found.voters),
+                "orphans": found.orphans,
+            },
+            "next": [command for command, _ in self.next],
+        }
+
+    def _next(self) -> Iterator[tuple[str, str]]:
+        table, stem = shlex.quote(str(self.table)), self.table.stem
+        if self.is_begun:
+            yield f"labeler classify ... --out {table}", "the run that is begun: the same command continues it"
+        if not self.faces:
+            return
+        if not self.certified and self.faces >= _FEW:
+            yield f"labeler review {table} --certify", "a random sample, blind: how right are these labels?"
+        elif self.certified and self.certified.more:
+            yield f"labeler review {table} --certify", f"about {self.certified.more:,} more cards narrow the interval"
+        if self.certified and not self.record.calibrated:
+            better = shlex.quote(str(self.table.with_name(f"{stem}-calibrated{self.table.suffix}")))
+            yield f"labeler calibrate {table} --out {better}", "scores and labels made to fit these photos"
+        if not self.found or self.found.looked < self.faces:
+            yield f"labeler review {table}", "correct labels by keyboard, the doubtful first"
+        yield (
+            f"labeler report {table} --out {shlex.quote(str(self.table.with_name(f'{stem}.html')))}",
+            "a page to look at",
+        )
+        yield f"labeler sort {table} --into sorted/", "photos into a folder for each label"
+
+
+def summarize(
+    table: Path,
+    root: str = "",
+    wanted: float = certified.WANTED,
+    within: float = certified.WITHIN,
+    by: str = "",
+) -> Summary:
+    """Count a table and its reviews.
+
+    Raises:
+        LabelerError: the table or its reviews cannot be read, or there is nothing to group ``by``.
+    """
+    if by:
+        grouping.check(by)
+    record = reader.record(table)
+    loaded = index.load(table)
+    found = _gathered(loaded, table, root or record.root)
+    made = certified.certified(found, wanted, within) if found and found.cards else None
+    groups, gap = grouping.certify(made.gathered, by) if made and by else ([], None)
+    photos = loaded.face <= 0
+    return Summary(
+        table=table,
+        record=record,
+        is_begun=run_record.is_begun(table),
+        faces=int(np.count_nonzero(loaded.label != loaded.labels.index(""))),
+        photos=int(np.count_nonzero(photos)),
+        labels=_counted(loaded.label, loaded.labels),
+        statuses=_counted(loaded.status[photos], tuple(map(str, Status))),
+        found=found,
+        certified=made,
+        groups=groups,
+        gap=gap,
+    )
+
+
+def _gathered(loaded: Index, table: Path, root: str) -> Gathered | None:
+    events = Log.of(table).read()
+    has_faces = loaded.probabilities is not None and bool((loaded.label != loaded.labels.index("")).any())
+    if not events or not has_faces:
+        return None
+    return gathered.gather(Draw.of(loaded), Reviews(events), corrections.hashes(root))
+
+
+def _counted(codes: Any, names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    pairs = [(name, count) for name, count in zip(names, counts, strict=True) if count and name]
+    return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+def _accuracy(one: Group) -> dict[str, Any]:
+    figure = one.certificate.model.accuracy
+    return {"faces": one.certificate.model.faces, "accuracy": figure.value, "interval": figure.interval}
