@@ -38,7 +38,8 @@ def calibrate(
 
     One temperature and one offset for each class, shrunk towards none, are fitted to the blind answers; every figure is
     cross-validated. The new table has other probabilities, scores and labels; the reviews go along. Where it would not
-    help, nothing is written, and the exit code is 1. --model-out needs the extra `calibrate`.
+    help, or fewer labels would be right, nothing is written, and the exit code is 1. --model-out needs the extra
+    `calibrate`.
 
     Example: labeler calibrate labels.csv --out calibrated.csv --model-out mine/
     """
@@ -64,10 +65,10 @@ def calibrate(
     if as_json:
         typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not found.helps:
-        one = found.fitted
+        one, reason = found.fitted, "fewer labels would be right" if found.fewer_right else "the gain is not certain"
         console.say(
             f"log loss {one.loss_before:.3f} before, {one.loss_after:.3f} after by cross-validation on {found.cards:,} "
-            "cards: the gain is not certain, the scores stay as they are, and nothing was written"
+            f"cards: {reason}, the scores stay as they are, and nothing was written"
         )
         raise typer.Exit(1)
     if not quiet:

@@ -18,6 +18,7 @@ from typer.testing import Result
 
 from labeler.certify import calibrate, cells, certified, recalibrated
 from labeler.inference import bundle, embeddings
+from labeler.records import Face, Row
 from labeler.tables import corrections, reader, run_record
 from labeler.tables.matching import box_of
 from labeler.tables.review_log import Log
@@ -205,23 +206,26 @@ def test_classify_does_not_go_on_with_a_recalibrated_table(
     assert "the calibration was" in result.stderr
 
 
-def classified(folder: Folder, model: Path, tmp_path: Path, run: Run, photos: int = 80) -> Path:
+def classified(
+    folder: Folder, model: Path, tmp_path: Path, run: Run, path: str = "t.csv", *, swapped: bool = False
+) -> Path:
     """Return a table of photos of noise, of which the blind answers say another class than the model, often."""
+    photos = 80
     for seed in range(photos):
         folder.noise(f"{seed:03}.png", seed=seed)
-    table = tmp_path / "t.csv"
+    table = tmp_path / path
     assert run("classify", folder.path, "--out", table, "--model", model, "--quiet").exit_code == 0
-    answer(table, 60)
+    answer(table, 60, swapped=swapped)
     return table
 
 
-def answer(table: Path, cards: int, second: int = 0) -> None:
+def answer(table: Path, cards: int, second: int = 0, *, swapped: bool = False) -> None:
     """Say of cards, blind, three times in four that they are of the last class, and else of the first."""
     found, names = Blind(path=table, truth=()), reader.class_names(table)
     rows, view, log = list(reader.read(table)), found.draw.view, Log.of(table)
     for number, row in enumerate(found.cards(cards)):
         face = rows[row]
-        said = names[-1] if number % 4 else names[0]
+        said = names[-1] if bool(number % 4) != swapped else names[0]
         about = {"file": face.file, "box": box_of(face), "version": face.version, "old": face.label}
         action = (f"n{second}", number)
         log.append([event(said, second + number / 100, **about, view=view, shown=False, action=action)])
@@ -257,7 +261,7 @@ def test_no_bundle_is_made_of_a_table_that_was_recalibrated_before(
     result = run("calibrate", once, "--out", twice, "--model-out", mine, "--model", model)
 
     assert result.exit_code == 2
-    assert "was recalibrated already" in result.stderr
+    assert "recalibrated from t.csv" in result.stderr
     assert not twice.exists()
     assert not mine.exists()
     assert run("calibrate", once, "--out", twice).exit_code == 0
@@ -320,3 +324,95 @@ def test_reviews_of_another_table_are_told(tmp_path: Path, run: Run) -> None:
 
     assert result.exit_code == 2
     assert "none of the 1 reviews beside" in result.stderr
+
+
+def test_a_recalibrated_bundle_can_be_recalibrated_again(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    first, second = tmp_path / "first", tmp_path / "second"
+    made = ("calibrate", table, "--out", tmp_path / "c.csv", "--model-out", first, "--model", model)
+    assert run(*made).exit_code == 0
+    again = classified(folder, first, tmp_path, run, path="u.csv", swapped=True)
+    result = run("calibrate", again, "--out", tmp_path / "d.csv", "--model-out", second, "--model", first)
+    assert result.exit_code == 0, result.output
+    assert run("classify", folder.path, "--out", tmp_path / "e.csv", "--model", second, "--quiet").exit_code == 0
+    ours, theirs = (
+        np.array([row.probabilities for row in reader.read(tmp_path / name)]) for name in ("d.csv", "e.csv")
+    )
+
+    assert np.abs(ours - theirs).max() <= 1e-5
+    about = bundle.card(second / "model.onnx").recalibration
+    assert about["earlier"] == bundle.card(first / "model.onnx").recalibration
+
+
+def test_the_model_of_the_table_is_never_replaced(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    source = bundle.find(str(model))
+    before = source.read_bytes()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.onnx").symlink_to(source)
+    about = ("--model-out", tmp_path / "mine", "--model", model, "--overwrite")
+    result = run("calibrate", table, "--out", tmp_path / "c.csv", *about)
+
+    assert result.exit_code == 2
+    assert "is the model that labelled" in result.stderr
+    assert source.read_bytes() == before
+
+
+def test_better_scores_that_make_labels_worse_are_refused(tmp_path: Path, run: Run) -> None:
+    """Half of the faces are right by a hair, many certain ones are of a third class: its offset costs the others."""
+    random = np.random.default_rng(0)
+    names = ("a", "b", "c")
+    truth = ["a"] * 300 + ["b"] * 300
+    rows = []
+    for number, wanted in enumerate(truth):
+        certain = random.random() < 0.5
+        own = {"a": (0.98, 0.01, 0.01), "b": (0.01, 0.98, 0.01)}[wanted]
+        shares = own if certain else ((0.50, 0.49, 0.01) if wanted == "a" else (0.49, 0.50, 0.01))
+        rows.append(
+            Row.of_image(f"{number:03}.png", 64, 64, "1-1").located(0, Face(*blind.BOX, 0.9)).labelled(shares, names, 0)
+        )
+    odd_rows.write_finished(tmp_path / "t.csv", odd_rows.record_of(names), rows)
+    table = Blind(path=tmp_path / "t.csv", truth=tuple(truth))
+    table.answer(300, said=lambda row, label: "c" if rows[row].score == 0.98 and label == "a" else label)
+    result = run("calibrate", table.path, "--out", tmp_path / "out.csv")
+
+    assert (result.exit_code, "fewer labels would be right" in result.stderr) == (1, True), result.output
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_figures_are_those_of_the_labels_that_the_new_table_gets(table: Blind) -> None:
+    """Labels that somebody changed in the table itself stay, so a recalibration changes none of them."""
+    rows = list(reader.read(table.path))
+    changed = [
+        row._replace(label=wanted) if wanted in blind.NAMES else row
+        for row, wanted in zip(rows, table.truth, strict=True)
+    ]
+    other = Blind(path=table.path.with_name("u.csv"), truth=table.truth)
+    odd_rows.write_finished(other.path, odd_rows.record_of(blind.NAMES), changed)
+    other.answer(200)
+    found = recalibrated.fit(other.path)
+    wrong = [row.label != wanted for row, wanted in zip(rows, table.truth, strict=True)]
+
+    assert sum(wrong) > 100
+    assert found.after.value >= found.before.value - 0.1
+
+
+def test_a_file_that_is_no_table_gets_no_reviews_beside_it(table: Blind, run: Run) -> None:
+    out = table.path.with_name("mine.csv")
+    out.write_text("mine", "utf-8")
+    result = run("calibrate", table.path, "--out", out, "--overwrite")
+
+    assert result.exit_code == 2
+    assert out.read_text("utf-8") == "mine"
+    assert not Log.of(out).path.exists()
+
+
+@pytest.mark.parametrize("damage", [None, "high", float("nan")])
+def test_a_table_whose_threshold_nobody_knows_is_refused(table: Blind, run: Run, damage: object) -> None:
+    path = table.path.with_name("t.csv.run.json")
+    record = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(record | {"settings": {"threshold": damage}}), "utf-8")
+    result = run("calibrate", table.path, "--out", table.path.with_name("o.csv"))
+
+    assert result.exit_code == 2
+    assert "tells the threshold" in result.stderr
