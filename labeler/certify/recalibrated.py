@@ -18,7 +18,8 @@ from labeler.certify.answers import UNSURE
 from labeler.certify.calibrate import Calibration
 from labeler.certify.certified import counted
 from labeler.certify.gathered import Gathered
-from labeler.certify.recalibration import Recalibration
+from labeler.certify.recalibration import Floats, Recalibration
+from labeler.certify.strata import ABSTAINED
 from labeler.errors import LabelerError
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
@@ -31,9 +32,6 @@ from labeler.tables.writer import TableWriter
 from labeler.watched import Watched, unwatched
 
 _ROWS_AT_ONCE = 4096
-
-_CLOSE = 1e-4
-"""Upper limit on what the probabilities of an index are off, and a score's distance from the threshold by that."""
 
 _CERTAIN = 2.0
 """Standard errors by which fewer labels have to be right to refuse: by chance alone in one table of forty."""
@@ -114,6 +112,7 @@ class Recalibrated:
             "accuracy": [_rounded(self.before), _rounded(self.after)],
             "labels_changed": round(self.changed, 4),
             "classes_without_a_card": self.unseen,
+            "earlier": self.record.calibrated,
             "created_with": f"labeler {__version__}",
         }
 
@@ -141,40 +140,34 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     found = certified.gather(table, root)
     if not found or not found.cards:
         raise LabelerError(_no_card(table, found))
-    review = found.review
     cards = np.array(found.cards)
-    weights = cells.weights(review)[review.strata.of]
-    named = cards[review.blind[cards] >= 0]
-    fitted = calibrate.calibrate(review.probabilities[named], review.blind[named], weights[named])
+    labels, blind = found.review.labels[cards], found.review.blind[cards]
+    weights = cells.weights(found.review)[found.review.strata.of[cards]]
+    shares, named = _shares(table, found), blind >= 0
+    fitted = calibrate.calibrate(shares[named], blind[named], weights[named])
     if not fitted:
         raise LabelerError(
-            f"{table} has {len(named)} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
+            f"{table} has {named.sum()} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
             f"labeler review {table} --certify"
         )
-    threshold = _threshold(table, record)
+    threshold, sure = _threshold(table, record), blind != UNSURE
+    kept = labels != _labels(shares, threshold)  # By hand: `_rewritten` leaves these, too.
     # A card that is no face is judged, too: no fit saw it, so any fold's fit is a fair one; its label is wrong anyway.
-    after = np.full(len(cards), -1)
-    places = {place: at for at, place in enumerate(named.tolist())}
-    kept = _changed_by_hand(review.labels[cards], review.probabilities[cards], threshold)
-    for at, place in enumerate(cards.tolist()):
-        if kept[at]:
-            after[at] = review.labels[place]
-            continue
-        shares = fitted.held_out[places[place]] if place in places else _whole(fitted, review.probabilities[[place]])[0]
-        after[at] = shares.argmax() if shares.max() >= threshold else -1
-    blind, sure = review.blind[cards], review.blind[cards] != UNSURE
-    gains = ((after == blind).astype(float) - (review.labels[cards] == blind))[sure]
-    judged = [_accuracy(labels[sure], blind[sure], weights[cards][sure]) for labels in (review.labels[cards], after)]
+    shares = fitted.recalibration(shares) if fitted.recalibration else shares
+    shares[named] = fitted.held_out
+    after = np.where(kept, labels, _labels(shares, threshold))
+    gains = ((after == blind).astype(float) - (labels == blind))[sure]
+    judged = [_accuracy(one[sure], blind[sure], weights[sure]) for one in (labels, after)]
     return Recalibrated(
         table=table,
         record=record,
         found=found,
         fitted=fitted,
-        cards=len(named),
+        cards=int(named.sum()),
         before=judged[0],
         after=judged[1],
-        fewer_right=_is_below(gains, weights[cards][sure]),
-        changed=float(weights[cards][after != review.labels[cards]].sum() / weights[cards].sum()),
+        fewer_right=_is_below(gains, weights[sure]),
+        changed=float(weights[after != labels].sum() / weights.sum()),
     )
 
 
@@ -208,18 +201,20 @@ def check(table: Path, out: Path, *, overwrite: bool) -> None:
     """Refuse a place where something of the user stands.
 
     Raises:
-        LabelerError: it is the table itself, or there is another.
+        LabelerError: it is the table itself, or there is another, or one that classify has begun.
     """
     reader.check(out)
     if out.exists() and out.samefile(table):
         raise LabelerError(f"{out} is the table that is recalibrated; choose another --out")
+    if overwrite:
+        return
+    if os.path.lexists(out):
+        raise LabelerError(f"{out} exists; choose another --out, or replace it with --overwrite")
     begun = run_record.unfinished(out)
-    if begun and not begun.calibrated and not overwrite:
+    if run_record.is_begun(out) and not (begun and begun.calibrated):  # One of ours is made anew: it takes seconds.
         raise LabelerError(
             f"{out} was begun by another command, and is unfinished; choose another --out, or --overwrite"
         )
-    if os.path.lexists(out) and not overwrite:
-        raise LabelerError(f"{out} exists; choose another --out, or replace it with --overwrite")
 
 
 def _no_card(table: Path, found: Gathered | None) -> str:
@@ -237,8 +232,17 @@ def _no_card(table: Path, found: Gathered | None) -> str:
     return f"nobody has looked at {table} blind, and corrections in order of doubt say nothing about the rest: {ask}"
 
 
-def _whole(fitted: Calibration, probabilities: Any) -> Any:
-    return fitted.recalibration(probabilities) if fitted.recalibration else probabilities
+def _shares(table: Path, found: Gathered) -> Floats:
+    """Return the probabilities of the cards as the table has them; those in memory are exact to 1 / 131,070."""
+    shares = found.review.probabilities[found.cards].astype(np.float64)
+    left = {int(row): at for at, row in enumerate(found.draw.rows[found.cards])}
+    for number, row in enumerate(reader.read(table)):
+        at = left.pop(number, None)
+        if at is not None and row.probabilities:
+            shares[at] = row.probabilities
+        if not left:
+            break
+    return shares
 
 
 def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
@@ -253,12 +257,9 @@ def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
     return Accuracy(value=value, interval=(min(low, value), max(high, value)))
 
 
-def _changed_by_hand(labels: Any, probabilities: Any, threshold: float) -> Any:
-    """Say of which faces the label is not that of its probabilities, as `_rewritten` does of rows."""
-    best = probabilities.max(axis=1)
-    own = np.take_along_axis(probabilities, np.maximum(labels, 0)[:, None], axis=1)[:, 0]
-    named = (own < best - _CLOSE) | (best < threshold - _CLOSE)
-    return np.where(labels >= 0, named, best > threshold + _CLOSE)
+def _labels(probabilities: Floats, threshold: float) -> Any:
+    """Return the class index of each face's label, `ABSTAINED` below the threshold."""
+    return np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), ABSTAINED)
 
 
 def _is_below(gains: Any, weights: Any) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from labeler._version import __version__
 from labeler.certify.certified import counted
 from labeler.certify.recalibrated import Recalibrated
-from labeler.errors import LabelerError, ModelError, one_line
+from labeler.errors import LabelerError, ModelError, OutputError, one_line
 from labeler.inference import bundle, calibrated_bundle
 from labeler.labeling import DECIMALS
 from labeler.tables import reader
@@ -18,7 +18,7 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[P
 
     Raises:
         ModelError: it is not the model that labelled the table.
-        LabelerError: a bundle stands there, or a file.
+        LabelerError: a bundle stands there, or a file; or the table was recalibrated already.
     """
     record = reader.record(table)
     if record.calibrated:
@@ -57,7 +57,10 @@ def write(one: Recalibrated, model: Path, out: Path) -> None:
     fitted = one.fitted.recalibration
     if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"cannot write {out}: {exc.strerror or exc}") from exc
     names = bundle.card(model).class_names
     if names != one.record.class_names:
         raise ModelError(f"{model} has the classes {', '.join(names)}, {one.table} {', '.join(one.record.class_names)}")

@@ -56,18 +56,22 @@ def calibrate(
     elif model:
         raise LabelerError("--model is that of the bundle to write: name its folder with --model-out")
     found = recalibrated.fit(table, str(root) if root else "")
-    if as_json:
-        typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not quiet:
         console.say("\n".join(found.lines()))
+    if found.helps:
+        if source and target:  # First: where it cannot be written, there is no table either.
+            recalibrated_bundle.write(found, source, target)
+        recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
+    if as_json:
+        typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not found.helps:
-        reason = "fewer labels would be right" if found.fewer_right else "the gain is not certain"
-        console.say(f"{reason}: the scores stay as they are, and nothing was written. More cards may show a gain")
+        one, reason = found.fitted, "fewer labels would be right" if found.fewer_right else "the gain is not certain"
+        console.say(
+            f"log loss {one.loss_before:.3f} before, {one.loss_after:.3f} after by cross-validation on {found.cards:,} "
+            f"cards: {reason}, the scores stay as they are, and nothing was written"
+        )
         raise typer.Exit(1)
-    if source and target:  # First: it says by itself what is wrong with a model, and then there is no table either.
-        recalibrated_bundle.write(found, source, target)
-        if not quiet:
-            console.say(f"{target}: use it with --model {target.parent}")
-    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
     if not quiet:
         console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")
+        if target:
+            console.say(f"{target}: use it with --model {target.parent}")

@@ -17,6 +17,9 @@ from labeler.storage import atomic
 
 _PREFIX = "recalibrated_"
 
+_OLDEST_OPSET = 11
+"""Lower limit on the version of a graph's operators: the first with Round."""
+
 
 def write(
     source: Path, out: Path, scale: float, offsets: Sequence[float], step: float, about: Mapping[str, Any]
@@ -35,6 +38,12 @@ def write(
     if source.suffix != ".onnx":
         raise ModelError(f"{source} is no .onnx bundle: make one of it with labeler models convert")
     model = onnx.load(source)
+    opset = max((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), default=0)
+    if opset < _OLDEST_OPSET:
+        raise ModelError(
+            f"{source} cannot be recalibrated: it has operators of ONNX opset {opset}; export it with opset "
+            f"{_OLDEST_OPSET} or later"
+        )
     graph = model.graph
     given = graph.output[0].name
     raw = _unused(graph, given)
