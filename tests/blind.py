@@ -71,12 +71,15 @@ class Blind:
 def write(path: Path, faces: int = 400, seed: int = 0) -> Blind:
     """Write a finished table of synthetic faces, about 78% of them right."""
     one = sessions.table(faces, seed)
-    truth = tuple("not_a_face" if code == NOT_A_FACE else NAMES[code] for code in one.truth.tolist())
+    order = sorted(range(faces), key=_name)  # That of a table: the truth of a row is that of its face.
+    truth = tuple("not_a_face" if code == NOT_A_FACE else NAMES[code] for code in one.truth[order].tolist())
     rows = [
-        Row.of_image(f"{number % 10}/{number:06}.jpg", 640, 480, "1-1")
-        .located(0, Face(*BOX, 0.9))
-        .labelled(tuple(shares), NAMES, 0.0)
-        for number, shares in enumerate(one.probabilities.round(5).tolist())
+        Row.of_image(_name(number), 640, 480, "1-1").located(0, Face(*BOX, 0.9)).labelled(tuple(shares), NAMES, 0.0)
+        for number, shares in zip(order, one.probabilities[order].round(5).tolist(), strict=True)
     ]
     odd_rows.write_finished(path, odd_rows.record_of(NAMES), rows)
     return Blind(path=path, truth=truth)
+
+
+def _name(number: int) -> str:
+    return f"{number % 10}/{number:06}.jpg"

@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -164,7 +165,9 @@ def _with_kernels(network: keras.Model) -> list[keras.Layer]:
 def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (_SAMPLES, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     found = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    calibrated = _recalibrated(temperature.with_temperature(found, classifier.card.temperature), classifier.card)
+    calibrated = _recalibrated(
+        temperature.with_temperature(found, classifier.card.temperature), classifier.card.recalibration
+    )
     difference = float(np.abs(calibrated - classifier.predict(samples)).max())
     if not difference <= export.TOLERANCE:
         raise ModelError(
@@ -173,11 +176,11 @@ def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
         )
 
 
-def _recalibrated(probabilities: NDArray[np.float64], card: Card) -> NDArray[np.float64]:
+def _recalibrated(probabilities: NDArray[np.float64], about: dict[str, Any]) -> NDArray[np.float64]:
     """Return what a bundle of `labeler calibrate` makes of probabilities; it rounds them as a table does."""
-    if not card.recalibration:
+    if not about:
         return probabilities
-    offsets = np.array(card.recalibration["offsets"])
-    scale = math.log(card.recalibration["scale"])
+    probabilities = _recalibrated(probabilities, about.get("earlier", {}))
+    offsets, scale = np.array(about["offsets"]), math.log(about["scale"])
     fitted = Recalibration(log_scale=scale, offsets=offsets, covariance=np.zeros((len(offsets) + 1,) * 2))
     return fitted(probabilities.round(DECIMALS))

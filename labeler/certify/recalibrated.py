@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,19 +18,23 @@ from labeler.certify.answers import UNSURE
 from labeler.certify.calibrate import Calibration
 from labeler.certify.certified import counted
 from labeler.certify.gathered import Gathered
-from labeler.certify.recalibration import Recalibration
+from labeler.certify.recalibration import Floats, Recalibration
+from labeler.certify.strata import ABSTAINED
 from labeler.errors import LabelerError
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 from labeler.labeling import DECIMALS
 from labeler.records import Row, Tally
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
 from labeler.watched import Watched, unwatched
 
 _ROWS_AT_ONCE = 4096
+
+_CERTAIN = 2.0
+"""Standard errors by which fewer labels have to be right to refuse: by chance alone in one table of forty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +65,13 @@ class Recalibrated:
     after: Accuracy
     changed: float
     """Share of the cards' faces, by weight, whose label becomes another."""
+    fewer_right: bool
+    """Whether fewer labels would be right, by more than chance explains: better scores can give worse labels."""
 
     @property
     def helps(self) -> bool:
-        """Say whether the scores become better for certain enough."""
-        return self.fitted.recalibration is not None
+        """Say whether the scores become better for certain enough, and the labels no worse."""
+        return self.fitted.recalibration is not None and not self.fewer_right
 
     @property
     def unseen(self) -> list[str]:
@@ -105,6 +112,7 @@ class Recalibrated:
             "accuracy": [_rounded(self.before), _rounded(self.after)],
             "labels_changed": round(self.changed, 4),
             "classes_without_a_card": self.unseen,
+            "earlier": self.record.calibrated,
             "created_with": f"labeler {__version__}",
         }
 
@@ -132,34 +140,34 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     found = certified.gather(table, root)
     if not found or not found.cards:
         raise LabelerError(_no_card(table, found))
-    review = found.review
     cards = np.array(found.cards)
-    weights = cells.weights(review)[review.strata.of]
-    named = cards[review.blind[cards] >= 0]
-    fitted = calibrate.calibrate(review.probabilities[named], review.blind[named], weights[named])
+    labels, blind = found.review.labels[cards], found.review.blind[cards]
+    weights = cells.weights(found.review)[found.review.strata.of[cards]]
+    shares, named = _shares(table, found), blind >= 0
+    fitted = calibrate.calibrate(shares[named], blind[named], weights[named])
     if not fitted:
         raise LabelerError(
-            f"{table} has {len(named)} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
+            f"{table} has {named.sum()} of at least {counted(calibrate.FEWEST, 'card')} with a class; show more: "
             f"labeler review {table} --certify"
         )
-    threshold = float(record.settings.get("threshold", 0.0))
+    threshold, sure = _threshold(table, record), blind != UNSURE
+    kept = labels != _labels(shares, threshold)  # By hand: `_rewritten` leaves these, too.
     # A card that is no face is judged, too: no fit saw it, so any fold's fit is a fair one; its label is wrong anyway.
-    after = np.full(len(cards), -1)
-    places = {place: at for at, place in enumerate(named.tolist())}
-    for at, place in enumerate(cards.tolist()):
-        shares = fitted.held_out[places[place]] if place in places else _whole(fitted, review.probabilities[[place]])[0]
-        after[at] = shares.argmax() if shares.max() >= threshold else -1
-    blind, sure = review.blind[cards], review.blind[cards] != UNSURE
-    judged = [_accuracy(labels[sure], blind[sure], weights[cards][sure]) for labels in (review.labels[cards], after)]
+    shares = fitted.recalibration(shares) if fitted.recalibration else shares
+    shares[named] = fitted.held_out
+    after = np.where(kept, labels, _labels(shares, threshold))
+    gains = ((after == blind).astype(float) - (labels == blind))[sure]
+    judged = [_accuracy(one[sure], blind[sure], weights[sure]) for one in (labels, after)]
     return Recalibrated(
         table=table,
         record=record,
         found=found,
         fitted=fitted,
-        cards=len(named),
+        cards=int(named.sum()),
         before=judged[0],
         after=judged[1],
-        changed=float(weights[cards][after != review.labels[cards]].sum() / weights[cards].sum()),
+        fewer_right=_is_below(gains, weights[sure]),
+        changed=float(weights[after != labels].sum() / weights.sum()),
     )
 
 
@@ -172,19 +180,19 @@ def write(one: Recalibrated, out: Path, *, overwrite: bool = False, watched: Wat
     """
     check(one.table, out, overwrite=overwrite)
     fitted = one.fitted.recalibration
-    if not fitted:
+    if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
     record = replace(
         one.record, calibrated=one.as_json(), certificate=one.certificate(), finished=False, redo=None, seconds=None
     )
-    Log.of(out).append(Log.of(one.table).read())
-    tally = Tally()
+    threshold, tally = _threshold(one.table, record), Tally()
     with TableWriter.begin(out, record, overwrite=True) as table:
         for rows in _batches(watched(reader.read(one.table), "recalibrating", one.record.counts.get("faces"))):
-            found = _rewritten(rows, fitted, record)
+            found = _rewritten(rows, fitted, record, threshold)
             for row in found:
                 tally.add(row)
             table.write(found)
+        Log.of(out).append(Log.of(one.table).read())  # Now, so that the table never stands there without them.
         table.finish(tally.counts())
     return tally
 
@@ -193,13 +201,20 @@ def check(table: Path, out: Path, *, overwrite: bool) -> None:
     """Refuse a place where something of the user stands.
 
     Raises:
-        LabelerError: it is the table itself, or there is another.
+        LabelerError: it is the table itself, or there is another, or one that classify has begun.
     """
     reader.check(out)
     if out.exists() and out.samefile(table):
         raise LabelerError(f"{out} is the table that is recalibrated; choose another --out")
-    if os.path.lexists(out) and not overwrite:
+    if overwrite:
+        return
+    if os.path.lexists(out):
         raise LabelerError(f"{out} exists; choose another --out, or replace it with --overwrite")
+    begun = run_record.unfinished(out)
+    if run_record.is_begun(out) and not (begun and begun.calibrated):  # One of ours is made anew: it takes seconds.
+        raise LabelerError(
+            f"{out} was begun by another command, and is unfinished; choose another --out, or --overwrite"
+        )
 
 
 def _no_card(table: Path, found: Gathered | None) -> str:
@@ -217,8 +232,17 @@ def _no_card(table: Path, found: Gathered | None) -> str:
     return f"nobody has looked at {table} blind, and corrections in order of doubt say nothing about the rest: {ask}"
 
 
-def _whole(fitted: Calibration, probabilities: Any) -> Any:
-    return fitted.recalibration(probabilities) if fitted.recalibration else probabilities
+def _shares(table: Path, found: Gathered) -> Floats:
+    """Return the probabilities of the cards as the table has them; those in memory are exact to 1 / 131,070."""
+    shares = found.review.probabilities[found.cards].astype(np.float64)
+    left = {int(row): at for at, row in enumerate(found.draw.rows[found.cards])}
+    for number, row in enumerate(reader.read(table)):
+        at = left.pop(number, None)
+        if at is not None and row.probabilities:
+            shares[at] = row.probabilities
+        if not left:
+            break
+    return shares
 
 
 def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
@@ -233,17 +257,43 @@ def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
     return Accuracy(value=value, interval=(min(low, value), max(high, value)))
 
 
+def _labels(probabilities: Floats, threshold: float) -> Any:
+    """Return the class index of each face's label, `ABSTAINED` below the threshold."""
+    return np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), ABSTAINED)
+
+
+def _is_below(gains: Any, weights: Any) -> bool:
+    """Say whether a weighted mean is below 0 for certain."""
+    mean = float((weights * gains).sum() / weights.sum())
+    return mean < -_CERTAIN * float(np.sqrt((weights**2 * (gains - mean) ** 2).sum()) / weights.sum())
+
+
+def _threshold(table: Path, record: RunRecord) -> float:
+    """Return the score below which the labels of a table are `uncertain`.
+
+    Raises:
+        LabelerError: the run record does not tell.
+    """
+    found = record.settings.get("threshold")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise LabelerError(
+            f"no run record beside {table} tells the threshold of its labels; put {table.name}.run.json back, or make "
+            "the table again with classify"
+        )
+    return float(found)
+
+
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     left = iter(rows)
     return iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])
 
 
-def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord) -> list[Row]:
+def _rewritten(rows: Sequence[Row], fitted: Recalibration, record: RunRecord, threshold: float) -> list[Row]:
     """Return rows with the new probabilities, label and score.
 
     Rows without a prediction stay as they are, and those whose label somebody changed in the table itself.
     """
-    threshold, names = float(record.settings.get("threshold", 0.0)), record.class_names
+    names = record.class_names
     places = [
         at
         for at, row in enumerate(rows)

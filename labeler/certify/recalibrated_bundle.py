@@ -7,7 +7,7 @@ from pathlib import Path
 from labeler._version import __version__
 from labeler.certify.certified import counted
 from labeler.certify.recalibrated import Recalibrated
-from labeler.errors import LabelerError, ModelError
+from labeler.errors import LabelerError, ModelError, OutputError, one_line
 from labeler.inference import bundle, calibrated_bundle
 from labeler.labeling import DECIMALS
 from labeler.tables import reader
@@ -18,9 +18,15 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[P
 
     Raises:
         ModelError: it is not the model that labelled the table.
-        LabelerError: a bundle stands there, or a file.
+        LabelerError: a bundle stands there, or a file; or the table was recalibrated already.
     """
     record = reader.record(table)
+    if record.calibrated:
+        raise LabelerError(
+            f"no model gave the scores of {table}, they were recalibrated from "
+            f"{one_line(record.calibrated.get('source'))}: leave out --model-out, or recalibrate a table that the "
+            "recalibrated bundle made"
+        )
     target = folder / bundle.CLASSIFIER
     if folder.exists() and not folder.is_dir():
         raise LabelerError(f"{folder} is a file; name a folder with --model-out")
@@ -33,6 +39,8 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[P
         raise ModelError(f"{exc}{advice}") from exc
     if bundle.sha256(source) != record.model_sha256:
         raise ModelError(f"{source} is another model{advice}")
+    if target.exists() and target.samefile(source):
+        raise LabelerError(f"{target} is the model that labelled {table}; choose another --model-out")
     if source.suffix != ".onnx":
         raise ModelError(f"{source} is no .onnx bundle; make one with labeler models convert, and classify with that")
     return source, target
@@ -47,9 +55,12 @@ def write(one: Recalibrated, model: Path, out: Path) -> None:
         OutputError: it cannot be written.
     """
     fitted = one.fitted.recalibration
-    if not fitted:
+    if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"cannot write {out}: {exc.strerror or exc}") from exc
     names = bundle.card(model).class_names
     if names != one.record.class_names:
         raise ModelError(f"{model} has the classes {', '.join(names)}, {one.table} {', '.join(one.record.class_names)}")

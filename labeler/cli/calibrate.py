@@ -38,7 +38,8 @@ def calibrate(
 
     One temperature and one offset for each class, shrunk towards none, are fitted to the blind answers; every figure is
     cross-validated. The new table has other probabilities, scores and labels; the reviews go along. Where it would not
-    help, nothing is written, and the exit code is 1. --model-out needs the extra `calibrate`.
+    help, or fewer labels would be right, nothing is written, and the exit code is 1. --model-out needs the extra
+    `calibrate`.
 
     Example: labeler calibrate labels.csv --out calibrated.csv --model-out mine/
     """
@@ -55,19 +56,22 @@ def calibrate(
     elif model:
         raise LabelerError("--model is that of the bundle to write: name its folder with --model-out")
     found = recalibrated.fit(table, str(root) if root else "")
-    if as_json:
-        typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not quiet:
         console.say("\n".join(found.lines()))
+    if found.helps:
+        if source and target:  # First: where it cannot be written, there is no table either.
+            recalibrated_bundle.write(found, source, target)
+        recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
+    if as_json:
+        typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not found.helps:
+        one, reason = found.fitted, "fewer labels would be right" if found.fewer_right else "the gain is not certain"
         console.say(
-            "the gain is not certain: the scores stay as they are, and nothing was written. More cards may show one"
+            f"log loss {one.loss_before:.3f} before, {one.loss_after:.3f} after by cross-validation on {found.cards:,} "
+            f"cards: {reason}, the scores stay as they are, and nothing was written"
         )
         raise typer.Exit(1)
-    recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
     if not quiet:
         console.say(f"{out}: {found.changed:.1%} of the labels are others; certify it: labeler review {out} --certify")
-    if source and target:
-        recalibrated_bundle.write(found, source, target)
-        if not quiet:
+        if target:
             console.say(f"{target}: use it with --model {target.parent}")

@@ -42,7 +42,10 @@ class Card:
     input_size: int = INPUT_SIDE
     temperature: float = 1.0
     recalibration: dict[str, Any] = field(default_factory=dict)
-    """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities."""
+    """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities.
+
+    One that was built in before it stands in it as ``earlier``.
+    """
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
@@ -205,13 +208,14 @@ def _decoded(value: str) -> Any:
 def _is_recalibration(found: Any, classes: int) -> bool:
     if not isinstance(found, dict):
         return False
-    scale, offsets = found.get("scale", 0), found.get("offsets")
+    scale, offsets, earlier = found.get("scale", 0), found.get("offsets"), found.get("earlier", {})
     return (
         _is_number(scale)
         and bool(scale > 0)
         and isinstance(offsets, list)
         and len(offsets) == classes
         and all(map(_is_number, offsets))
+        and (earlier == {} or _is_recalibration(earlier, classes))
     )
 
 

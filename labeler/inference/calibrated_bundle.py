@@ -11,11 +11,14 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from labeler.errors import ModelError
+from labeler.errors import ModelError, one_line
 from labeler.inference import bundle
 from labeler.storage import atomic
 
 _PREFIX = "recalibrated_"
+
+_OLDEST_OPSET = 11
+"""Lower limit on the version of a graph's operators: the first with Round."""
 
 
 def write(
@@ -24,50 +27,64 @@ def write(
     """Write a bundle whose probabilities are softmax(``scale`` * log p + ``offsets``), p being those of ``source``.
 
     p is rounded to multiples of ``step`` and at least one, as in a table, so that the bundle says what a table does
-    whose scores were recalibrated. ``about`` is metadata that is added or replaced.
+    whose scores were recalibrated. ``about`` is metadata that is added or replaced; the `recalibration` in it keeps as
+    ``earlier`` the one that the source has built in, which stays before the new one.
 
     Raises:
-        ModelError: the source is no bundle.
+        ModelError: the source is no bundle, or of an ONNX version (opset) before 11, which cannot round.
         OutputError: it cannot be written.
     """
-    bundle.card(source)
+    earlier = bundle.card(source).recalibration
     if source.suffix != ".onnx":
         raise ModelError(f"{source} is no .onnx bundle: make one of it with labeler models convert")
     model = onnx.load(source)
+    opset = max((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), default=0)
+    if opset < _OLDEST_OPSET:
+        raise ModelError(
+            f"{source} cannot be recalibrated: it has operators of ONNX opset {opset}; export it with opset "
+            f"{_OLDEST_OPSET} or later"
+        )
     graph = model.graph
     given = graph.output[0].name
     raw = _unused(graph, given)
     for node in graph.node:
         node.output[:] = [raw if name == given else name for name in node.output]
         node.input[:] = [raw if name == given else name for name in node.input]
+    prefix = _unused(graph, _PREFIX)
     constants = {
         "steps": np.array(1 / step, np.float32),
         "one": np.array(1, np.float32),
         "scale": np.array(scale, np.float32),
         "offsets": np.array(offsets, np.float32),
     }
-    graph.initializer.extend(numpy_helper.from_array(value, _PREFIX + name) for name, value in constants.items())
+    graph.initializer.extend(numpy_helper.from_array(value, prefix + name) for name, value in constants.items())
     chain = [
-        ("Mul", [raw, _PREFIX + "steps"], "counted"),
-        ("Round", [_PREFIX + "counted"], "rounded"),
-        ("Max", [_PREFIX + "rounded", _PREFIX + "one"], "floored"),
-        ("Log", [_PREFIX + "floored"], "logarithms"),
-        ("Mul", [_PREFIX + "logarithms", _PREFIX + "scale"], "scaled"),
-        ("Add", [_PREFIX + "scaled", _PREFIX + "offsets"], "logits"),
+        ("Mul", [raw, prefix + "steps"], "counted"),
+        ("Round", [prefix + "counted"], "rounded"),
+        ("Max", [prefix + "rounded", prefix + "one"], "floored"),
+        ("Log", [prefix + "floored"], "logarithms"),
+        ("Mul", [prefix + "logarithms", prefix + "scale"], "scaled"),
+        ("Add", [prefix + "scaled", prefix + "offsets"], "logits"),
     ]
     for operator, inputs, name in chain:
-        graph.node.append(helper.make_node(operator, inputs, [_PREFIX + name]))
-    graph.node.append(helper.make_node("Softmax", [_PREFIX + "logits"], [given], axis=-1))
+        graph.node.append(helper.make_node(operator, inputs, [prefix + name]))
+    graph.node.append(helper.make_node("Softmax", [prefix + "logits"], [given], axis=-1))
     props = {one.key: one.value for one in model.metadata_props}
+    if earlier and "recalibration" in about:
+        about = {**about, "recalibration": {**about["recalibration"], "earlier": earlier}}
     props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
     helper.set_model_props(model, props)
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as exc:
+        raise ModelError(f"{source} cannot be recalibrated: {one_line(exc)}") from exc
     with atomic.replacing(out) as beside:
         onnx.save(model, beside)
 
 
 def _unused(graph: onnx.GraphProto, name: str) -> str:
-    taken = {output for node in graph.node for output in node.output}
-    while name in taken:
+    """Return a beginning of names, ``name`` or a longer one, that no name in the graph has."""
+    taken = {one.name for one in graph.initializer} | {output for node in graph.node for output in node.output}
+    while any(one.startswith(name) for one in taken):
         name = f"raw_{name}"
     return name

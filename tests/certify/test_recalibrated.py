@@ -8,17 +8,22 @@ from pathlib import Path
 
 import blind
 import numpy as np
+import odd_rows
+import onnx
 import pytest
 from blind import Blind
-from conftest import Folder
+from conftest import Folder, make_bundle
 from reviewing import event
 from typer.testing import Result
 
-from labeler.certify import certified, recalibrated
+from labeler.certify import calibrate, cells, certified, recalibrated
 from labeler.inference import bundle, embeddings
+from labeler.records import Face, Row
 from labeler.tables import corrections, reader, run_record
 from labeler.tables.matching import box_of
 from labeler.tables.review_log import Log
+from labeler.tables.reviews import path_of
+from labeler.tables.writer import TableWriter
 
 Run = Callable[..., Result]
 
@@ -38,6 +43,11 @@ def quality(path: Path, truth: tuple[str, ...]) -> tuple[float, float]:
     pairs = [(row, wanted) for row, wanted in zip(rows, truth, strict=True) if wanted in names]
     losses = [-np.log(max(row.probabilities[names.index(wanted)], 1e-6)) for row, wanted in pairs]
     return float(np.mean(losses)), float(np.mean([row.label == wanted for row, wanted in pairs]))
+
+
+def test_the_truth_of_a_table_is_that_of_its_rows(table: Blind) -> None:
+    """Checks the helper: a truth in another order than the rows makes every answer a random one."""
+    assert 0.7 < quality(table.path, table.truth)[1] < 0.9
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -131,6 +141,58 @@ def test_the_table_itself_and_another_that_stands_there_are_refused(table: Blind
     assert (out.read_text("utf-8"), table.path.read_bytes()) == ("mine", before)
 
 
+def test_an_unfinished_table_of_classify_is_not_thrown_away(table: Blind, run: Run) -> None:
+    out = table.path.with_name("calibrated.csv")
+    begun = TableWriter.begin(out, odd_rows.record_of(blind.NAMES))
+    begun.write([next(reader.read(table.path))])
+    begun.close()
+    part = run_record.beside(out, run_record.PART)
+    before = part.read_bytes()
+    result = run("calibrate", table.path, "--out", out)
+
+    assert result.exit_code == 2
+    assert "unfinished" in result.stderr
+    assert part.read_bytes() == before
+    assert run("calibrate", table.path, "--out", out, "--overwrite").exit_code == 0
+
+
+def test_its_own_unfinished_table_is_made_anew(table: Blind, run: Run) -> None:
+    """A run that was killed leaves such a part; the same command does all of it again."""
+    out = table.path.with_name("calibrated.csv")
+    begun = TableWriter.begin(out, odd_rows.record_of(blind.NAMES, calibrated=recalibrated.fit(table.path).as_json()))
+    begun.write([next(reader.read(table.path))])
+    begun.close()
+
+    assert run("calibrate", table.path, "--out", out).exit_code == 0
+    assert len(list(reader.read(out))) == len(table.truth)
+
+
+def test_nothing_is_told_as_written_that_is_not(table: Blind, run: Run) -> None:
+    out = table.path.with_name("calibrated.csv")
+    path_of(out).mkdir()  # Its reviews cannot be written.
+    result = run("calibrate", table.path, "--out", out, "--json")
+
+    assert result.exit_code == 5
+    assert not out.exists()
+    assert "written" not in result.stdout
+
+
+def test_the_fit_has_the_scores_of_the_table_itself(table: Blind) -> None:
+    """The columns in memory are exact to 1 / 131,070: log loss and temperature come out otherwise."""
+    found = recalibrated.fit(table.path)
+    rows, review = list(reader.read(table.path)), found.found.review
+    named = [place for place in found.found.cards if review.blind[place] >= 0]
+    shares = np.array([rows[found.found.draw.rows[place]].probabilities for place in named])
+    weights = cells.weights(review)[review.strata.of][named]
+    wanted = calibrate.calibrate(shares, review.blind[named], weights)
+
+    assert wanted
+    assert found.fitted.loss_before == pytest.approx(wanted.loss_before, abs=1e-9)
+    assert found.fitted.recalibration
+    assert wanted.recalibration
+    assert found.fitted.recalibration.temperature == pytest.approx(wanted.recalibration.temperature, abs=1e-9)
+
+
 def test_classify_does_not_go_on_with_a_recalibrated_table(
     folder: Folder, model: Path, tmp_path: Path, run: Run
 ) -> None:
@@ -144,21 +206,29 @@ def test_classify_does_not_go_on_with_a_recalibrated_table(
     assert "the calibration was" in result.stderr
 
 
-def classified(folder: Folder, model: Path, tmp_path: Path, run: Run, photos: int = 80) -> Path:
+def classified(
+    folder: Folder, model: Path, tmp_path: Path, run: Run, path: str = "t.csv", *, swapped: bool = False
+) -> Path:
     """Return a table of photos of noise, of which the blind answers say another class than the model, often."""
+    photos = 80
     for seed in range(photos):
         folder.noise(f"{seed:03}.png", seed=seed)
-    table = tmp_path / "t.csv"
+    table = tmp_path / path
     assert run("classify", folder.path, "--out", table, "--model", model, "--quiet").exit_code == 0
-    found = Blind(path=table, truth=tuple("x" for _ in range(photos)))
-    names = reader.class_names(table)
-    log = Log.of(table)
-    for second, row in enumerate(found.cards(60)):
-        face = list(reader.read(table))[row]
-        said = names[-1] if second % 4 else names[0]
-        about = {"file": face.file, "box": box_of(face), "version": face.version, "old": face.label}
-        log.append([event(said, second / 100, **about, view=found.draw.view, shown=False, action=("n", second))])
+    answer(table, 60, swapped=swapped)
     return table
+
+
+def answer(table: Path, cards: int, second: int = 0, *, swapped: bool = False) -> None:
+    """Say of cards, blind, three times in four that they are of the last class, and else of the first."""
+    found, names = Blind(path=table, truth=()), reader.class_names(table)
+    rows, view, log = list(reader.read(table)), found.draw.view, Log.of(table)
+    for number, row in enumerate(found.cards(cards)):
+        face = rows[row]
+        said = names[-1] if bool(number % 4) != swapped else names[0]
+        about = {"file": face.file, "box": box_of(face), "version": face.version, "old": face.label}
+        action = (f"n{second}", number)
+        log.append([event(said, second + number / 100, **about, view=view, shown=False, action=action)])
 
 
 def test_the_bundle_gives_the_scores_of_the_table(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
@@ -178,6 +248,37 @@ def test_the_bundle_gives_the_scores_of_the_table(folder: Folder, model: Path, t
     assert (card.name, card.class_names) == ("mine", reader.class_names(table))
     assert card.recalibration["cards"] == 60
     assert embeddings.embed(mine / "model.onnx", np.zeros((2, 64, 64, 3), np.uint8), 1, lambda *_: None).shape[0] == 2
+
+
+def test_no_bundle_is_made_of_a_table_that_was_recalibrated_before(
+    folder: Folder, model: Path, tmp_path: Path, run: Run
+) -> None:
+    """The model of its run record does not give its scores."""
+    once = tmp_path / "once.csv"
+    assert run("calibrate", classified(folder, model, tmp_path, run), "--out", once, "--quiet").exit_code == 0
+    answer(once, 60, second=100)
+    twice, mine = tmp_path / "twice.csv", tmp_path / "mine"
+    result = run("calibrate", once, "--out", twice, "--model-out", mine, "--model", model)
+
+    assert result.exit_code == 2
+    assert "recalibrated from t.csv" in result.stderr
+    assert not twice.exists()
+    assert not mine.exists()
+    assert run("calibrate", once, "--out", twice).exit_code == 0
+    first, second = run_record.read(once), run_record.read(twice)
+    assert first
+    assert second
+    assert second.calibrated
+    assert second.calibrated["earlier"] == first.calibrated
+
+
+def test_where_no_bundle_can_stand_no_table_is_written(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table, out = classified(folder, model, tmp_path, run), tmp_path / "out.csv"
+    result = run("calibrate", table, "--out", out, "--model-out", table / "mine", "--model", model)
+
+    assert result.exit_code == 5
+    assert f"cannot write {table / 'mine' / 'model.onnx'}" in result.stderr
+    assert not out.exists()
 
 
 def test_another_model_than_that_of_the_table_is_refused(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
@@ -211,3 +312,113 @@ def test_reviews_of_another_table_are_told(tmp_path: Path, run: Run) -> None:
 
     assert result.exit_code == 2
     assert "none of the 1 reviews beside" in result.stderr
+
+
+def test_a_recalibrated_bundle_can_be_recalibrated_again(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    first, second = tmp_path / "first", tmp_path / "second"
+    made = ("calibrate", table, "--out", tmp_path / "c.csv", "--model-out", first, "--model", model)
+    assert run(*made).exit_code == 0
+    again = classified(folder, first, tmp_path, run, path="u.csv", swapped=True)
+    result = run("calibrate", again, "--out", tmp_path / "d.csv", "--model-out", second, "--model", first)
+    assert result.exit_code == 0, result.output
+    assert run("classify", folder.path, "--out", tmp_path / "e.csv", "--model", second, "--quiet").exit_code == 0
+    ours, theirs = (
+        np.array([row.probabilities for row in reader.read(tmp_path / name)]) for name in ("d.csv", "e.csv")
+    )
+
+    assert np.abs(ours - theirs).max() <= 1e-5
+    about = bundle.card(second / "model.onnx").recalibration
+    assert about["earlier"] == bundle.card(first / "model.onnx").recalibration
+
+
+def test_the_model_of_the_table_is_never_replaced(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
+    table = classified(folder, model, tmp_path, run)
+    source = bundle.find(str(model))
+    before = source.read_bytes()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.onnx").symlink_to(source)
+    about = ("--model-out", tmp_path / "mine", "--model", model, "--overwrite")
+    result = run("calibrate", table, "--out", tmp_path / "c.csv", *about)
+
+    assert result.exit_code == 2
+    assert "is the model that labelled" in result.stderr
+    assert source.read_bytes() == before
+
+
+def test_better_scores_that_make_labels_worse_are_refused(tmp_path: Path, run: Run) -> None:
+    """Half of the faces are right by a hair, many certain ones are of a third class: its offset costs the others."""
+    random = np.random.default_rng(0)
+    names = ("a", "b", "c")
+    truth = ["a"] * 300 + ["b"] * 300
+    rows = []
+    for number, wanted in enumerate(truth):
+        certain = random.random() < 0.5
+        own = {"a": (0.98, 0.01, 0.01), "b": (0.01, 0.98, 0.01)}[wanted]
+        shares = own if certain else ((0.50, 0.49, 0.01) if wanted == "a" else (0.49, 0.50, 0.01))
+        rows.append(
+            Row.of_image(f"{number:03}.png", 64, 64, "1-1").located(0, Face(*blind.BOX, 0.9)).labelled(shares, names, 0)
+        )
+    odd_rows.write_finished(tmp_path / "t.csv", odd_rows.record_of(names), rows)
+    table = Blind(path=tmp_path / "t.csv", truth=tuple(truth))
+    table.answer(300, said=lambda row, label: "c" if rows[row].score == 0.98 and label == "a" else label)
+    result = run("calibrate", table.path, "--out", tmp_path / "out.csv")
+
+    assert (result.exit_code, "fewer labels would be right" in result.stderr) == (1, True), result.output
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_figures_are_those_of_the_labels_that_the_new_table_gets(table: Blind) -> None:
+    """Labels that somebody changed in the table itself stay, so a recalibration changes none of them."""
+    rows = list(reader.read(table.path))
+    changed = [
+        row._replace(label=wanted) if wanted in blind.NAMES else row
+        for row, wanted in zip(rows, table.truth, strict=True)
+    ]
+    other = Blind(path=table.path.with_name("u.csv"), truth=table.truth)
+    odd_rows.write_finished(other.path, odd_rows.record_of(blind.NAMES), changed)
+    other.answer(200)
+    found = recalibrated.fit(other.path)
+    wrong = [row.label != wanted for row, wanted in zip(rows, table.truth, strict=True)]
+
+    assert sum(wrong) > 100
+    assert found.after.value >= found.before.value - 0.1
+
+
+def test_a_file_that_is_no_table_gets_no_reviews_beside_it(table: Blind, run: Run) -> None:
+    out = table.path.with_name("mine.csv")
+    out.write_text("mine", "utf-8")
+    result = run("calibrate", table.path, "--out", out, "--overwrite")
+
+    assert result.exit_code == 2
+    assert out.read_text("utf-8") == "mine"
+    assert not Log.of(out).path.exists()
+
+
+@pytest.mark.parametrize("damage", [None, "high", float("nan")])
+def test_a_table_whose_threshold_nobody_knows_is_refused(table: Blind, run: Run, damage: object) -> None:
+    path = table.path.with_name("t.csv.run.json")
+    record = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(record | {"settings": {"threshold": damage}}), "utf-8")
+    result = run("calibrate", table.path, "--out", table.path.with_name("o.csv"))
+
+    assert result.exit_code == 2
+    assert "tells the threshold" in result.stderr
+
+
+def test_a_model_that_cannot_be_recalibrated_is_told_and_nothing_is_written(
+    folder: Folder, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "old").mkdir()
+    old = make_bundle(tmp_path / "old" / "model.onnx")
+    network = onnx.load(old)
+    network.opset_import[0].version = 10
+    onnx.save(network, old)
+    table = classified(folder, old, tmp_path, run)
+    about = ("--model-out", tmp_path / "mine", "--model", old)
+    result = run("calibrate", table, "--out", tmp_path / "o.csv", *about)
+
+    assert result.exit_code == 4, result.output
+    assert "cannot be recalibrated" in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+    assert not (tmp_path / "mine" / "model.onnx").exists()

@@ -130,6 +130,20 @@ def test_a_recalibrated_bundle_can_be_gone_on_from(bundle: Path, given: warm_sta
     assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
 
 
+def test_a_bundle_that_was_recalibrated_twice_can_be_gone_on_from(
+    bundle: Path, given: warm_start.Pretrained, tmp_path: Path
+) -> None:
+    (tmp_path / "once").mkdir()
+    once, twice = tmp_path / "once" / "model.onnx", tmp_path / "model.onnx"
+    for source, out, scale, offsets in ((bundle, once, 0.6, [0.9, -1.1, 0.3]), (once, twice, 1.4, [-0.2, 0.5, 0.0])):
+        calibrated_bundle.write(
+            source, out, scale, offsets, 1e-6, {"recalibration": {"scale": scale, "offsets": offsets}}
+        )
+    loaded = warm_start.load(str(tmp_path))
+
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
+
+
 def test_a_network_that_computes_something_else_is_refused(bundle: Path, tmp_path: Path) -> None:
     model = onnx.load(bundle)
     next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "Tanh"
