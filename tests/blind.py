@@ -68,13 +68,13 @@ class Blind:
         return [loaded.row(number) for number in range(len(loaded))]
 
 
-def write(path: Path, faces: int = 400, seed: int = 0) -> Blind:
-    """Write a finished table of synthetic faces, about 78% of them right."""
+def write(path: Path, faces: int = 400, seed: int = 0, threshold: float = 0.0) -> Blind:
+    """Write a finished table of synthetic faces, about 78% of them right; below the threshold they are `uncertain`."""
     one = sessions.table(faces, seed)
     order = sorted(range(faces), key=_name)  # That of a table: the truth of a row is that of its face.
     truth = tuple("not_a_face" if code == NOT_A_FACE else NAMES[code] for code in one.truth[order].tolist())
     rows = [
-        Row.of_image(_name(number), 640, 480, "1-1").located(0, Face(*BOX, 0.9)).labelled(tuple(shares), NAMES, 0.0)
+        Row.of_image(_name(number), 640, 480, "1-1").located(0, Face(*BOX, 0.9)).labelled(tuple(shares), NAMES, threshold)
         for number, shares in zip(order, one.probabilities[order].round(5).tolist(), strict=True)
     ]
     odd_rows.write_finished(path, odd_rows.record_of(NAMES), rows)

@@ -56,7 +56,8 @@ class Draw:
         if index.probabilities is None:
             raise LabelerError("the table has too many classes and faces to keep its probabilities in memory")
         classes = len(index.class_names)
-        labels = np.where(index.label[rows] < classes, index.label[rows], ABSTAINED).astype(np.int32)
+        codes = index.label[rows].astype(np.int32)  # A code has no sign: `ABSTAINED` would become 65,535.
+        labels = np.where(codes < classes, codes, np.int32(ABSTAINED))
         scores = np.nan_to_num(index.score[rows], nan=1 / classes)
         found = keys.of_faces(_names(index, labelled), index.box[rows], seed)
         divided = strata.divide(labels, scores)

@@ -16,7 +16,9 @@ from labeler.certify import certified
 from labeler.certify.answers import NOT_A_FACE, NOT_SEEN, UNSURE
 from labeler.certify.draw import Draw
 from labeler.certify.gathered import Gathered
+from labeler.certify.strata import ABSTAINED
 from labeler.errors import LabelerError
+from labeler.records import UNCERTAIN
 from labeler.tables import corrections, index, reader, run_record
 from labeler.tables.review_log import Log
 from labeler.tables.reviews import AGAIN, SENTINEL
@@ -233,6 +235,23 @@ def test_the_certificate_says_how_right_the_labels_are_and_stands_in_the_run_rec
     assert record
     assert record.certificate == found.as_json()
     assert record.finished
+
+
+def test_uncertain_faces_have_no_label_and_the_others_are_certified(tmp_path: Path) -> None:
+    table = blind.write(tmp_path / "t.csv", threshold=0.6)
+    table.answer(150)
+    loaded, found = index.load(table.path), certified.of_table(table.path)
+    uncertain = [loaded.labels[code] == UNCERTAIN for code in loaded.label]
+
+    assert 0 < sum(uncertain) < 400
+    assert (table.draw.labels == np.where(uncertain, ABSTAINED, loaded.label.astype(np.int32))).all()
+    assert found
+    model = found.certificate.model
+    assert (model.faces, model.labelled) == (400, 400 - sum(uncertain))
+    assert model.accuracy.interval
+    right = [loaded.labels[code] == truth for code, truth in zip(loaded.label, table.truth, strict=True)]
+    low, high = model.accuracy.interval
+    assert low < sum(right) / model.labelled < high
 
 
 def test_too_few_cards_give_no_figure(table: Blind) -> None:
