@@ -146,6 +146,15 @@ def summarize(
     )
 
 
+def said(table: Path, root: str = "") -> Gathered | None:
+    """Return what persons said about a table; None without reviews, or without faces of which a sample can be drawn.
+
+    Raises:
+        LabelerError: the table or its reviews cannot be read.
+    """
+    return _gathered(index.load(table), table, root or reader.record(table).root)
+
+
 def _gathered(loaded: Index, table: Path, root: str) -> Gathered | None:
     events = Log.of(table).read()
     has_faces = loaded.probabilities is not None and bool((loaded.label != loaded.labels.index("")).any())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from labeler.certify.certified import Certified
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.report.choice import Best, Sampled
 from labeler.report.truth import Judged
@@ -85,6 +86,10 @@ class Aggregates:
         self.judged = judged
         self.reviews: Counts | None = None
         """What was reviewed of the table; None without reviews."""
+        self.certified: Certified | None = None
+        """How right the labels are; None without a blind card of the table as it is."""
+        self.earlier = 0
+        """Faces that were looked at blind before the table was changed."""
         self.files = 0
         self.faces = 0
         self.statuses: Counter[str] = Counter()
@@ -149,6 +154,7 @@ class Aggregates:
                 for one in self.reasons.values()
             ],
             "reviews": self.reviews and self.reviews.as_json(),
+            "certificate": self.certified and self.certified.as_json(),
             "truth": self.judged and self.judged.as_json(),
         }
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeler.certify import certified, summary
 from labeler.errors import LabelerError
 from labeler.inference import bundle
 from labeler.inference.bundle import Card
 from labeler.records import Settings
-from labeler.report import comparison, distributions, gallery, overview, page, sprites, truth
+from labeler.report import certificate, comparison, distributions, gallery, overview, page, sprites, truth
 from labeler.report.aggregates import Aggregates, gather
 from labeler.report.gallery import Group
 from labeler.report.page import Html, counted, joined, name, note, tag
@@ -69,6 +70,9 @@ def write(wanted: ReportSettings, watched: Watched = unwatched) -> Aggregates:
     made = corrections.of_table(wanted.table, root) if wanted.reviews else None
     gather(watched(decided.corrected(wanted.table, made), "reading the table"), found)
     found.reviews = made.counts if made else None
+    said = summary.said(wanted.table, root) if made and made.has_cards else None
+    if said:
+        found.certified, found.earlier = certified.certified(said) if said.cards else None, said.earlier
     if judged:
         judged.figures()  # It raises where nothing can be compared, before photos are read.
     content = compose(wanted, found, record, root, watched)
@@ -109,6 +113,7 @@ def compose(wanted: ReportSettings, found: Aggregates, record: RunRecord | None,
     album = _album(wanted, [*by_label, *wrong, *no_face], root, watched) if wanted.pictures else None
     sections = [
         overview.found(found, record, root),
+        certificate.section(found, wanted.table.name) if wanted.reviews else None,
         distributions.labels(found),
         comparison.section(judged, joined(*gallery.shown(wrong, album))) if judged else None,
         gallery.faces(by_label, album, most, wanted.samples),

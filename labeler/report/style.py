@@ -39,6 +39,7 @@ a {{ color: var(--accent); }}
 .skip {{ position: absolute; left: -99rem; padding: 0.5rem 1rem; background: var(--paper); }}
 .skip:focus {{ left: 1rem; top: 0.5rem; z-index: 1; }}
 .lead {{ font-size: 1.1rem; margin: 0.4rem 0 0; max-width: 46rem; }}
+section .lead {{ margin: 0 0 1rem; }}
 .note {{ color: var(--pale); font-size: 0.875rem; max-width: 46rem; }}
 .warning {{ border-left: 3px solid var(--warm); padding: 0.1rem 0 0.1rem 0.75rem; max-width: 46rem; font-size: 0.9rem;
   margin: 1rem 0; }}
@@ -90,8 +91,11 @@ td.n {{ text-align: right; white-space: nowrap; }}
 .chart .grid {{ stroke: var(--line); stroke-width: 1; }}
 .chart .even {{ stroke: var(--pale); stroke-dasharray: 4 3; }}
 .chart .spread {{ stroke: var(--accent); stroke-opacity: 0.35; stroke-width: 5; stroke-linecap: round; }}
+.chart .second {{ stroke: var(--warm); }}
+.chart .label {{ fill: var(--ink); unicode-bidi: isolate; }}
 .chart .curve {{ fill: none; stroke: var(--accent); stroke-width: 2; }}
 .chart .dot {{ fill: var(--accent); }}
+.chart .dot.second {{ fill: var(--warm); stroke: none; }}
 .columns {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 0 3rem;
   align-items: start; }}
 

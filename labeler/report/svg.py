@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from labeler.report.page import Html, tag
+from labeler.report.page import Html, spelled, tag
 from labeler.report.style import STEPS
+
+Interval = tuple[float, tuple[float, float]]
+"""A share, and the ends of its interval."""
 
 _WIDTH, _LEFT, _RIGHT, _BOTTOM = 320, 38, 8, 30
 """Size of a chart in units that are about a pixel on a phone, and its margins for the axes."""
+
+_LONGEST_LABEL = 28
+"""Upper limit on the characters of a name in a chart: as many wide ones fill its width."""
 
 
 def bar(part: float, longest: float) -> Html:
@@ -122,6 +128,53 @@ def reliability(
         axis,
         *_labels(width, height, "score", "share that is right"),
     )
+
+
+def intervals(
+    anchor: str,
+    title: str,
+    description: str,
+    pairs: Sequence[tuple[str, Interval | None, Interval | None]],
+    names: tuple[str, str],
+) -> Html:
+    """Return two shares of each of some things with their intervals, from 0 to 1, one below the other.
+
+    The first has a circle, the second, whose colour differs, a square. None is told as too few.
+    """
+    start, step, line = 6, 46, 12
+    width, height = _WIDTH - start - _RIGHT, len(pairs) * step + 16
+
+    def shown(share: Interval | None, y: float, *, second: bool) -> list[Html]:
+        kind = " second" if second else ""
+        if share is None:
+            return [tag("text", f"{names[second]}: too few cards", x=start, y=y + 4)]
+        value, ends = share
+        low, high, at = (start + width * end for end in (*ends, value))
+        spread = tag("line", class_=f"spread{kind}", x1=_short(low), x2=_short(high), y1=y, y2=y)
+        square = tag("rect", class_=f"dot{kind}", x=_short(at - 3), y=_short(y - 3), width=6, height=6)
+        return [spread, square if second else tag("circle", class_="dot", cx=_short(at), cy=y, r=3.5)]
+
+    shapes = []
+    for place, (label, first, second) in enumerate(pairs):
+        top = 16 + place * step
+        shapes.append(tag("text", spelled(label, _LONGEST_LABEL), class_="label", x=start, y=top + 10))
+        shapes += [*shown(first, top + 10 + line, second=False), *shown(second, top + 10 + 2 * line, second=True)]
+    lines = [
+        tag("line", class_="grid", x1=_short(x), x2=_short(x), y1=12, y2=height)
+        for x in (start + width * quarter / 4 for quarter in range(5))
+    ]
+    legend = [
+        tag("circle", class_="dot", cx=start + 4, cy=2, r=3.5),
+        tag("text", names[0], x=start + 12, y=6),
+        tag("rect", class_="dot second", x=start + 85, y=-1, width=6, height=6),
+        tag("text", names[1], x=start + 96, y=6),
+    ]
+    axis = tag("line", class_="axis", x1=start, x2=start + width, y1=height, y2=height)
+    ends = [
+        tag("text", f"{share}%", x=_short(start + width * share / 100), y=height + 14, text_anchor=anchor_)
+        for share, anchor_ in ((0, "start"), (50, "middle"), (100, "end"))
+    ]
+    return chart(anchor, title, description, _WIDTH, height + 18, *legend, *lines, axis, *shapes, *ends)
 
 
 def chart(anchor: str, title: str, description: str, width: float, height: float, *shapes: Html) -> Html:

@@ -91,6 +91,11 @@ class Reviews:
         """Return the views of blind cards and of checks that have events."""
         return self._views.keys()
 
+    @property
+    def has_cards(self) -> bool:
+        """Say whether somebody answered blind cards, of whatever draw."""
+        return any(view.startswith(f"{CERTIFY} ") for view in self._views)
+
     def files_of(self, undo: Event) -> set[str]:
         """Return the files of the action whose labels change with an undo."""
         return set(self._of_action.get((undo.reviewer, self.actions.target(undo)), ()))
@@ -155,6 +160,11 @@ class Corrections:
     def files(self) -> Collection[str]:
         """Return the files that have corrections."""
         return self._reviews.files
+
+    @property
+    def has_cards(self) -> bool:
+        """Say whether somebody answered blind cards, of whatever draw."""
+        return self._reviews.has_cards
 
     @property
     def most_added(self) -> int:
