@@ -74,7 +74,9 @@ def write(path: Path, faces: int = 400, seed: int = 0, threshold: float = 0.0) -
     order = sorted(range(faces), key=_name)  # That of a table: the truth of a row is that of its face.
     truth = tuple("not_a_face" if code == NOT_A_FACE else NAMES[code] for code in one.truth[order].tolist())
     rows = [
-        Row.of_image(_name(number), 640, 480, "1-1").located(0, Face(*BOX, 0.9)).labelled(tuple(shares), NAMES, threshold)
+        Row.of_image(_name(number), 640, 480, "1-1")
+        .located(0, Face(*BOX, 0.9))
+        .labelled(tuple(shares), NAMES, threshold)
         for number, shares in zip(order, one.probabilities[order].round(5).tolist(), strict=True)
     ]
     odd_rows.write_finished(path, odd_rows.record_of(NAMES), rows)

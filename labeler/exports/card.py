@@ -110,7 +110,13 @@ def _body(plan: Plan, counts: Counts) -> Iterator[str]:
     yield f"| program | labeler {_text(record.version)}; exported by {__version__} |"
     yield f"| model | {_text(model(plan))}, SHA-256 `{_text(record.model_sha256)}` |"
     yield f"| settings | {_text(', '.join(settings) or 'unknown')} |"
-    yield from ("", "## What the labels are worth", "", *_figures(record.model_figures))
+    yield from (
+        "",
+        "## What the labels are worth",
+        "",
+        *_certificate(record.certificate),
+        *_figures(record.model_figures),
+    )
     yield from ("", _LIMITS)
 
 
@@ -128,6 +134,23 @@ def _numbers(plan: Plan, counts: Counts) -> Iterator[str]:
 def _sums(plan: Plan, counts: Counts, labels: set[str]) -> list[str]:
     found = [sum(counts.pictures[subset, label] for label in labels) for subset in plan.subsets or ("",)]
     return [f"{number:,}" for number in (*found, *([sum(found)] if plan.subsets else []))]
+
+
+def _certificate(found: dict[str, Any] | None) -> Iterator[str]:
+    """Yield how right the labels of the model are on these photos; nothing where no sample says it."""
+    match found:
+        case {"sentence": str(sentence), "model": {"accuracy": {"value": float()}}} if sentence:
+            yield f"{_text(sentence)}."
+        case _:
+            return
+    yield (
+        "That is of the labels as the model gave them, in the whole table that this was exported from, by a stratified "
+        "random sample that persons labelled without seeing the label; 95% interval."
+    )
+    match found:
+        case {"now": {"accuracy": {"value": float(value), "interval": [float(low), float(high)]}}}:
+            yield f"As corrected by persons, {value:.1%} were right then ({100 * low:.1f} to {100 * high:.1f})."
+    yield ""
 
 
 def _figures(figures: dict[str, Any]) -> Iterator[str]:

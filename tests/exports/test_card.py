@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import blind
 import pytest
 from export_items import HOSTILE, colour, crop, export, face, photo, plan_of
 
+from labeler.certify import certified
 from labeler.exports.card import Counts, card
 from labeler.exports.imagefolder import ImageFolder
 from labeler.exports.item import Item, Plan
@@ -111,6 +113,45 @@ def test_it_says_what_the_model_was_measured_on(tmp_path: Path) -> None:
     assert "Measured on FER-2013 PublicTest against the majority of FER+, n = 3113:" in text
     assert "| accuracy | 0.861 (95%: 0.849 to 0.873) |\n| macro-F1 | 0.730 |\n" in text
     assert "The model says nothing" in card(plan_of(tmp_path), Counts())
+
+
+def test_it_says_how_right_the_labels_are_where_a_sample_was_looked_at_blind(tmp_path: Path) -> None:
+    table = blind.write(tmp_path / "t.csv")
+    table.answer(100)
+    found = certified.of_table(table.path)
+    assert found
+    plan = plan_of(tmp_path)
+    text = card(replace(plan, record=replace(plan.record, certificate=found.as_json())), Counts())
+    now = found.certificate.now.accuracy
+
+    assert f"\n{found.sentence()}.\nThat is of the labels as the model gave them" in text
+    assert f"\nAs corrected by persons, {certified.share(now)} were right then ({certified.interval(now)}).\n" in text
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        None,
+        {},
+        {"sentence": "too few cards", "model": {"accuracy": {"value": None}}},
+        {"sentence": ["<b>"], "model": {"accuracy": {"value": 0.9}}},
+        {"sentence": "", "model": {"accuracy": {"value": 0.9}}},
+        {"sentence": "90%", "model": ["accuracy"], "now": 1},
+    ],
+)
+def test_without_a_figure_of_a_sample_it_says_nothing_of_one(tmp_path: Path, certificate: Any) -> None:
+    plan = plan_of(tmp_path)
+
+    assert card(replace(plan, record=replace(plan.record, certificate=certificate)), Counts()) == card(plan, Counts())
+
+
+def test_a_hostile_certificate_is_text(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    hostile = {"sentence": "<img> | `[a](b)`\n# b", "model": {"accuracy": {"value": 0.9}}, "now": {"accuracy": []}}
+    text = card(replace(plan, record=replace(plan.record, certificate=hostile)), Counts())
+
+    assert "&lt;img&gt; \\| \\`\\[a\\](b)\\`\\\\n# b." in text
+    assert "As corrected" not in text
 
 
 def test_it_names_no_folder_of_the_users(tmp_path: Path) -> None:

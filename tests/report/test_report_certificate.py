@@ -1,4 +1,4 @@
-"""The section of a report, and the line of a data set's card, that say how right the labels are."""
+"""The section of a report that says how right the labels are."""
 
 from __future__ import annotations
 
