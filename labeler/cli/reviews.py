@@ -46,6 +46,9 @@ def show_reviews(
 ) -> None:
     """Print what each reviewer said, and how far they agree: raw, kappa, Krippendorff's alpha, Gwet's AC1.
 
+    Of blind cards it also prints how careful each one was: cards shown twice that were answered differently, and labels
+    that were wrong on purpose and missed.
+
     Example: labeler reviews show labels.csv
     """
     from labeler.cli import show_photos, show_reviews

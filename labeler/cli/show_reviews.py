@@ -15,6 +15,7 @@ from labeler.records import EXAMPLES, UNCERTAIN
 from labeler.tables.reviews import NOT_A_FACE
 
 if TYPE_CHECKING:  # For annotations only: this module loads the reviews.
+    from labeler.evaluation.agreement import Agreement
     from labeler.evaluation.raters import Coefficient
     from labeler.reviewers.importing import Imported
     from labeler.reviewers.merge import Merged
@@ -29,6 +30,7 @@ def show(votes: Votes) -> None:
     decided = f", {votes.decided:,} of them decided by `reviews merge`" if votes.decided else ""
     _say(f"reviewed: {_count(votes.reviewed, 'face')} by {_count(len(votes.reviewers), 'reviewer')}{decided}")
     _show_reviewers(votes)
+    _show_checks(votes)
     _show_agreement(votes)
     if votes.unknown:
         _say(f"votes for labels that are no class of the table: {_named(votes.unknown)}", "yellow")
@@ -100,9 +102,18 @@ def _show_agreement(votes: Votes) -> None:
     figures = {"raw": found.raw, "Krippendorff's alpha": found.alpha, "Gwet's AC1": found.ac1}
     for name, figure in figures.items():
         _say(f"  {name} {_coefficient(figure)}")
-    pairs = votes.agreements
+    _show_pairs("reviewers", votes.agreements)
+    if votes.blind_pairs:
+        _say("agreement on faces that both were shown blind:")
+        _show_pairs("reviewers, blind", votes.blind_agreements)
+    differ = [f"{printable(one)} or {printable(other)} {count:,}" for one, other, count in votes.disagreements]
+    if differ:
+        _say(f"differ most between: {', '.join(differ[:_MOST])}")
+
+
+def _show_pairs(title: str, pairs: Mapping[tuple[str, str], Agreement]) -> None:
     table = Table(box=None, pad_edge=False)
-    table.add_column("reviewers", overflow="fold")
+    table.add_column(title, overflow="fold")
     for name in ("faces", "raw agreement", "Cohen's kappa"):
         table.add_column(name, justify="right")
     for (one, other), agreed in list(pairs.items())[:_MOST]:
@@ -112,9 +123,18 @@ def _show_agreement(votes: Votes) -> None:
     console.stderr().print(table)
     if len(pairs) > _MOST:
         _say(f"{len(pairs) - _MOST:,} more pairs: --json")
-    differ = [f"{printable(one)} or {printable(other)} {count:,}" for one, other, count in votes.disagreements]
-    if differ:
-        _say(f"differ most between: {', '.join(differ[:_MOST])}")
+
+
+def _show_checks(votes: Votes) -> None:
+    """Print what tells how careful each reviewer was."""
+    for who, one in sorted(votes.checked.items()):
+        told = []
+        if one.twice:
+            told.append(f"{one.disagreed:,} of {_count(one.twice, 'card')} shown twice answered differently")
+        if one.sentinels:
+            told.append(f"{one.missed:,} of {_count(one.sentinels, 'label')} that were wrong on purpose missed")
+        if told:
+            _say(f"checks of {who}: {', '.join(told)}")
 
 
 def _coefficient(found: Coefficient | None) -> str:

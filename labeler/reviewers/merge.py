@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from labeler.certify import summary
 from labeler.errors import LabelerError, needs
 from labeler.reviewers.votes import Reviewed, Votes, counted, reviewed
 from labeler.tables import formats, reader, run_record
@@ -72,7 +73,11 @@ def votes(table: Path, root: str = "", watched: Watched = unwatched) -> Votes:
     Raises:
         LabelerError: the table or its reviews cannot be read.
     """
-    return _counted(table, Reviews(Log.of(table).read()), _hashes(table, root), watched)
+    reviews = Reviews(Log.of(table).read())
+    found = _counted(table, reviews, _hashes(table, root), watched)
+    checks = summary.said(table, root) if reviews.checks else None
+    found.checked = checks.checked if checks else {}
+    return found
 
 
 def merge(wanted: MergeSettings, watched: Watched = unwatched) -> Merged:

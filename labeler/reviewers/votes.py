@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
+from labeler.certify.reviewer import Checks
 from labeler.evaluation import agreement, raters
 from labeler.evaluation.agreement import Agreement
 from labeler.evaluation.intervals import Interval
 from labeler.evaluation.raters import Coefficient, Raters
 from labeler.records import UNCERTAIN, Row
 from labeler.tables.corrections import HashOf, Reviews
-from labeler.tables.reviews import CONSENSUS, NOT_A_FACE, Event
+from labeler.tables.reviews import CERTIFY, CONSENSUS, NOT_A_FACE, Event
 from labeler.tables.verdicts import Verdict
 from labeler.tables.verdicts import verdict as verdict_of
 
@@ -29,8 +30,13 @@ class Reviewed(NamedTuple):
     @property
     def votes(self) -> dict[str, str]:
         """Return what each reviewer said; who was unsure, or took an added face back, said nothing."""
-        said = {who: event.new for who, event in self.verdict.votes.items()}
-        return {who: label for who, label in said.items() if label not in {"", UNCERTAIN}}
+        return _named(self.verdict.votes.values())
+
+    @property
+    def blind(self) -> dict[str, str]:
+        """Return what each reviewer said who was shown the face without its label; who was unsure, said nothing."""
+        events = self.verdict.events
+        return _named(event for event in events if event.view.startswith(f"{CERTIFY} ") and not event.shown)
 
     @property
     def majority(self) -> str:
@@ -55,6 +61,10 @@ class Votes:
     """Faces with two votes or more, by their votes."""
     pairs: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
     """What two reviewers said about the faces that both looked at."""
+    blind_pairs: dict[tuple[str, str], Counter[tuple[str, str]]] = field(default_factory=dict)
+    """What two reviewers said about the faces that both were shown blind, without the label."""
+    checked: dict[str, Checks] = field(default_factory=dict)
+    """The checks of each reviewer: cards that were shown twice, and labels that were wrong on purpose."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Votes for a label that is no class of the table; they count all the same."""
     orphans: Counter[str] = field(default_factory=Counter)
@@ -74,8 +84,9 @@ class Votes:
         votes = face.votes
         if len(votes) > 1:
             self.combinations[tuple(sorted(votes.values()))] += 1
-        for one, other in combinations(sorted(votes), 2):
-            self.pairs.setdefault((one, other), Counter())[votes[one], votes[other]] += 1
+        for pairs, said_by in ((self.pairs, votes), (self.blind_pairs, face.blind)):
+            for one, other in combinations(sorted(said_by), 2):
+                pairs.setdefault((one, other), Counter())[said_by[one], said_by[other]] += 1
 
     @property
     def raters(self) -> Raters | None:
@@ -85,8 +96,12 @@ class Votes:
     @property
     def agreements(self) -> dict[tuple[str, str], Agreement]:
         """Return how far each pair of reviewers agrees, those with the most faces in common first."""
-        found = {pair: agreement.agreement(said) for pair, said in self.pairs.items()}
-        return dict(sorted(found.items(), key=lambda one: (-one[1].n, one[0])))
+        return _agreements(self.pairs)
+
+    @property
+    def blind_agreements(self) -> dict[tuple[str, str], Agreement]:
+        """Return how far each pair agrees on the faces that both were shown blind."""
+        return _agreements(self.blind_pairs)
 
     @property
     def disagreements(self) -> list[tuple[str, str, int]]:
@@ -112,16 +127,9 @@ class Votes:
             "raw_agreement": _coefficient(all_raters.raw if all_raters else None),
             "krippendorff_alpha": _coefficient(all_raters.alpha if all_raters else None),
             "gwet_ac1": _coefficient(all_raters.ac1 if all_raters else None),
-            "pairs": [
-                {
-                    "reviewers": list(pair),
-                    "n": found.n,
-                    "agreed": found.agreed,
-                    "raw_agreement": _figure(found.share, found.interval),
-                    "cohen_kappa": _figure(found.kappa.value, found.kappa.interval) if found.kappa else None,
-                }
-                for pair, found in self.agreements.items()
-            ],
+            "pairs": _pairs(self.agreements),
+            "blind_pairs": _pairs(self.blind_agreements),
+            "checks": {who: asdict(one) for who, one in sorted(self.checked.items())},
             "disagreements": [list(one) for one in self.disagreements],
             "labels_that_are_no_class": dict(self.unknown),
             "orphans": dict(self.orphans),
@@ -171,6 +179,30 @@ def _added(row: Row, verdict: Verdict) -> Row:
 
 def _count(orphans: Counter[str], events: Iterable[Event]) -> None:
     orphans.update(event.file for event in events)
+
+
+def _named(events: Iterable[Event]) -> dict[str, str]:
+    """Return the last class, or `not_a_face`, that each reviewer said; who was unsure last, said nothing."""
+    said = {event.reviewer: event.new for event in events}
+    return {who: label for who, label in said.items() if label not in {"", UNCERTAIN}}
+
+
+def _agreements(pairs: dict[tuple[str, str], Counter[tuple[str, str]]]) -> dict[tuple[str, str], Agreement]:
+    found = {pair: agreement.agreement(said) for pair, said in pairs.items()}
+    return dict(sorted(found.items(), key=lambda one: (-one[1].n, one[0])))
+
+
+def _pairs(agreements: dict[tuple[str, str], Agreement]) -> list[dict[str, Any]]:
+    return [
+        {
+            "reviewers": list(pair),
+            "n": found.n,
+            "agreed": found.agreed,
+            "raw_agreement": _figure(found.share, found.interval),
+            "cohen_kappa": _figure(found.kappa.value, found.kappa.interval) if found.kappa else None,
+        }
+        for pair, found in agreements.items()
+    ]
 
 
 def _coefficient(found: Coefficient | None) -> dict[str, Any] | None:
