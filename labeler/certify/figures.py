@@ -38,7 +38,7 @@ Interval = tuple[float, float]
 class Figure:
     """A share, its 95% interval and the cards it rests on; the share and the interval are None where these are too few.
 
-    Too few: fewer than `FEWEST` cards, or an interval wider than `WIDEST`.
+    Too few: fewer than `FEWEST` cards where faces are left that nobody looked at, or an interval wider than `WIDEST`.
     """
 
     value: float | None
@@ -124,7 +124,7 @@ def _figure(cards: int, left: int, middle: Floats, low: Floats, high: Floats) ->
     if np.isnan(middle).mean() > _EMPTY:
         return Figure(value=None, interval=None, cards=cards)
     ends = float(np.nanpercentile(low, 2.5)), float(np.nanpercentile(high, 97.5))
-    if left and (cards < FEWEST or ends[1] - ends[0] > WIDEST):
+    if ends[1] - ends[0] > WIDEST or (left and cards < FEWEST):
         return Figure(value=None, interval=None, cards=cards)
     return Figure(value=float(np.nanmean(middle)), interval=ends, cards=cards)
 

@@ -10,6 +10,7 @@ import sessions
 
 from labeler.certify.answers import NOT_A_FACE, NOT_SEEN, UNSURE, Review
 from labeler.certify.certificate import certify
+from labeler.certify.figures import WIDEST
 from labeler.certify.reviewer import Checks
 from labeler.certify.strata import ABSTAINED, divide
 
@@ -70,6 +71,15 @@ def test_a_figure_with_few_cards_is_not_printed() -> None:
     assert certificate.model.classes[1].recall.value is None
     assert certificate.model.classes[1].recall.interval is None
     assert certificate.model.classes[1].recall.cards < 15
+
+
+def test_a_figure_that_the_reviewers_errors_make_too_wide_is_not_printed_though_no_face_is_left() -> None:
+    _, review, _ = session(cards=4000, faces=400)
+    certificate = certify(review, Checks(twice=10, disagreed=3, sentinels=10, missed=4))
+    intervals = [figure.interval for _, figure in sessions.named(certificate.model) if figure.interval]
+
+    assert intervals
+    assert max(high - low for low, high in intervals) <= WIDEST
 
 
 def test_no_card_gives_no_figure() -> None:
