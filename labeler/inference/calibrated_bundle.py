@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from labeler.errors import ModelError
+from labeler.errors import ModelError, one_line
 from labeler.inference import bundle
 from labeler.storage import atomic
 
@@ -31,7 +31,7 @@ def write(
     ``earlier`` the one that the source has built in, which stays before the new one.
 
     Raises:
-        ModelError: the source is no bundle, or its operators are too old.
+        ModelError: the source is no bundle, or of an ONNX version (opset) before 11, which cannot round.
         OutputError: it cannot be written.
     """
     earlier = bundle.card(source).recalibration
@@ -41,7 +41,7 @@ def write(
     opset = max((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), default=0)
     if opset < _OLDEST_OPSET:
         raise ModelError(
-            f"{source} has operators of ONNX opset {opset}, without those of a calibration: export it with opset "
+            f"{source} cannot be recalibrated: its operators are of ONNX opset {opset}; export it with opset "
             f"{_OLDEST_OPSET} or later"
         )
     graph = model.graph
@@ -74,7 +74,10 @@ def write(
         about = {**about, "recalibration": {**about["recalibration"], "earlier": earlier}}
     props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
     helper.set_model_props(model, props)
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as exc:
+        raise ModelError(f"{source} cannot be recalibrated: {one_line(exc)}") from exc
     with atomic.replacing(out) as beside:
         onnx.save(model, beside)
 

@@ -12,7 +12,7 @@ import odd_rows
 import onnx
 import pytest
 from blind import Blind
-from conftest import Folder
+from conftest import Folder, make_bundle
 from reviewing import event
 from typer.testing import Result
 
@@ -281,18 +281,6 @@ def test_where_no_bundle_can_stand_no_table_is_written(folder: Folder, model: Pa
     assert not out.exists()
 
 
-def test_a_model_of_old_operators_is_refused(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
-    graph, old = onnx.load(model), tmp_path / "old.onnx"
-    graph.opset_import[0].version = 10
-    onnx.save(graph, old)
-    table, out = classified(folder, old, tmp_path, run), tmp_path / "out.csv"
-    result = run("calibrate", table, "--out", out, "--model-out", tmp_path / "mine", "--model", old)
-
-    assert result.exit_code == 4
-    assert "has operators of ONNX opset 10" in result.stderr
-    assert not out.exists()
-
-
 def test_another_model_than_that_of_the_table_is_refused(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:
     table = classified(folder, model, tmp_path, run)
     result = run("calibrate", table, "--out", tmp_path / "o.csv", "--model-out", tmp_path / "m", "--model", "default")
@@ -416,3 +404,21 @@ def test_a_table_whose_threshold_nobody_knows_is_refused(table: Blind, run: Run,
 
     assert result.exit_code == 2
     assert "tells the threshold" in result.stderr
+
+
+def test_a_model_that_cannot_be_recalibrated_is_told_and_nothing_is_written(
+    folder: Folder, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "old").mkdir()
+    old = make_bundle(tmp_path / "old" / "model.onnx")
+    network = onnx.load(old)
+    network.opset_import[0].version = 10
+    onnx.save(network, old)
+    table = classified(folder, old, tmp_path, run)
+    about = ("--model-out", tmp_path / "mine", "--model", old)
+    result = run("calibrate", table, "--out", tmp_path / "o.csv", *about)
+
+    assert result.exit_code == 4, result.output
+    assert "cannot be recalibrated" in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+    assert not (tmp_path / "mine" / "model.onnx").exists()
