@@ -41,7 +41,7 @@ def write(
     opset = max((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), default=0)
     if opset < _OLDEST_OPSET:
         raise ModelError(
-            f"{source} cannot be recalibrated: it has operators of ONNX opset {opset}; export it with opset "
+            f"{source} cannot be recalibrated: its operators are of ONNX opset {opset}; export it with opset "
             f"{_OLDEST_OPSET} or later"
         )
     graph = model.graph
