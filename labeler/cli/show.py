@@ -156,6 +156,8 @@ def _cell(figure: Figure) -> str:
 
 def _named(name: str, text: str) -> Iterator[str]:
     """Yield lines of at most 80 columns, the name of what they are about in front of the first."""
+    from labeler.errors import printable
+
     yield from textwrap.wrap(
-        text, _WIDTH, initial_indent=f"  {name:10}", subsequent_indent=" " * 12, break_on_hyphens=False
+        printable(text), _WIDTH, initial_indent=f"  {name:10}", subsequent_indent=" " * 12, break_on_hyphens=False
     )

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import blind
@@ -18,7 +19,7 @@ from typer.testing import Result
 
 from labeler.cli.app import app
 from labeler.records import Row, Status
-from labeler.tables import reader
+from labeler.tables import reader, run_record
 from labeler.tables.review_log import Log
 
 Run = Callable[..., Result]
@@ -154,3 +155,19 @@ def test_a_run_that_adds_to_the_table_is_told(folder: Folder, model: Path, tmp_p
     (tmp_path / "t.csv.part").write_text("", "utf-8")
 
     assert "has not ended" in shown(run, table)
+
+
+def test_nothing_of_the_record_commands_the_terminal(tmp_path: Path, run: Run) -> None:
+    table = blind.write(tmp_path / "t.csv", 60)
+    record = run_record.read(table.path)
+    assert record
+    bad = "\x1b[31mred\u202e"
+    hostile = replace(
+        record, model=bad, certificate={"sentence": bad}, calibrated={"cards": bad}, settings={"threshold": bad}
+    )
+    run_record.write(table.path, hostile, "")
+    told = shown(run, table.path)
+
+    assert told.count("\\x1b[31mred\\u202e") == 4
+    assert "\x1b" not in told
+    assert "\u202e" not in told
