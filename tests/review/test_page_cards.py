@@ -90,6 +90,8 @@ def test_nothing_on_the_page_of_a_card_tells_its_label(review: Review) -> None:
 def test_a_reload_goes_on_and_an_undo_after_it_goes_back(review: Review) -> None:
     opened = review(None, "--certify")
     answer(opened, "s")
+    opened.wait(IS_READY)
+    row = opened.page.evaluate("document.querySelector('.box.here').dataset.row")
     answer(opened, "h")
     opened.settled()
     second = opened.server.events()[1]["file"]
@@ -98,6 +100,7 @@ def test_a_reload_goes_on_and_an_undo_after_it_goes_back(review: Review) -> None
     opened.wait(IS_READY)
     opened.press("u")
     opened.hears("undone: 1 face")
+    opened.wait(f"document.querySelector('.box.here')?.dataset.row === '{row}' && {IS_READY}")
     answer(opened, "a")
     opened.settled()
 

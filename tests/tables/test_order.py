@@ -187,6 +187,7 @@ def peak_kib(*arguments: object) -> int:
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_memory_does_not_grow_with_what_a_table_and_a_folder_do_not_share(tmp_path: Path) -> None:
     """The names of such a table took 25 MB and more; those of one that is out of order wait in SQLite's cache first."""
     in_step, out_of_step, unordered = (

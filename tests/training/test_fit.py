@@ -315,6 +315,7 @@ def test_training_goes_on_from_a_trained_network(trained: fit.Trained, faces: Pa
     assert losses(tmp_path / "run")[0][1] == pytest.approx(min(loss for _, loss in losses(trained.out)), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_with_a_schedule_can_be_gone_on_from(faces: Path, tmp_path: Path) -> None:
     fit.train(TrainSettings(data=faces, out=tmp_path / "first", **SCHEDULED))
     fit.train(
