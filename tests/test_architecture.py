@@ -32,7 +32,7 @@ ROWS = [
     {"storage", "selection", "console", "progress", "native_output"},
     {"batches"},
     {"streams", "profile", "heap"},
-    {"records", "errors", "watched", "_version"},
+    {"records", "errors", "watched", "words", "_version"},
 ]
 """From the front doors down: packages, and the modules that are in none. Each imports only from rows below its own."""
 

@@ -17,7 +17,9 @@ from labeler.certify.gathered import Gathered
 from labeler.certify.threshold import Threshold
 from labeler.tables import corrections, index, run_record
 from labeler.tables.corrections import Reviews
+from labeler.tables.index import Index
 from labeler.tables.review_log import Log
+from labeler.words import counted
 
 WANTED = 0.95
 """The accuracy for which a threshold is sought, where nobody says another."""
@@ -138,8 +140,8 @@ def of_table(table: Path, root: str = "", wanted: float = WANTED, within: float 
     return certified(found, wanted, within) if found and found.cards else None
 
 
-def gather(table: Path, root: str = "") -> Gathered | None:
-    """Return what was said about a table; None without reviews.
+def gather(table: Path, root: str = "", loaded: Index | None = None) -> Gathered | None:
+    """Return what was said about a table; None without reviews. ``loaded`` is the table, for who has read it.
 
     Raises:
         LabelerError: see `of_table`.
@@ -149,7 +151,7 @@ def gather(table: Path, root: str = "") -> Gathered | None:
         return None
     record = run_record.read(table)
     hash_of = corrections.hashes(root or (record.root if record else ""))
-    return gathered.gather(Draw.of(index.load(table)), Reviews(events), hash_of)
+    return gathered.gather(Draw.of(index.load(table) if loaded is None else loaded), Reviews(events), hash_of)
 
 
 def certified(found: Gathered, wanted: float = WANTED, within: float = WITHIN) -> Certified:
@@ -177,11 +179,6 @@ def share(figure: Figure) -> str:
 def interval(figure: Figure) -> str:
     """Return the ends of an interval in per cent; a dash where there are too few cards."""
     return "-" if figure.interval is None else f"{100 * figure.interval[0]:.1f} to {100 * figure.interval[1]:.1f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _figures(found: Figures, names: tuple[str, ...]) -> dict[str, Any]:

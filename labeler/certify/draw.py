@@ -17,6 +17,9 @@ from labeler.errors import LabelerError
 from labeler.tables.index import Index
 from labeler.tables.reviews import CERTIFY
 
+FEWEST_FACES = 50
+"""Lower limit on the faces of a table with blind cards: fewer are sooner reviewed than sampled."""
+
 _NAMES_AT_ONCE = 1 << 14
 
 _NAME_BYTES = 6

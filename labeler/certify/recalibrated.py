@@ -16,7 +16,6 @@ from labeler._version import __version__
 from labeler.certify import calibrate, cells, certified
 from labeler.certify.answers import UNSURE
 from labeler.certify.calibrate import Calibration
-from labeler.certify.certified import counted
 from labeler.certify.gathered import Gathered
 from labeler.certify.recalibration import Floats, Recalibration
 from labeler.certify.strata import ABSTAINED
@@ -30,6 +29,7 @@ from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
 from labeler.watched import Watched, unwatched
+from labeler.words import counted
 
 _ROWS_AT_ONCE = 4096
 

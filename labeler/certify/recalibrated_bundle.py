@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from labeler._version import __version__
-from labeler.certify.certified import counted
 from labeler.certify.recalibrated import Recalibrated
 from labeler.errors import LabelerError, ModelError, OutputError, one_line
 from labeler.inference import bundle, calibrated_bundle
 from labeler.labeling import DECIMALS
 from labeler.tables import reader
+from labeler.words import counted
 
 
 def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[Path, Path]:

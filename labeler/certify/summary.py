@@ -11,21 +11,16 @@ from typing import Any
 import numpy as np
 
 from labeler.certify import by as grouping
-from labeler.certify import certified, gathered
+from labeler.certify import certified
 from labeler.certify.by import Group
 from labeler.certify.certified import Certified
-from labeler.certify.draw import Draw
+from labeler.certify.draw import FEWEST_FACES
 from labeler.certify.gathered import Gathered
 from labeler.certify.groups import Gap
-from labeler.records import FAILURES, Status
-from labeler.tables import corrections, index, reader, run_record
-from labeler.tables.corrections import Reviews
+from labeler.records import Status
+from labeler.tables import index, reader, run_record
 from labeler.tables.index import Index
-from labeler.tables.review_log import Log
 from labeler.tables.run_record import RunRecord
-
-_FEW = 50
-"""Faces of a table that are sooner all reviewed than sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +42,6 @@ class Summary:
     certified: Certified | None
     groups: list[Group]
     gap: Gap | None
-
-    @property
-    def failed(self) -> int:
-        """Return how many photos could not be used."""
-        return sum(self.statuses.get(str(status), 0) for status in FAILURES)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
@@ -95,7 +85,7 @@ class Summary:
             yield f"labeler classify ... --out {table}", "the run that is begun: the same command continues it"
         if not self.faces:
             return
-        if not self.certified and self.faces >= _FEW:
+        if not self.certified and self.faces >= FEWEST_FACES:
             yield f"labeler review {table} --certify", "a random sample, blind: how right are these labels?"
         elif self.certified and self.certified.more:
             yield f"labeler review {table} --certify", f"about {self.certified.more:,} more cards narrow the interval"
@@ -127,7 +117,7 @@ def summarize(
         grouping.check(by)
     record = reader.record(table)
     loaded = index.load(table)
-    found = _gathered(loaded, table, root or record.root)
+    found = _gathered(loaded, table, root)
     made = certified.certified(found, wanted, within) if found and found.cards else None
     groups, gap = grouping.certify(made.gathered, by) if made and by else ([], None)
     photos = loaded.face <= 0
@@ -152,15 +142,12 @@ def said(table: Path, root: str = "") -> Gathered | None:
     Raises:
         LabelerError: the table or its reviews cannot be read.
     """
-    return _gathered(index.load(table), table, root or reader.record(table).root)
+    return _gathered(index.load(table), table, root)
 
 
 def _gathered(loaded: Index, table: Path, root: str) -> Gathered | None:
-    events = Log.of(table).read()
     has_faces = loaded.probabilities is not None and bool((loaded.label != loaded.labels.index("")).any())
-    if not events or not has_faces:
-        return None
-    return gathered.gather(Draw.of(loaded), Reviews(events), corrections.hashes(root))
+    return certified.gather(table, root, loaded) if has_faces else None
 
 
 def _counted(codes: Any, names: tuple[str, ...]) -> dict[str, int]:

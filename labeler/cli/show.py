@@ -12,6 +12,7 @@ import typer
 from labeler.cli.options import Json, Root, Table
 from labeler.cli.review import By, Wanted, Within
 from labeler.errors import LabelerError
+from labeler.words import counted
 
 if TYPE_CHECKING:
     from labeler.certify.certified import Certified
@@ -64,7 +65,6 @@ def show(
 
 
 def _lines(found: Summary) -> Iterator[str]:
-    from labeler.certify.certified import counted
     from labeler.errors import printable
 
     yield f"{printable(str(found.table))}: {counted(found.faces, 'face')} in {counted(found.photos, 'photo')}"
@@ -109,7 +109,7 @@ def _settings(settings: dict[str, Any], root: str) -> str:
 
 
 def _certificate(found: Summary) -> Iterator[str]:
-    from labeler.certify.certified import counted, interval, share
+    from labeler.certify.certified import interval, share
     from labeler.cli.show_certificate import lines
 
     one = found.certified

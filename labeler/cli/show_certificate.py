@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from labeler.words import counted
+
 if TYPE_CHECKING:
     from labeler.certify.by import Group
     from labeler.certify.certified import Certified
@@ -66,7 +68,7 @@ def lines(found: Certified) -> list[str]:
 
 def show_groups(groups: list[Group], gap: Gap | None) -> None:
     """Print the accuracy of each group, and the largest gap between two."""
-    from labeler.certify.certified import counted, interval, share
+    from labeler.certify.certified import interval, share
     from labeler.errors import printable
 
     for one in groups:

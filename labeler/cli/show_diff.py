@@ -15,6 +15,7 @@ from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
 from labeler.records import EXAMPLES, Row
 from labeler.tables import decided
+from labeler.words import counted
 
 if TYPE_CHECKING:  # For annotations only: this module loads the tables.
     from labeler.report.compare import Side
@@ -50,7 +51,7 @@ def _show_tables(diff: Diff) -> None:
 
 def _table(table: Path, record: RunRecord | None, side: Side) -> str:
     model = f", by the model {record.model!r}" if record else ""
-    return f"{table}: {_count(side.faces, 'face')} in {_count(side.files, 'file')}{model}"
+    return f"{table}: {counted(side.faces, 'face')} in {counted(side.files, 'file')}{model}"
 
 
 def _show_files(diff: Diff) -> None:
@@ -63,15 +64,15 @@ def _show_files(diff: Diff) -> None:
     if found.changed:
         left = "compared all the same" if diff.settings.ignore_versions else "left out of all that follows"
         _say(
-            f"changed between the runs, {left}: {_count(found.changed, 'file')}"
+            f"changed between the runs, {left}: {counted(found.changed, 'file')}"
             f"{_named(found.changed_names, found.changed)}",
             "yellow",
         )
     if found.unchecked:
-        _say(f"not checked whether they are the same, without a version: {_count(found.unchecked, 'file')}", "yellow")
+        _say(f"not checked whether they are the same, without a version: {counted(found.unchecked, 'file')}", "yellow")
     for (one, other), names in found.status_names.items():
         count = found.statuses[one, other]
-        _say(f"status: {one} in A, {other} in B: {_count(count, 'file')}{_named(names, count)}")
+        _say(f"status: {one} in A, {other} in B: {counted(count, 'file')}{_named(names, count)}")
     _say(f"faces: {found.matched:,} in both, {found.a.only_faces:,} only in A, {found.b.only_faces:,} only in B")
 
 
@@ -182,10 +183,6 @@ def _short(name: str) -> str:
 
 def _interval(interval: Interval | None) -> str:
     return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _say(line: str, style: str | None = None) -> None:

@@ -20,6 +20,7 @@ from labeler import progress
 from labeler.console import say, stderr
 from labeler.errors import Interrupted, printable
 from labeler.records import FAILURES, Progress, Row, Status, Tally
+from labeler.words import counted
 
 if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline.
     from labeler.drawing import Annotated
@@ -75,7 +76,7 @@ def show_summary(summary: Summary) -> None:
     """Print each label with its share, then the number of files by status; they add up to all files found."""
     console = stderr()
     tally = summary.tally
-    found = f"{_count(tally.faces, 'face')} in {_count(tally.files, 'file')}"
+    found = f"{counted(tally.faces, 'face')} in {counted(tally.files, 'file')}"
     device = summary.profile.spent.device
     title = f"{summary.out}: {found}, by the model {summary.model.name!r}{f' on {device}' if device else ''}"
     console.print(title, markup=False, soft_wrap=True)
@@ -90,14 +91,14 @@ def show_summary(summary: Summary) -> None:
         console.print(f"not listed: {folder}", markup=False, style="red", soft_wrap=True)
     spent = summary.profile.spent
     if spent.lost_crops:
-        lost = f"not saved: {_count(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
+        lost = f"not saved: {counted(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
         console.print(lost, markup=False, style="red", soft_wrap=True)
     if summary.vanished:
         named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
-        gone = f"deleted since, kept in the table: {_count(summary.vanished, 'file')}: {named}"
+        gone = f"deleted since, kept in the table: {counted(summary.vanished, 'file')}: {named}"
         console.print(gone, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
-        console.print(f"passed over: {_count(summary.passed_over, 'file')} without the suffix of an image")
+        console.print(f"passed over: {counted(summary.passed_over, 'file')} without the suffix of an image")
     if summary.source.selection:
         console.print(_selection(summary.source), markup=False, soft_wrap=True)
     if summary.complete_before:
@@ -106,7 +107,7 @@ def show_summary(summary: Summary) -> None:
         made = tally.files - tally.resumed
         rate = made / summary.profile.total_s
         console.print(
-            f"{_count(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
+            f"{counted(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
         )
 
 
@@ -122,7 +123,7 @@ def show_profile(profile: Profile) -> None:
         table.add_row(name, f"{seconds:,.2f}", _bar(longest, seconds))
     console.print(table)
     console.print(
-        f"{profile.total_s:,.2f} s with {_count(profile.workers, 'worker')}, busy {profile.busy:.0%} of it; "
+        f"{profile.total_s:,.2f} s with {counted(profile.workers, 'worker')}, busy {profile.busy:.0%} of it; "
         f"the first rows came after {profile.first_rows_s:,.2f} s"
     )
     console.print(f"bottleneck: {profile.bottleneck}", soft_wrap=True)
@@ -137,7 +138,7 @@ def show_plan(plan: Plan, into: Path, *, as_json: bool) -> None:
         else:
             text = printable(f"{move.mode}  {move.source}  ->  {target}  ({move.outcome})")
         sys.stdout.write(text + "\n")  # Rich would take 100 microseconds a line.
-    say(f"{_count(len(plan), 'file')}; nothing was changed")
+    say(f"{counted(len(plan), 'file')}; nothing was changed")
 
 
 def show_moves(
@@ -165,12 +166,12 @@ def show_moves(
             else:
                 console.print(f"{move.source}: {move.outcome}", markup=False, style="yellow", soft_wrap=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped after {_count(outcomes.total(), 'file')}; the same command continues") from None
+        raise Interrupted(f"stopped after {counted(outcomes.total(), 'file')}; the same command continues") from None
     if not quiet:
         for folder, count in sorted(folders.items()):
             console.print(f"{count:>9,}  {into / folder}", markup=False, soft_wrap=True)
         found = " + ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
-        console.print(f"{_count(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
+        console.print(f"{counted(outcomes.total(), 'file')} = {found or 0}", markup=False, soft_wrap=True)
     return outcomes
 
 
@@ -189,27 +190,23 @@ def show_annotated(drawn: Iterator[Annotated], out: Path, form: Progress = Progr
             if one.reason:
                 console.print(f"{one.file}: {one.reason}", markup=False, style="yellow", soft_wrap=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped after {_count(made, 'photo')} in {out}") from None
+        raise Interrupted(f"stopped after {counted(made, 'photo')} in {out}") from None
     if not quiet:
-        console.print(f"{_count(made, 'photo')} in {out}", markup=False, soft_wrap=True)
+        console.print(f"{counted(made, 'photo')} in {out}", markup=False, soft_wrap=True)
     return left
 
 
 def _selection(source: Source) -> str:
     """Return how many files were selected, out of how many if known, and by which options."""
-    files = f"the first {_count(source.selected, 'file')}"
+    files = f"the first {counted(source.selected, 'file')}"
     if source.found is not None:
-        files = f"{source.selected:,} of {_count(source.found, 'file')}"
+        files = f"{source.selected:,} of {counted(source.found, 'file')}"
     return f"a selection: {files} ({source.selection})"
 
 
 def watching(form: Progress = Progress.AUTO, *, quiet: bool) -> Watched:
     """Return a function that yields items and shows how many there were so far, and of how many."""
     return lambda items, doing, total=None: progress.tracked(items, doing, stderr(), total, form, quiet=quiet)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _labels(tally: Tally) -> Table:
@@ -231,7 +228,7 @@ def _bar(longest: float, length: float) -> Bar | str:
 
 def _reconciled(tally: Tally) -> Text:
     """Return `files = ok + no_face + damaged + each failure`, the last count of every run."""
-    line = Text(f"{_count(tally.files, 'file')} = ")
+    line = Text(f"{counted(tally.files, 'file')} = ")
     shown = [status for status in Status if tally.statuses[status] or status is Status.OK]
     for index, status in enumerate(shown):
         style = "red" if status in FAILURES else _STATUS_STYLES[status]

@@ -13,6 +13,7 @@ from labeler.errors import printable
 from labeler.evaluation.intervals import Interval
 from labeler.records import EXAMPLES, UNCERTAIN
 from labeler.tables.reviews import NOT_A_FACE
+from labeler.words import counted
 
 if TYPE_CHECKING:  # For annotations only: this module loads the reviews.
     from labeler.evaluation.agreement import Agreement
@@ -28,7 +29,7 @@ _MOST = 15
 def show(votes: Votes) -> None:
     """Print who said what, and how far they agree."""
     decided = f", {votes.decided:,} of them decided by `reviews merge`" if votes.decided else ""
-    _say(f"reviewed: {_count(votes.reviewed, 'face')} by {_count(len(votes.reviewers), 'reviewer')}{decided}")
+    _say(f"reviewed: {counted(votes.reviewed, 'face')} by {counted(len(votes.reviewers), 'reviewer')}{decided}")
     _show_reviewers(votes)
     _show_checks(votes)
     _show_agreement(votes)
@@ -36,8 +37,8 @@ def show(votes: Votes) -> None:
         _say(f"votes for labels that are no class of the table: {_named(votes.unknown)}", "yellow")
     if votes.orphans:
         _say(
-            f"belong to no face of the table, and are kept: {_count(votes.orphans.total(), 'event')} of "
-            f"{_count(len(votes.orphans), 'file')}: {_some(votes.orphans)}",
+            f"belong to no face of the table, and are kept: {counted(votes.orphans.total(), 'event')} of "
+            f"{counted(len(votes.orphans), 'file')}: {_some(votes.orphans)}",
             "yellow",
         )
 
@@ -46,7 +47,7 @@ def show_merged(merged: Merged) -> None:
     """Print what was appended, and what `show` does."""
     for path, (number, new) in merged.events.items():
         if path != merged.path:
-            _say(f"{path}: {_count(number, 'event')}, {new:,} new")
+            _say(f"{path}: {counted(number, 'event')}, {new:,} new")
     for who, paths in merged.twice.items():
         names = ", ".join(map(str, paths))
         _say(
@@ -55,7 +56,7 @@ def show_merged(merged: Merged) -> None:
             "yellow",
         )
     if merged.decisions:
-        _say(f"recorded about the votes: {_count(merged.decisions, 'decision')}")
+        _say(f"recorded about the votes: {counted(merged.decisions, 'decision')}")
     show(merged.votes)
     _say(f"reviews: {merged.path}")
 
@@ -63,13 +64,13 @@ def show_merged(merged: Merged) -> None:
 def show_imported(imported: Imported) -> None:
     """Print what was imported, and what was not, and why."""
     who = ", ".join(imported.reviewers) or "nobody"
-    _say(f"{_count(imported.new, 'event')} new, by {who}: {imported.path}")
+    _say(f"{counted(imported.new, 'event')} new, by {who}: {imported.path}")
     found = [f"{name.replace('_', ' ')} {count:,}" for name, count in imported.counts.items() if count]
     if found:
         _say(f"faces: {', '.join(found)}")
     if imported.counts["missing"]:
         _say(
-            f"{_count(imported.counts['missing'], 'face')} of these photos are not in the file, and nobody can tell "
+            f"{counted(imported.counts['missing'], 'face')} of these photos are not in the file, and nobody can tell "
             "whether they were taken out or never shown. With --from cvat, --export FOLDER tells",
             "yellow",
         )
@@ -98,7 +99,7 @@ def _show_agreement(votes: Votes) -> None:
         if len(votes.reviewers) > 1:
             _say("no face has the votes of two reviewers, so there is no agreement to measure")
         return
-    _say(f"agreement on {_count(found.faces, 'face')} with two votes or more (95% intervals):")
+    _say(f"agreement on {counted(found.faces, 'face')} with two votes or more (95% intervals):")
     figures = {"raw": found.raw, "Krippendorff's alpha": found.alpha, "Gwet's AC1": found.ac1}
     for name, figure in figures.items():
         _say(f"  {name} {_coefficient(figure)}")
@@ -130,9 +131,9 @@ def _show_checks(votes: Votes) -> None:
     for who, one in sorted(votes.checked.items()):
         told = []
         if one.twice:
-            told.append(f"{one.disagreed:,} of {_count(one.twice, 'card')} shown twice answered differently")
+            told.append(f"{one.disagreed:,} of {counted(one.twice, 'card')} shown twice answered differently")
         if one.sentinels:
-            told.append(f"{one.missed:,} of {_count(one.sentinels, 'label')} that were wrong on purpose missed")
+            told.append(f"{one.missed:,} of {counted(one.sentinels, 'label')} that were wrong on purpose missed")
         if told:
             _say(f"checks of {who}: {', '.join(told)}")
 
@@ -152,10 +153,6 @@ def _named(counts: Mapping[str, int]) -> str:
 def _some(names: Iterable[str]) -> str:
     found = sorted(names)
     return ", ".join(found[:EXAMPLES]) + (", ..." if len(found) > EXAMPLES else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _say(line: str, style: str | None = None) -> None:

@@ -16,6 +16,7 @@ from labeler.exports.gathered import Gathered
 from labeler.exports.hash_cache import HashCache
 from labeler.exports.item import Item
 from labeler.watched import Watched, unwatched
+from labeler.words import counted
 
 NAMES = ("train", "val", "test")
 
@@ -137,10 +138,10 @@ def refuse_empty(found: Assigned) -> None:
     """
     empty = found.faces.sum(axis=1) == 0
     if empty.any():
-        unread = f", and {_count(found.unreadable, 'picture')} cannot be read" if found.unreadable else ""
+        unread = f", and {counted(found.unreadable, 'picture')} cannot be read" if found.unreadable else ""
         raise LabelerError(
-            f"{_listed(found, empty)} would be empty: the faces are in {_count(found.groups, 'group')} of near copies, "
-            f"which stay whole{unread}. {_ADVICE}"
+            f"{_listed(found, empty)} would be empty: the faces are in {counted(found.groups, 'group')} of near "
+            f"copies, which stay whole{unread}. {_ADVICE}"
         )
 
 
@@ -152,7 +153,7 @@ def refuse_missing(found: Assigned) -> None:
     """
     refuse_empty(found)
     lacking = [
-        f"{name} ({_count(groups, 'group')}) is not in {_listed(found, faces == 0)}"
+        f"{name} ({counted(groups, 'group')}) is not in {_listed(found, faces == 0)}"
         for name, groups, faces in zip(found.class_names, found.groups_by_class, found.faces.T, strict=True)
         if name and not faces.all()
     ]
@@ -166,7 +167,3 @@ def refuse_missing(found: Assigned) -> None:
 
 def _listed(found: Assigned, chosen: NDArray[np.bool_]) -> str:
     return " and ".join(found.names[number] for number in np.flatnonzero(chosen))
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"

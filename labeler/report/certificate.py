@@ -9,7 +9,8 @@ from labeler.certify.certified import Certified, interval, share
 from labeler.certify.figures import ClassFigures, Figure
 from labeler.report import svg
 from labeler.report.aggregates import Aggregates
-from labeler.report.page import Cell, Html, Section, counted, facts, figures, joined, name, note, table, tag
+from labeler.report.page import Cell, Html, Section, facts, figures, joined, name, note, table, tag
+from labeler.words import counted
 
 _MOST_DRAWN, _MOST_LISTED = 20, 60
 """Upper limits on the classes of the chart, those with the most cards, and of the table."""

@@ -17,7 +17,6 @@ from labeler.report.page import (
     Cell,
     Html,
     Section,
-    counted,
     details,
     facts,
     figures,
@@ -33,6 +32,7 @@ from labeler.storage import atomic
 from labeler.tables import decided
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
+from labeler.words import counted
 
 _MOST_IN_MATRIX, _CHANGES = 20, 20
 """Upper limits on the columns of the matrix, which grows with their square, and on the changes that are listed."""

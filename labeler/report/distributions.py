@@ -16,7 +16,8 @@ from labeler.report.aggregates import (
     Aggregates,
     ranked,
 )
-from labeler.report.page import Html, Section, counted, details, joined, name, note, share, table, tag
+from labeler.report.page import Html, Section, details, joined, name, note, share, table, tag
+from labeler.words import counted
 
 _FOLDERS_SHOWN, _LABELS_BESIDE, _PAIRS_SHOWN = 50, 10, 10
 """Upper limits on the rows of the table of folders, on its columns of labels, and on the pairs."""

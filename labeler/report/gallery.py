@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from labeler.records import FAILURES, Row, Status
 from labeler.report.aggregates import CLOSE, NAMES, OTHERS, Aggregates, Reason, ranked
-from labeler.report.page import Html, Section, counted, details, joined, name, note, table, tag
+from labeler.report.page import Html, Section, details, joined, name, note, table, tag
 from labeler.report.sprites import MOST_FACES, Album, Sprite, said, strip
 from labeler.report.truth import MISTAKES
+from labeler.words import counted
 
 _PAIRS_SHOWN, _PER_PAIR, _REASONS_SHOWN = 6, 6, 40
 

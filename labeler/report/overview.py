@@ -11,9 +11,10 @@ from labeler.inference.bundle import Card
 from labeler.records import FAILURES, Status
 from labeler.report import svg
 from labeler.report.aggregates import Aggregates
-from labeler.report.page import Html, Section, counted, details, facts, figures, joined, name, note, share, table, tag
+from labeler.report.page import Html, Section, details, facts, figures, joined, name, note, share, table, tag
 from labeler.tables.corrections import Counts
 from labeler.tables.run_record import RunRecord
+from labeler.words import counted
 
 _NAMED_INPUTS, _NAMED_CLASSES, _NAMED_REVIEWERS, _NAMED_ORPHANS = 5, 60, 20, 20
 _LONGEST_VALUE, _MOST_BINS, _LARGEST = 300, 100, 10**12

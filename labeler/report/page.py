@@ -85,11 +85,6 @@ def joined(*content: object) -> Html:
     return Html("".join(map(text, content)))
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def share(part: float, whole: float) -> str:
     """Return a share as a percentage; a dash where there is no whole."""
     return f"{part / whole:.1%}" if whole else "–"

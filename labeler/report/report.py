@@ -15,13 +15,14 @@ from labeler.records import Settings
 from labeler.report import certificate, comparison, distributions, gallery, overview, page, sprites, truth
 from labeler.report.aggregates import Aggregates, gather
 from labeler.report.gallery import Group
-from labeler.report.page import Html, counted, joined, name, note, tag
+from labeler.report.page import Html, joined, name, note, tag
 from labeler.report.sprites import Album
 from labeler.report.truth import Judged
 from labeler.storage import atomic
 from labeler.tables import corrections, decided, labels, reader, run_record
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
+from labeler.words import counted
 
 SUFFIXES = (".html", ".htm")
 

@@ -21,9 +21,6 @@ from labeler.review.views import Rows, Wanted
 from labeler.tables.matching import box_of
 from labeler.tables.reviews import AGAIN, CERTIFY, CHECKS, SENTINEL, Event
 
-FEWEST_FACES = 50
-"""Lower limit on the faces of a table with blind cards: fewer are sooner reviewed than sampled."""
-
 _FIRST_LINE = 20
 """Answers from which it is said what they show."""
 

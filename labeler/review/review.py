@@ -13,12 +13,13 @@ import numpy as np
 
 from labeler import heap, storage
 from labeler.certify.certified import WANTED, WITHIN
+from labeler.certify.draw import FEWEST_FACES
 from labeler.errors import LabelerError, ModelError, OutputError, printable
 from labeler.inference import bundle
 from labeler.records import Faces
 from labeler.review import audited, redirect, server, told
 from labeler.review.alike import Alike
-from labeler.review.cards import FEWEST_FACES, Cards
+from labeler.review.cards import Cards
 from labeler.review.current import Current
 from labeler.review.desk import Desk
 from labeler.review.estimate import Estimate
