@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from labeler.certify.recalibration import Recalibration
-from labeler.errors import ModelError
+from labeler.errors import ModelError, one_line
 from labeler.inference import keras_network
 from labeler.inference.bundle import Card, find
 from labeler.inference.classifier import Classifier
@@ -58,6 +58,9 @@ def load(model: str) -> Pretrained:
     """
     path = find(model)
     classifier = Classifier(path)
+    if classifier.card.adapted:
+        source = one_line(classifier.card.adapted.get("model"))
+        raise ModelError(f"{path} is what labeler adapt made of {source}: fine-tune that model instead")
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
     _check(network, classifier, path)

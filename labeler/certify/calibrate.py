@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.certify.recalibration import STRENGTH, Recalibration, fit, logarithms
+from labeler.certify.weighted import Mean
 
 Floats = NDArray[np.float64]
 
@@ -64,19 +65,18 @@ def calibrate(
     """
     if len(truth) < FEWEST:
         return None
-    before = _losses(probabilities, truth)
+    before = losses(probabilities, truth)
     tried = [(_held_out(probabilities, truth, weights, strength), strength) for strength in reversed(STRENGTHS)]
-    after, strength = min(tried, key=lambda one: _mean(_losses(one[0], truth), weights))
-    gains = before - _losses(after, truth)
-    gain = _mean(gains, weights)
-    error = float(np.sqrt((weights**2 * (gains - gain) ** 2).sum()) / weights.sum())
-    helps = gain > SURE * error
+    after, strength = min(tried, key=lambda one: Mean.of(losses(one[0], truth), weights).value)
+    gain = Mean.of(before - losses(after, truth), weights)
+    loss = Mean.of(before, weights).value
+    helps = gain.value > SURE * gain.error
     return Calibration(
         recalibration=_fitted(probabilities, truth, weights, strength) if helps else None,
         faces=len(truth),
-        loss_before=_mean(before, weights),
-        loss_after=_mean(before, weights) - gain,
-        gain_error=error,
+        loss_before=loss,
+        loss_after=loss - gain.value,
+        gain_error=gain.error,
         error_before=calibration_error(probabilities, truth, weights),
         error_after=calibration_error(after, truth, weights),
         strength=strength,
@@ -112,9 +112,6 @@ def _fitted(
     return fit(probabilities, truth, weights, (strength * STRENGTH[0], strength * STRENGTH[1]))
 
 
-def _losses(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> Floats:
+def losses(probabilities: NDArray[np.floating], truth: NDArray[np.integer]) -> Floats:
+    """Return the log loss of each face, in nats; a probability of 0 counts as the smallest one of a table."""
     return np.asarray(-logarithms(probabilities)[np.arange(len(truth)), truth])
-
-
-def _mean(values: Floats, weights: NDArray[np.floating]) -> float:
-    return float((values * weights).sum() / weights.sum())

@@ -13,7 +13,7 @@ from labeler.certify.answers import UNSURE
 from labeler.certify.certificate import Certificate, certify
 from labeler.certify.draw import Draw
 from labeler.certify.figures import FEWEST, ClassFigures, Figure, Figures
-from labeler.certify.gathered import Gathered
+from labeler.certify.gathered import Gathered, Keep
 from labeler.certify.threshold import Threshold
 from labeler.tables import corrections, index, run_record
 from labeler.tables.corrections import Reviews
@@ -140,8 +140,9 @@ def of_table(table: Path, root: str = "", wanted: float = WANTED, within: float 
     return certified(found, wanted, within) if found and found.cards else None
 
 
-def gather(table: Path, root: str = "", loaded: Index | None = None) -> Gathered | None:
-    """Return what was said about a table; None without reviews. ``loaded`` is the table, for who has read it.
+def gather(table: Path, root: str = "", loaded: Index | None = None, keep: Keep | None = None) -> Gathered | None:
+    """Return what was said about a table; None without reviews. ``loaded`` is the table, for who has read it; ``keep``
+    gets each face that somebody looked at.
 
     Raises:
         LabelerError: see `of_table`.
@@ -151,7 +152,7 @@ def gather(table: Path, root: str = "", loaded: Index | None = None) -> Gathered
         return None
     record = run_record.read(table)
     hash_of = corrections.hashes(root or (record.root if record else ""))
-    return gathered.gather(Draw.of(index.load(table) if loaded is None else loaded), Reviews(events), hash_of)
+    return gathered.gather(Draw.of(index.load(table) if loaded is None else loaded), Reviews(events), hash_of, keep)
 
 
 def certified(found: Gathered, wanted: float = WANTED, within: float = WITHIN) -> Certified:

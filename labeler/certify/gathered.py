@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ from labeler.tables.index import Index
 from labeler.tables.matching import Box, box_of
 from labeler.tables.reviews import AGAIN, CERTIFY, SENTINEL, Event
 from labeler.tables.verdicts import Verdict
+
+Keep = Callable[[int, Verdict], object]
+"""Called with the row of a face, and with what was said about it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,8 +63,8 @@ class Gathered:
         return {int(self.draw.rows[place]): int(blind[place]) for place in self.cards if blind[place] >= 0}
 
 
-def gather(draw: Draw, reviews: Reviews, hash_of: HashOf) -> Gathered:
-    """Sort the reviews of a table.
+def gather(draw: Draw, reviews: Reviews, hash_of: HashOf, keep: Keep | None = None) -> Gathered:
+    """Sort the reviews of a table; ``keep`` gets each face that somebody looked at.
 
     A card counts as answered from its first answer on; the last one of each reviewer is his, the majority of reviewers
     decides. A card that was passed over, while later ones were answered, is `UNSURE`. A label that is no class of the
@@ -72,6 +75,8 @@ def gather(draw: Draw, reviews: Reviews, hash_of: HashOf) -> Gathered:
     own: dict[int, dict[str, Event]] = {}
     opened: dict[int, tuple[str, int]] = {}
     for row, verdict in _verdicts(draw.index, reviews, hash_of, found):
+        if keep:
+            keep(row, verdict)
         place = int(draw.places[row])
         blind = {event.reviewer: event for event in verdict.events if event.view == draw.view and not event.shown}
         found.looked += 1

@@ -19,6 +19,7 @@ from labeler.certify.calibrate import Calibration
 from labeler.certify.gathered import Gathered
 from labeler.certify.recalibration import Floats, Recalibration
 from labeler.certify.strata import ABSTAINED
+from labeler.certify.weighted import Mean
 from labeler.errors import LabelerError
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
@@ -43,6 +44,18 @@ class Accuracy:
 
     value: float
     interval: Interval
+
+    @classmethod
+    def of(cls, labels: Any, truth: Any, weights: Any) -> Accuracy:
+        """Return the weighted accuracy of the faces with a label, with Wilson's interval of Kish's effective number."""
+        judged = labels >= 0
+        weights = weights[judged]
+        if not len(weights):
+            return cls(value=0.0, interval=(0.0, 1.0))
+        value = float((weights * (labels[judged] == truth[judged])).sum() / weights.sum())
+        effective = float(weights.sum() ** 2 / np.square(weights).sum())
+        low, high = intervals.of_share(round(value * effective), max(round(effective), 1))
+        return cls(value=value, interval=(min(low, value), max(high, value)))
 
     def __str__(self) -> str:
         """Return it for a person."""
@@ -156,8 +169,8 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     shares = fitted.recalibration(shares) if fitted.recalibration else shares
     shares[named] = fitted.held_out
     after = np.where(kept, labels, _labels(shares, threshold))
-    gains = ((after == blind).astype(float) - (labels == blind))[sure]
-    judged = [_accuracy(one[sure], blind[sure], weights[sure]) for one in (labels, after)]
+    gains = Mean.of(((after == blind).astype(float) - (labels == blind))[sure], weights[sure])
+    judged = [Accuracy.of(one[sure], blind[sure], weights[sure]) for one in (labels, after)]
     return Recalibrated(
         table=table,
         record=record,
@@ -166,7 +179,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
         cards=int(named.sum()),
         before=judged[0],
         after=judged[1],
-        fewer_right=_is_below(gains, weights[sure]),
+        fewer_right=gains.value < -_CERTAIN * gains.error,
         changed=float(weights[after != labels].sum() / weights.sum()),
     )
 
@@ -245,27 +258,9 @@ def _shares(table: Path, found: Gathered) -> Floats:
     return shares
 
 
-def _accuracy(labels: Any, truth: Any, weights: Any) -> Accuracy:
-    """Return the weighted accuracy of the faces with a label, with Wilson's interval of Kish's effective number."""
-    judged = labels >= 0
-    weights = weights[judged]
-    if not len(weights):
-        return Accuracy(value=0.0, interval=(0.0, 1.0))
-    value = float((weights * (labels[judged] == truth[judged])).sum() / weights.sum())
-    effective = float(weights.sum() ** 2 / np.square(weights).sum())
-    low, high = intervals.of_share(round(value * effective), max(round(effective), 1))
-    return Accuracy(value=value, interval=(min(low, value), max(high, value)))
-
-
 def _labels(probabilities: Floats, threshold: float) -> Any:
     """Return the class index of each face's label, `ABSTAINED` below the threshold."""
     return np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), ABSTAINED)
-
-
-def _is_below(gains: Any, weights: Any) -> bool:
-    """Say whether a weighted mean is below 0 for certain."""
-    mean = float((weights * gains).sum() / weights.sum())
-    return mean < -_CERTAIN * float(np.sqrt((weights**2 * (gains - mean) ** 2).sum()) / weights.sum())
 
 
 def _threshold(table: Path, record: RunRecord) -> float:

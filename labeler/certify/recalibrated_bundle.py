@@ -6,15 +6,17 @@ from pathlib import Path
 
 from labeler._version import __version__
 from labeler.certify.recalibrated import Recalibrated
-from labeler.errors import LabelerError, ModelError, OutputError, one_line
+from labeler.errors import LabelerError, ModelError, one_line
 from labeler.inference import bundle, calibrated_bundle
 from labeler.labeling import DECIMALS
 from labeler.tables import reader
 from labeler.words import counted
 
 
-def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[Path, Path]:
+def places(table: Path, model: str, folder: Path, *, overwrite: bool, option: str = "--model-out") -> tuple[Path, Path]:
     """Return the file of the model that labelled a table, and that of the bundle to write into a folder.
+
+    ``option`` is the one of the command line that names the folder.
 
     Raises:
         ModelError: it is not the model that labelled the table.
@@ -24,14 +26,14 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[P
     if record.calibrated:
         raise LabelerError(
             f"no model gave the scores of {table}, they were recalibrated from "
-            f"{one_line(record.calibrated.get('source'))}: leave out --model-out, or recalibrate a table that the "
-            "recalibrated bundle made"
+            f"{one_line(record.calibrated.get('source'))}: no bundle can be made of it. Take that table, or "
+            "one that the recalibrated bundle made"
         )
     target = folder / bundle.CLASSIFIER
     if folder.exists() and not folder.is_dir():
-        raise LabelerError(f"{folder} is a file; name a folder with --model-out")
+        raise LabelerError(f"{folder} is a file; name a folder with {option}")
     if target.exists() and not overwrite:
-        raise LabelerError(f"{target} exists; choose another --model-out, or replace it with --overwrite")
+        raise LabelerError(f"{target} exists; choose another {option}, or replace it with --overwrite")
     advice = f"; name the model that labelled {table} ({record.model}, {record.model_sha256[:12]}) with --model"
     try:
         source = bundle.find(model or record.model)
@@ -40,7 +42,7 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool) -> tuple[P
     if bundle.sha256(source) != record.model_sha256:
         raise ModelError(f"{source} is another model{advice}")
     if target.exists() and target.samefile(source):
-        raise LabelerError(f"{target} is the model that labelled {table}; choose another --model-out")
+        raise LabelerError(f"{target} is the model that labelled {table}; choose another {option}")
     if source.suffix != ".onnx":
         raise ModelError(f"{source} is no .onnx bundle; make one with labeler models convert, and classify with that")
     return source, target
@@ -57,10 +59,6 @@ def write(one: Recalibrated, model: Path, out: Path) -> None:
     fitted = one.fitted.recalibration
     if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"cannot write {out}: {exc.strerror or exc}") from exc
     names = bundle.card(model).class_names
     if names != one.record.class_names:
         raise ModelError(f"{model} has the classes {', '.join(names)}, {one.table} {', '.join(one.record.class_names)}")

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from labeler._version import __version__
-from labeler.cli import calibrate, datasets, exports, models, photos, privacy, reports, review, reviews, show, support
+from labeler.cli import (
+    adapt,
+    calibrate,
+    datasets,
+    exports,
+    models,
+    photos,
+    privacy,
+    reports,
+    review,
+    reviews,
+    show,
+    support,
+)
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
 
 app = typer.Typer(
@@ -33,6 +46,7 @@ for command in (
     reports.diff,
     review.review,
     calibrate.calibrate,
+    adapt.adapt,
     exports.export,
     privacy.forget,
     support.doctor,

@@ -30,6 +30,7 @@ NEEDED = ("numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", 
 _EVALUATE = ("matplotlib", "scikit-learn")
 _EXPORT = ("imagehash", "scipy")
 EXTRAS = {
+    "adapt": (*_EXPORT, "onnx"),
     "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "threadpoolctl"),
     "calibrate": ("onnx",),
     "evaluate": _EVALUATE,

@@ -53,13 +53,13 @@ def of_f1(confusion: Sequence[Sequence[int]]) -> list[Interval]:
     return [(low, high) if there else (0.0, 1.0) for (low, high), there in zip(found, present, strict=True)]
 
 
-def macro_f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+def macro_f1(confusions: NDArray[np.number]) -> NDArray[np.float64]:
     """Return the macro-F1 of each confusion matrix (n, true class, predicted class), over the classes that occur."""
     true = confusions.sum(axis=-1)
     return np.asarray(f1(confusions).sum(axis=-1) / (true > 0).sum(axis=-1))
 
 
-def f1(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+def f1(confusions: NDArray[np.number]) -> NDArray[np.float64]:
     """Return the F1 of each class of each confusion matrix; 0 for a class without any image."""
     right = np.diagonal(confusions, axis1=-2, axis2=-1)
     true, predicted = confusions.sum(axis=-1), confusions.sum(axis=-2)

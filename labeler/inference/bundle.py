@@ -30,7 +30,7 @@ BLOCK, LARGEST_BLOCK = 8, 256
 because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
 blocks only cost memory."""
 
-_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block", "recalibration"})
+_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block", "recalibration", "adapted"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,8 @@ class Card:
 
     One that was built in before it stands in it as ``earlier``.
     """
+    adapted: dict[str, Any] = field(default_factory=dict)
+    """What `labeler adapt` built in: how many reviewed faces it was fitted to, and the model it was added to."""
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
@@ -130,13 +132,15 @@ def card(path: Path) -> Card:
     recalibration = about.get("recalibration", {})
     if recalibration != {} and not _is_recalibration(recalibration, len(names)):
         raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
-    if not isinstance(validation, dict):
-        raise ModelError(f"{path} is damaged: its validation figures are not a JSON object")
+    adapted = about.get("adapted", {})
+    if not isinstance(validation, dict) or not isinstance(adapted, dict):
+        raise ModelError(f"{path} is damaged: its validation figures, or what it was adapted to, are no JSON object")
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
         temperature=temperature,
         recalibration=recalibration,
+        adapted=adapted,
         block=block,
         validation=validation,
         training_data=one_line(about.get("training_data", "")),

@@ -1,4 +1,5 @@
-"""Build a temperature and one offset for each class into the graph of a bundle, after its probabilities."""
+"""Build a temperature, offsets, and a linear function of the embedding into the graph of a bundle, after its
+probabilities."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from labeler.errors import ModelError, one_line
-from labeler.inference import bundle
+from labeler.errors import ModelError, OutputError, one_line
+from labeler.inference import bundle, embeddings
 from labeler.storage import atomic
 
 _PREFIX = "recalibrated_"
@@ -22,13 +24,20 @@ _OLDEST_OPSET = 11
 
 
 def write(
-    source: Path, out: Path, scale: float, offsets: Sequence[float], step: float, about: Mapping[str, Any]
+    source: Path,
+    out: Path,
+    scale: float,
+    offsets: Sequence[float],
+    step: float,
+    about: Mapping[str, Any],
+    kernel: NDArray[np.floating] | None = None,
 ) -> None:
     """Write a bundle whose probabilities are softmax(``scale`` * log p + ``offsets``), p being those of ``source``.
 
-    p is rounded to multiples of ``step`` and at least one, as in a table, so that the bundle says what a table does
-    whose scores were recalibrated. ``about`` is metadata that is added or replaced; the `recalibration` in it keeps as
-    ``earlier`` the one that the source has built in, which stays before the new one.
+    ``kernel`` (features, classes) is multiplied by the embedding (`embeddings.layer`), and the product is added to
+    these logits. p is rounded to multiples of ``step`` and at least one, as in a table, so that the bundle says what a
+    table does whose scores were recalibrated. ``about`` is metadata that is added or replaced; the `recalibration` in
+    it keeps as ``earlier`` the one that the source has built in, which stays before the new one.
 
     Raises:
         ModelError: the source is no bundle, or of an ONNX version (opset) before 11, which cannot round.
@@ -68,7 +77,16 @@ def write(
     ]
     for operator, inputs, name in chain:
         graph.node.append(helper.make_node(operator, inputs, [prefix + name]))
-    graph.node.append(helper.make_node("Softmax", [prefix + "logits"], [given], axis=-1))
+    logits = prefix + "logits"
+    if kernel is not None:
+        graph.initializer.append(numpy_helper.from_array(kernel.astype(np.float32), prefix + "kernel"))
+        floats = [prefix + "floats"]  # Of a quantised network, the embedding is one of integers.
+        graph.node.append(helper.make_node("Cast", [embeddings.layer(source)], floats, to=onnx.TensorProto.FLOAT))
+        graph.node.append(helper.make_node("Flatten", floats, [prefix + "embedding"]))
+        graph.node.append(helper.make_node("MatMul", [prefix + "embedding", prefix + "kernel"], [prefix + "product"]))
+        graph.node.append(helper.make_node("Add", [logits, prefix + "product"], [prefix + "adapted"]))
+        logits = prefix + "adapted"
+    graph.node.append(helper.make_node("Softmax", [logits], [given], axis=-1))
     props = {one.key: one.value for one in model.metadata_props}
     if earlier and "recalibration" in about:
         about = {**about, "recalibration": {**about["recalibration"], "earlier": earlier}}
@@ -78,6 +96,10 @@ def write(
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as exc:
         raise ModelError(f"{source} cannot be recalibrated: {one_line(exc)}") from exc
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"cannot write {out}: {exc.strerror or exc}") from exc
     with atomic.replacing(out) as beside:
         onnx.save(model, beside)
 

@@ -61,11 +61,21 @@ def network(path: Path) -> Callable[[Pixels], Embeddings]:
     return lambda pixels: look(pixels).reshape(len(pixels), -1)
 
 
-def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
-    Classifier(path)  # Raises a ModelError that says what is wrong with the file.
+def layer(path: Path) -> str:
+    """Return the name of the embedding in the graph of a bundle.
+
+    Raises:
+        ModelError: it does not end in a dense layer.
+    """
     name = onnx_graph.last_input(path, _LINEAR)
     if not name:
         raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
+    return name
+
+
+def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
+    Classifier(path)  # Raises a ModelError that says what is wrong with the file.
+    name = layer(path)
     session = load(path, content=onnx_graph.with_output(path.read_bytes(), name))
     input_name = session.get_inputs()[0].name
     return lambda pixels: np.asarray(session.run([name], {input_name: pixels})[0], np.float32)

@@ -55,13 +55,13 @@ class Reader(NamedTuple):
 
     def seen(self, faces: Iterable[Numbered], workers: int) -> Generator[Seen, None, None]:
         """Yield the features of faces, a few at a time, in order; the faces of a file are adjacent."""
-        with closing(threads.mapped(self._seen, _chunks(faces), workers)) as found:
+        with closing(threads.mapped(self._seen, chunks(faces), workers)) as found:
             yield from found
 
     def _seen(self, chunk: list[list[Numbered]]) -> Seen:
         numbers, crops, as_labelled = [], [], []
         for file in chunk:
-            for face, pixels, same in self._crops(file):
+            for face, pixels, same in self.crops(file):
                 numbers.append(face.number)
                 crops.append(pixels)
                 as_labelled.append(same)
@@ -73,7 +73,8 @@ class Reader(NamedTuple):
         padded = np.pad(pixels, ((0, _BLOCK - len(pixels)), (0, 0), (0, 0), (0, 0)))
         return folded(self.look(padded)[: len(pixels)])
 
-    def _crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
+    def crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
+        """Yield the faces of one file that can be cut out, with their pixels, and whether they are as labelled."""
         longer = INPUT_SIDE if self.faces is Faces.WHOLE else YuNet.decoded_side
         try:
             picture, version = read(self.store, file[0].row.file, INPUT_SIDE, longer, self.max_pixels)
@@ -85,7 +86,8 @@ class Reader(NamedTuple):
                 yield face, pixels, face.row.version in ("", version)
 
 
-def _chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:
+def chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:
+    """Yield the faces of a few files at a time, by file; those of a file are adjacent."""
     chunk: list[list[Numbered]] = []
     count = 0
     for _, file in groupby(faces, lambda face: face.row.file):

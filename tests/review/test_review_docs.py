@@ -25,8 +25,8 @@ from labeler.tables.reviews import Event
 
 PAGE = (ROOT / "docs" / "review.md").read_text("utf-8")
 STATIC = ROOT / "labeler" / "review" / "static"
-ELSEWHERE = {"review", "train", "calibrate"}
-"""Commands that other tests run: one serves a page, one loads TensorFlow, and one wants more faces than there are."""
+ELSEWHERE = {"review", "train", "calibrate", "adapt"}
+"""Commands that other tests run: one serves a page, one loads TensorFlow, and two want more faces than there are."""
 
 
 def table_below(header: str) -> list[tuple[str, ...]]:
