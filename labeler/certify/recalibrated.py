@@ -152,7 +152,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     record = reader.record(table)
     found = certified.gather(table, root)
     if not found or not found.cards:
-        raise LabelerError(_no_card(table, found))
+        raise LabelerError(no_card(table, found))
     cards = np.array(found.cards)
     labels, blind = found.review.labels[cards], found.review.blind[cards]
     weights = cells.weights(found.review)[found.review.strata.of[cards]]
@@ -230,7 +230,8 @@ def check(table: Path, out: Path, *, overwrite: bool) -> None:
         )
 
 
-def _no_card(table: Path, found: Gathered | None) -> str:
+def no_card(table: Path, found: Gathered | None) -> str:
+    """Say why no face of a table counts as looked at blind, and what to do."""
     ask = f"labeler review {table} --certify"
     if not found:
         return f"{table} has no reviews: show a random sample of it first: {ask}"

@@ -17,7 +17,7 @@ from labeler._version import __version__
 from labeler.certify import calibrate, cells, certified
 from labeler.certify.answers import NOT_SEEN
 from labeler.certify.gathered import Gathered
-from labeler.certify.recalibrated import Accuracy
+from labeler.certify.recalibrated import Accuracy, no_card
 from labeler.errors import LabelerError
 from labeler.grouping import duplicates, split
 from labeler.inference import bundle, calibrated_bundle
@@ -114,10 +114,10 @@ def adapt(table: Path, source: Path, root: str = "", workers: int = 0, watched: 
     names = record.class_names
     said: dict[int, Verdict] = {}
     found = certified.gather(table, root, keep=said.__setitem__)
-    judging = found.sure if found else {}
-    taught = _taught(found, said, names) if found else {}
+    if not found or not found.cards:
+        raise LabelerError(no_card(table, found))
+    judging, taught = found.sure, _taught(found, said, names)
     _check(table, len(judging), len(taught))
-    assert found
     seen = faces.look(table, judging.keys() | taught.keys(), source, root or record.root, watched, workers)
     blind, open_ = seen.of(judging), seen.of(taught)
     near = duplicates.groups(np.concatenate([seen.hashes[blind], seen.hashes[open_]]))
