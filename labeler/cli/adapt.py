@@ -52,8 +52,9 @@ def adapt(
     if as_json:
         typer.echo(json.dumps({**found.as_json(), "written": is_better}))
     if not is_better:
+        why = "fewer labels would be right" if found.judged.fewer_right else "the gain is not certain"
         console.say(
-            "the gain is not certain: the model stays as it is, and nothing was written. Review more faces, or more "
+            f"{why}: the model stays as it is, and nothing was written. Review more faces, or more "
             f"blind ones: labeler review {table} --certify"
         )
         raise typer.Exit(1)

@@ -88,7 +88,7 @@ class Adapted:
         """Return all of it for JSON."""
         return {
             "table": self.table.name,
-            "model": self.source.parent.name,
+            "model": bundle.card(self.source).name,
             "faces": self.learnt,
             "corrected": self.corrected,
             "cards": self.cards,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labeler import storage
+from labeler import native_output, storage
 from labeler.executors import threads
 from labeler.grouping import duplicates
 from labeler.inference import embeddings
@@ -61,6 +61,7 @@ def votes(verdict: Verdict, class_names: tuple[str, ...]) -> list[float]:
     return [count / sum(named) for count in named]
 
 
+@native_output.decoders()
 def look(table: Path, rows: set[int], model: Path, root: str, watched: Watched, workers: int) -> Seen:
     """Read the faces of some rows of a table, as `classify` did, and compute their embeddings in ``workers`` threads.
 

@@ -53,13 +53,18 @@ class Paired:
     accuracy: Mean
 
     @property
+    def fewer_right(self) -> bool:
+        """Say whether fewer labels are right for certain."""
+        return self.accuracy.value < -SURE * self.accuracy.error
+
+    @property
     def is_better(self) -> bool:
         """Say whether the probabilities are better for certain enough, and the labels not worse for certain.
 
         The log loss decides: it uses what every face says, accuracy only the few whose label changes. On 400 faces it
         finds gains that leave the accuracy's interval around 0.
         """
-        return self.loss.value > SURE * self.loss.error and self.accuracy.value >= -SURE * self.accuracy.error
+        return self.loss.value > SURE * self.loss.error and not self.fewer_right
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it for JSON."""

@@ -36,6 +36,7 @@ def test_better_scores_are_not_taken_where_fewer_labels_are_right() -> None:
     one = told(before, after, [1] * 10, times=20)
 
     assert one.loss.value > paired.SURE * one.loss.error
+    assert one.fewer_right
     assert not one.is_better
 
 
