@@ -203,7 +203,7 @@ def _check(table: Path, cards: int, reviewed: int, why: str = "") -> None:
     if reviewed < FEWEST_REVIEWED:
         raise LabelerError(
             f"{table} has {reviewed:,} of at least {FEWEST_REVIEWED} reviewed faces beside the blind sample, to learn "
-            f"from{why}: labeler review {table} (the doubtful ones come first)"
+            f"from{why}: labeler review {table}"
         )
 
 

@@ -43,8 +43,9 @@ class Seen:
     unread: int
 
     def of(self, rows: Iterable[int]) -> NDArray[np.int64]:
-        """Return the places of rows among the faces, of those that could be read."""
-        return np.flatnonzero(np.isin(self.numbers, np.fromiter(rows, np.int64)))
+        """Return the places of rows among the faces, in the order of the rows, of those that could be read."""
+        places = {number: place for place, number in enumerate(self.numbers.tolist())}
+        return np.array([places[row] for row in rows if row in places], np.int64)
 
 
 def votes(verdict: Verdict, class_names: tuple[str, ...]) -> list[float]:

@@ -3,11 +3,10 @@
 The features of a network, its embeddings, often tell faces of another kind apart where its last layer does not. Here
 only that layer moves: towards the votes, and held back by a prior around no change.
 
-Measured on FER-2013's `valid` in another look, with up to 2,000 faces in order of doubt: fine-tuning of all weights made
-macro-F1 worse in each of eight runs (0.628 before, 0.54 to 0.61 after); this made it better. Corrected faces that weigh
-twice as much made accuracy, log loss and calibration worse, for 50 to 2,000 faces of four looks: where the model errs
-most, it is least to be moved further. Mirrored and shifted views, and unreviewed faces with the model's own answers,
-changed nothing.
+Measured on FER-2013's `valid` in another look, with up to 2,000 faces in order of doubt: fine-tuning of all weights
+made macro-F1 worse in each of eight runs (0.628 before, 0.54 to 0.61 after); this made it better. Corrected faces that
+weigh twice as much made accuracy, log loss and calibration worse, for 50 to 2,000 faces of four looks. Mirrored and
+shifted views, and unreviewed faces with the model's own answers as votes, changed nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from labeler.certify.recalibration import logarithms
 Floats = NDArray[np.float64]
 
 STRENGTH = 8.0
-"""Penalty on the squared kernel over standardised embeddings: the same for 200 and 2,000 faces, whose labels add up.
+"""Penalty on the squared kernel over standardised embeddings: the same for 200 and 2,000 faces, whose votes add up.
 
 Measured on four looks of FER-2013's `valid`, ten splits each: from 4 to 16 all is about the same; with 2, fits to 200
 faces made the log loss up to 0.02 worse.

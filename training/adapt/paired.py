@@ -16,9 +16,6 @@ from labeler.evaluation.intervals import Interval, macro_f1
 
 Floats = NDArray[np.floating]
 
-SURE = 1.645
-"""Standard errors by which a gain has to be above 0: the one-sided 5% point of the normal distribution."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
@@ -55,16 +52,16 @@ class Paired:
     @property
     def fewer_right(self) -> bool:
         """Say whether fewer labels are right for certain."""
-        return self.accuracy.value < -SURE * self.accuracy.error
+        return interval(self.accuracy)[1] < 0
 
     @property
     def is_better(self) -> bool:
-        """Say whether the probabilities are better for certain enough, and the labels not worse for certain.
+        """Say whether the interval of the gain in log loss is above 0, and that of the accuracy not below it.
 
         The log loss decides: it uses what every face says, accuracy only the few whose label changes. On 400 faces it
         finds gains that leave the accuracy's interval around 0.
         """
-        return self.loss.value > SURE * self.loss.error and not self.fewer_right
+        return interval(self.loss)[0] > 0 and not self.fewer_right
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it for JSON."""

@@ -31,7 +31,8 @@ export function relabel(label) {
   const chosen = targets();
   if (isCard() && label !== "uncertain" && !isSeen(state.face)) return say(unseen());
   if (chosen.length === 0) return say("there is no face here: draw a box around it, in the large view");
-  send(chosen.map((face) => ({ row: face.row, new: label })), `${several(chosen.length)}: ${quoted(said(label))}`);
+  const what = isCard() ? "to the last card you said" : several(chosen.length); // Under the next one, it is no label of that.
+  send(chosen.map((face) => ({ row: face.row, new: label })), `${what}: ${quoted(said(label))}`);
   return goOn();
 }
 
