@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from labeler._version import __version__
 from labeler.certify import calibrate
+from labeler.certify.recalibration import Recalibration
 from labeler.evaluation import charts, metrics
 from labeler.evaluation.calibration import Probabilities
 from labeler.evaluation.metrics import Figures
@@ -91,17 +92,14 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
     calibrated = temperature.calibrated(best, fitted.temperature)
     export.export(calibrated, images.class_names, out / BUNDLE, samples=samples, card=card)
     export.name_classes(out / checkpoint.BEST_NETWORK, images.class_names)
-    figures = replace(
-        _judge(Classifier(out / BUNDLE).predict, images.class_names, images), against=_against(settings, images)
-    )
+    judged = _judge(_predicted(Classifier(out / BUNDLE), images), images.class_names, images)
+    figures = replace(judged, against=_against(settings, images))
     validation = {"data": _validation_name(settings), **figures.as_json()}
     calibration = {"ece": fitted.ece, "reliability": validation["confidence"]["reliability"]}
     export.describe(out / BUNDLE, {"validation": {key: validation[key] for key in _SHORT} | calibration})
     charts.save(curves.draw(history), out / CURVES)
     charts.save(charts.draw_confusion(figures), out / CONFUSION)
-    earlier = Classifier(given.path) if given else None
-    before = _judge(earlier.predict, earlier.card.class_names, images) if earlier else None
-    recalibrated = _recalibrated(earlier, images, settings.seed) if earlier else ""
+    before, recalibrated = _without_training(Classifier(given.path), images, settings.seed) if given else (None, "")
     trained = Trained(
         out=out,
         figures=figures,
@@ -143,25 +141,36 @@ def _probabilities(network: keras.Model, images: Dataset) -> Probabilities:
     return np.concatenate([network.predict_on_batch(pixels.astype(np.float32) * fast_steps.SCALE) for pixels in shown])
 
 
-def _recalibrated(earlier: Classifier, images: Dataset, seed: int) -> Figures | str:
-    """Return the figures of a model whose scores are recalibrated by training images, or why there are none."""
-    names = earlier.card.class_names
+def _without_training(given: Classifier, images: Dataset, seed: int) -> tuple[Figures, Figures | str]:
+    """Return the figures of the model that was given, and those after a recalibration, or why there are none."""
+    probabilities, names = _predicted(given, images), given.card.class_names
+    fitted = _recalibration(given, images, seed)
+    recalibrated = fitted if isinstance(fitted, str) else _judge(fitted(probabilities), names, images)
+    return _judge(probabilities, names, images), recalibrated
+
+
+def _recalibration(given: Classifier, images: Dataset, seed: int) -> Recalibration | str:
+    """Fit temperature and offsets of a model to training images, or say why not."""
+    names = given.card.class_names
     if set(names) != set(images.class_names):
         return "the classes are others"
     chosen = np.random.default_rng(seed).permutation(len(images.training))[:_LEARNT_FROM]
     places, codes = images.training.places[chosen], [names.index(name) for name in images.class_names]
-    probabilities = np.concatenate([earlier.predict(pixels) for pixels in _in_parts(images, places)])
+    probabilities = np.concatenate([given.predict(pixels) for pixels in _in_parts(images, places)])
     truth = np.array(codes)[images.training.labels[chosen]]
     found = calibrate.calibrate(probabilities, truth, np.ones(len(truth)))
-    fitted = found.recalibration if found else None
-    if not fitted:
-        return "no gain is certain"
-    return _judge(lambda pixels: fitted(earlier.predict(pixels)), names, images)
+    if not found:
+        return f"too few images to recalibrate by: {len(truth)} of at least {calibrate.FEWEST}"
+    return found.recalibration or "no gain is certain"
 
 
-def _judge(predict: Callable[[Pixels], Probabilities], names: Sequence[str], images: Dataset) -> Figures:
+def _predicted(classifier: Classifier, images: Dataset) -> Probabilities:
+    """Return the probabilities (n, classes) of the validation images by a bundle."""
+    return np.concatenate([classifier.predict(pixels) for pixels in _shown(images)])
+
+
+def _judge(probabilities: Probabilities, names: Sequence[str], images: Dataset) -> Figures:
     """Compare predictions for the validation images with their labels, by class name."""
-    probabilities = np.concatenate([predict(pixels) for pixels in _shown(images)])
     rounded = probabilities.astype(np.float64).round(DECIMALS)  # As in the table, so that ties are broken alike.
     predicted = [names[label] for label in rounded.argmax(axis=1)]
     truth = [images.class_names[label] for label in images.validation.labels]

@@ -89,7 +89,7 @@ def _values(by: str) -> dict[str, str]:
     content = arrow.read(Path(name))
     if column not in content.column_names:
         raise LabelerError(f"{name} has no column {column!r}; it has {one_line(', '.join(content.column_names))}")
-    is_csv = Path(name).suffix.lower() == ".csv"
+    is_csv = Path(name).suffix.lower() == ".csv"  # Its files are mostly copied from a table of ours, see `cells.inert`.
     pairs = zip(content["file"].to_pylist(), content[column].to_pylist(), strict=True)
     return {
         unescape(alive(file) if is_csv else file): str(value)

@@ -123,10 +123,12 @@ def of(found: Drawn, shown: Floats, cards: Cards) -> Figures:
 def _figure(cards: int, left: int, middle: Floats, low: Floats, high: Floats) -> Figure:
     if np.isnan(middle).mean() > _EMPTY:
         return Figure(value=None, interval=None, cards=cards)
-    ends = float(np.nanpercentile(low, 2.5)), float(np.nanpercentile(high, 97.5))
+    value = float(np.nanmean(middle))
+    # Where nearly all draws are the same, their mean may lie outside.
+    ends = min(float(np.nanpercentile(low, 2.5)), value), max(float(np.nanpercentile(high, 97.5)), value)
     if ends[1] - ends[0] > WIDEST or (left and cards < FEWEST):
         return Figure(value=None, interval=None, cards=cards)
-    return Figure(value=float(np.nanmean(middle)), interval=ends, cards=cards)
+    return Figure(value=value, interval=ends, cards=cards)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

@@ -19,6 +19,15 @@ from labeler.tables.matching import Box, box_of
 from labeler.tables.reviews import AGAIN, CERTIFY, SENTINEL, Event
 from labeler.tables.verdicts import Verdict
 
+FEWEST_CARDS = 100
+"""Lower limit on the cards with a class by which an adapted model is judged."""
+
+FEWEST_TAUGHT = 100
+"""Lower limit on the faces beside the sample from which a model is adapted. On FER-2013's `valid`, where the default
+model is right already, 0.8 points fewer labels were right with 50 faces, 0.7 with 100, 0.3 with 200: the sample then
+stands in between.
+"""
+
 Keep = Callable[[int, Verdict], object]
 """Called with the row of a face, and with what was said about it."""
 
@@ -61,6 +70,11 @@ class Gathered:
         """Return the class, by row of the table, of each card that was answered with one and nobody contradicted."""
         blind = self.review.blind
         return {int(self.draw.rows[place]): int(blind[place]) for place in self.cards if blind[place] >= 0}
+
+    @property
+    def taught(self) -> int:
+        """Return how many faces beside the sample somebody named a class of: what a model can learn from."""
+        return int(np.count_nonzero((self.review.seen_open >= 0) & ~self.review.sampled))
 
 
 def gather(draw: Draw, reviews: Reviews, hash_of: HashOf, keep: Keep | None = None) -> Gathered:

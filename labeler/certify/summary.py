@@ -15,7 +15,7 @@ from labeler.certify import certified
 from labeler.certify.by import Group
 from labeler.certify.certified import Certified
 from labeler.certify.draw import FEWEST_FACES
-from labeler.certify.gathered import Gathered
+from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT, Gathered
 from labeler.certify.groups import Gap
 from labeler.records import Status
 from labeler.tables import index, reader, run_record
@@ -82,23 +82,32 @@ class Summary:
     def _next(self) -> Iterator[tuple[str, str]]:
         table, stem = shlex.quote(str(self.table)), self.table.stem
         if self.is_begun:
-            yield f"labeler classify ... --out {table}", "the run that is begun: the same command continues it"
+            yield f"labeler classify ... --out {table}", "the same command continues it"
         if not self.faces:
             return
         if not self.certified and self.faces >= FEWEST_FACES:
-            yield f"labeler review {table} --certify", "a random sample, blind: how right are these labels?"
+            yield f"labeler review {table} --certify", "blind, at random: how right are they?"
         elif self.certified and self.certified.more:
-            yield f"labeler review {table} --certify", f"about {self.certified.more:,} more cards narrow the interval"
+            one = self.certified
+            yield f"labeler review {table} --certify", f"{one.more:,} more cards: ±{100 * one.within:g} points"
+        if self._is_adaptable():
+            yield f"labeler adapt {table} --out runs/mine", "a model that learnt from the reviews"
         if self.certified and not self.record.calibrated:
             better = shlex.quote(str(self.table.with_name(f"{stem}-calibrated{self.table.suffix}")))
-            yield f"labeler calibrate {table} --out {better}", "scores and labels made to fit these photos"
+            yield f"labeler calibrate {table} --out {better}", "fit the scores"
         if not self.found or self.found.looked < self.faces:
-            yield f"labeler review {table}", "correct labels by keyboard, the doubtful first"
+            yield f"labeler review {table}", "correct labels by keyboard"
         yield (
             f"labeler report {table} --out {shlex.quote(str(self.table.with_name(f'{stem}.html')))}",
             "a page to look at",
         )
         yield f"labeler sort {table} --into sorted/", "photos into a folder for each label"
+
+    def _is_adaptable(self) -> bool:
+        """Say whether there are enough reviews to adapt the model, whose own scores the table holds."""
+        found = self.found
+        enough = found and len(found.sure) >= FEWEST_CARDS and found.taught >= FEWEST_TAUGHT
+        return bool(enough) and not self.record.calibrated
 
 
 def summarize(

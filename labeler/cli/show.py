@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
     from labeler.certify.summary import Summary
 
 _WIDTH = 80
+_HEIGHT = 23
+"""Lines of a screen of 24, less the one of the prompt."""
+
 _MOST_LABELS = 10
 """Labels that are listed; a screen has no room for more, --json has all."""
+
+_MOST_LINES = 2
+"""Lines of what can be long: labels, a folder, reviewers; --json has all of it."""
 
 
 def show(
@@ -31,7 +38,7 @@ def show(
     within: Within = 0.03,
     by: By = "",
     classes: Annotated[
-        bool, typer.Option("--classes", help="Print precision, recall and share of each class, too.")
+        bool, typer.Option("--classes", help="Print precision, recall and share of each class, and all notes.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -53,15 +60,17 @@ def show(
         raise LabelerError(
             f"nobody has looked at {table} blind, so no figure can be given: labeler review {table} --certify"
         )
-    for line in _lines(found):
+    told, following = [*_lines(found), *_certificate(found)], [*_next(found)]
+    notes = found.certified.notes() if found.certified else []
+    told += _fitting(notes, len(notes) * _HEIGHT if classes else _HEIGHT - len(told) - len(following))
+    for line in told:
         typer.echo(line)
     if found.certified and classes:
         _show_classes(found.certified)
     if by:
         show_certificate.show_groups(found.groups, found.gap)
-    typer.echo("next")
-    for command, reason in found.next:
-        typer.echo(f"  {command}\n      {reason}")
+    for line in following:
+        typer.echo(line)
 
 
 def _lines(found: Summary) -> Iterator[str]:
@@ -73,20 +82,19 @@ def _lines(found: Summary) -> Iterator[str]:
     yield from _named("photos", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()))
     if found.faces:
         listed = list(found.labels.items())[:_MOST_LABELS]
-        told = ", ".join(f"{printable(label)} {count:,} ({count / found.faces:.1%})" for label, count in listed)
-        yield from _named("labels", told + (", ..." if len(found.labels) > _MOST_LABELS else ""))
-    yield from _named("model", _model(found))
-    yield from _named("settings", _settings(found.record.settings, found.record.root))
+        told = ", ".join(f"{printable(label)} {count:,} ({count / found.faces:.0%})" for label, count in listed)
+        yield from _named("labels", told + (", ..." if len(found.labels) > _MOST_LABELS else ""), _MOST_LINES)
+    yield from _named("model", _model(found), _MOST_LINES)
+    yield from _named("settings", _settings(found.record.settings, found.record.root), _MOST_LINES)
     done = found.record.calibrated
     if done:
         yield from _named("scores", f"recalibrated by {done.get('cards')} cards, temperature {done.get('temperature')}")
-    yield from _certificate(found)
     reviews = found.found
     if reviews:
         who = ", ".join(f"{printable(name)} {count:,}" for name, count in reviews.voters.most_common(5))
         told = f"{counted(reviews.looked, 'face')} ({who}); {reviews.changed:,} changed, {reviews.added:,} added"
         lost = f"; {counted(reviews.orphans, 'event')} of no face of this table" if reviews.orphans else ""
-        yield from _named("reviews", told + lost)
+        yield from _named("reviews", told + lost, _MOST_LINES)
 
 
 def _model(found: Summary) -> str:
@@ -110,7 +118,7 @@ def _settings(settings: dict[str, Any], root: str) -> str:
 
 def _certificate(found: Summary) -> Iterator[str]:
     from labeler.certify.certified import interval, share
-    from labeler.cli.show_certificate import lines
+    from labeler.cli.show_certificate import figures
 
     one = found.certified
     if not one:
@@ -121,7 +129,7 @@ def _certificate(found: Summary) -> Iterator[str]:
             yield from _named("", f"{told}: the table grew, was made anew or recalibrated")
         return
 
-    first, *others = lines(one)
+    first, *others = figures(one)
     yield from _named("right", first)
     now, rest = one.certificate.now, one.certificate.rest
     if now.accuracy.value is not None:
@@ -135,14 +143,33 @@ def _certificate(found: Summary) -> Iterator[str]:
         yield from _named("", line)
 
 
+def _fitting(notes: Iterable[str], room: int) -> Iterator[str]:
+    """Yield the lines of the notes that have room, and how many others there are."""
+    each = [list(_named("", note)) for note in notes]
+    ends = list(accumulate(map(len, each)))
+    kept = len(each) if not each or ends[-1] <= room else sum(end < room for end in ends)
+    for lines in each[:kept]:
+        yield from lines
+    if kept < len(each):
+        yield from _named("", f"{counted(len(each) - kept, 'more note' if kept else 'note')}: --classes")
+
+
+def _next(found: Summary) -> Iterator[str]:
+    """Yield the commands of use, each with its reason as a comment of the shell, where both fit on a line."""
+    yield "next"
+    for command, reason in found.next:
+        line = f"  {command}  # {reason}"
+        yield from [line] if len(line) <= _WIDTH else [f"  {command}", f"      # {reason}"]
+
+
 def _show_classes(one: Certified) -> None:
     from labeler.errors import printable
 
     names = one.gathered.draw.index.class_names
     width = max(map(len, (*names, "class")))
-    typer.echo(f"  {'class':{width}}  {'precision':22}{'recall':22}{'share':22}")
+    typer.echo(f"  {'class':{width}}  {'precision':24}{'recall':24}share")
     for name, figures in zip(names, one.certificate.model.classes, strict=True):
-        cells = "".join(f"{_cell(figure):22}" for figure in (figures.precision, figures.recall, figures.share))
+        cells = "".join(f"{_cell(figure):24}" for figure in (figures.precision, figures.recall, figures.share))
         typer.echo(f"  {printable(name):{width}}  {cells}".rstrip())
 
 
@@ -154,10 +181,16 @@ def _cell(figure: Figure) -> str:
     return f"{share(figure)} ({interval(figure)})"
 
 
-def _named(name: str, text: str) -> Iterator[str]:
+def _named(name: str, text: str, most_lines: int | None = None) -> Iterator[str]:
     """Yield lines of at most 80 columns, the name of what they are about in front of the first."""
     from labeler.errors import printable
 
     yield from textwrap.wrap(
-        printable(text), _WIDTH, initial_indent=f"  {name:10}", subsequent_indent=" " * 12, break_on_hyphens=False
+        printable(text),
+        _WIDTH,
+        initial_indent=f"  {name:10}",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+        max_lines=most_lines,
+        placeholder=" ...",
     )

@@ -44,14 +44,16 @@ def finish(table: Path, found: Certified, by: str) -> None:
 
 def show(found: Certified) -> None:
     """Print the sentence, the threshold that gives the wanted accuracy, how many cards narrow it, and the notes."""
-    first, *others = lines(found)
+    first, *others = figures(found)
+    if found.more:
+        others.append(f"about {found.more:,} more cards narrow it to ±{100 * found.within:g} points")
     typer.echo(first)
-    for line in others:
+    for line in [*others, *found.notes()]:
         typer.echo(f"  {line}")
 
 
-def lines(found: Certified) -> list[str]:
-    """Return the lines that `show` prints."""
+def figures(found: Certified) -> list[str]:
+    """Return the sentence, and the threshold that gives the wanted accuracy."""
     from labeler.certify.certified import interval, share
 
     told = [found.sentence()]
@@ -61,9 +63,7 @@ def lines(found: Certified) -> list[str]:
         told.append(f"{certain.kept:.0%} of the faces have a score of at least {certain.score:.3f}: {accuracy}")
     elif found.certificate.model.accuracy.value is not None:
         told.append(f"no threshold makes it certain that {found.wanted:.0%} are right")
-    if found.more:
-        told.append(f"about {found.more:,} more cards narrow it to ±{100 * found.within:g} points")
-    return [*told, *found.notes()]
+    return told
 
 
 def show_groups(groups: list[Group], gap: Gap | None) -> None:

@@ -13,6 +13,8 @@ from blind import Blind
 from labeler.certify import by, certified
 from labeler.certify.gathered import Gathered
 from labeler.errors import LabelerError
+from labeler.tables import arrays
+from labeler.tables.cells import inert
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,17 @@ def test_a_column_is_joined_by_file_and_files_without_a_value_are_in_no_group(
     assert [one.certificate.model.faces for one in groups] == [150, 150]
     assert gap
     assert gap.compared == 2
+
+
+def test_a_name_that_was_copied_from_a_table_is_joined_though_a_spreadsheet_took_it_for_a_formula(
+    answered: tuple[Blind, Gathered], tmp_path: Path
+) -> None:
+    draw = answered[1].draw
+    names = arrays.array(["=a.jpg", *draw.index.names.to_pylist()[1:]], draw.index.names.type)
+    other = replace(draw, index=replace(draw.index, names=names))
+    _, of_face = by.groups_of(other, write(tmp_path / "c.csv", [f"{inert('=a.jpg')},old"]))
+
+    assert of_face.tolist() == [0] + [-1] * 399
 
 
 def test_a_hundred_folders_are_told_apart_by_the_one_above_them(answered: tuple[Blind, Gathered]) -> None:

@@ -10,7 +10,8 @@ import sessions
 
 from labeler.certify.answers import NOT_A_FACE, NOT_SEEN, UNSURE, Review
 from labeler.certify.certificate import certify
-from labeler.certify.figures import WIDEST
+from labeler.certify.composition import Drawn
+from labeler.certify.figures import WIDEST, Cards, of
 from labeler.certify.reviewer import Checks
 from labeler.certify.strata import ABSTAINED, divide
 
@@ -159,3 +160,17 @@ def test_missed_sentinels_say_that_wrong_labels_were_let_pass_in_the_open() -> N
 def width(interval: tuple[float, float] | None) -> float:
     assert interval is not None
     return interval[1] - interval[0]
+
+
+def test_no_value_lies_outside_its_interval() -> None:
+    """In 1 draw of 100 half of the labels are wrong, in all others none: the mean is below the 2.5th percentile."""
+    shown, right = np.full((1, 2), 100.0), np.full((100, 2), 100.0)
+    right[0] = 50.0
+    drawn = Drawn(right=right, no_face=np.zeros((100, 2)), unsure=np.zeros((100, 2)), kinds=np.full((100, 3), 50.0))
+    found = of(drawn, shown, Cards(labels=np.full(2, 50), kinds=np.full(3, 50), left=np.full(2, 10)))
+    figures = [found.accuracy, *(figure for one in found.classes for figure in (one.precision, one.recall, one.share))]
+
+    assert all(figure.value is not None for figure in figures[:2])
+    for figure in figures:
+        if figure.value is not None and figure.interval:
+            assert figure.interval[0] <= figure.value <= figure.interval[1]

@@ -20,7 +20,9 @@ from typer.testing import Result
 from labeler.cli.app import app
 from labeler.records import Row, Status
 from labeler.tables import reader, run_record
+from labeler.tables.matching import Box
 from labeler.tables.review_log import Log
+from labeler.tables.reviews import AGAIN, Kind
 
 Run = Callable[..., Result]
 
@@ -58,11 +60,75 @@ def test_the_certificate_fits_on_a_screen_of_24_lines_and_80_columns(
     assert "labeler calibrate t.csv --out t-calibrated.csv" in told
 
 
+def test_the_worst_table_fits_on_a_screen(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = worst(tmp_path / "labels.csv")
+    monkeypatch.chdir(tmp_path)
+    lines = shown(run, "labels.csv", "--wanted", "0.5").splitlines()
+    told = " ".join(" ".join(lines).split())
+
+    assert len(lines) < 24  # The prompt needs one.
+    assert max(map(len, lines)) <= 80
+    assert re.search(r"% of the labels are right .* as corrected .* that nobody has looked at", told)
+    assert re.search(r"\d (more )?notes?: --classes", told)
+    assert len(lines) - lines.index("next") >= 4
+
+    every = " ".join(shown(run, table.path, "--classes").split())
+    for note in (
+        "the reviewer errs on",
+        "unsure:",
+        "contradict each other",
+        "that the detector missed",
+        "another draw",
+    ):
+        assert note in every
+    assert ": --classes" not in every
+
+
+def worst(path: Path) -> blind.Blind:
+    """Write a table about which all is said that can be."""
+    table = blind.write(path, 2000, threshold=0.5)
+    names = tuple(f"{name}-{'looking' * 2}" for name in ("a", "b"))
+    table.answer(200)
+    table.answer(40, reviewer="bob with a long name", second=3, said=lambda row, label: "sad" if row % 2 else label)
+    table.answer(20, first=200, said=lambda _, __: "uncertain", second=6)
+    for number, name in enumerate(names):
+        table.answer(5, reviewer=name, second=7 + number)
+    rest, again, first = table.cards(900)[400:], table.cards(30), table.event(0, "happy", 9)
+    said = [table.event(row, table.truth[row], 10 + at / 100) for at, row in enumerate(rest[:150])]
+    said += [
+        table.event(row, "happy", 20 + at, view="certify 0123456789ab", shown=False)
+        for at, row in enumerate(rest[150:160])
+    ]
+    said += [
+        table.event(row, table.truth[row] if at % 10 else "fear", 40 + at, view=AGAIN, shown=False)
+        for at, row in enumerate(again)
+    ]
+    said += [
+        event("happy", 80, file=first.file, box=Box(200, 200, 50, 50), kind=Kind.ADD),
+        event("sad", 81, file="gone.jpg"),
+    ]
+    Log.of(path).append(said)
+    record = run_record.read(path)
+    assert record
+    full = replace(
+        record,
+        model="a-model-with-a-rather-long-name",
+        model_figures={"accuracy": 0.7123, "data": "test of FER-2013, as labelled by ten persons (FER+)"},
+        root="/home/somebody/photos/of/the/summer/in/a/folder/that/lies/deep/below/others",
+        settings={"threshold": 0.5, "faces": "all", "min_face": 24},
+        calibrated={"cards": 200, "temperature": 1.25},
+    )
+    run_record.write(path, full, "")
+    path.with_name(path.name + ".part").write_text("", "utf-8")
+    return table
+
+
 def test_what_is_next_can_be_run(tmp_path: Path, run: Run) -> None:
     """Each command has arguments that its parser takes, also for a table with a blank in its name."""
-    for name, cards in (("a b.csv", 0), ("c.csv", 120)):
+    for name, cards, others in (("a b.csv", 0, 0), ("c.csv", 120, 0), ("d.csv", 150, 110)):
         table = blind.write(tmp_path / name, 300)
         table.answer(cards)
+        look(table, table.cards(300)[300 - others :])
         told = json.loads(shown(run, table.path, "--json"))["next"]
 
         assert 0 < len(told) <= 3
@@ -71,6 +137,33 @@ def test_what_is_next_can_be_run(tmp_path: Path, run: Run) -> None:
             assert str(table.path) in arguments
             parser = get_command(app).commands[verb]  # type: ignore[attr-defined]
             parser.make_context(verb, arguments)
+
+
+def look(table: blind.Blind, rows: list[int]) -> None:
+    """Name the truth of faces that are shown with their label."""
+    Log.of(table.path).append(table.event(row, table.truth[row], 50 + at / 100) for at, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(("cards", "others", "adapts"), [(150, 150, True), (150, 90, False), (95, 150, False)])
+def test_with_enough_reviews_an_adapted_model_is_proposed(
+    tmp_path: Path, run: Run, cards: int, others: int, adapts: bool
+) -> None:
+    table = blind.write(tmp_path / "t.csv", 400)
+    table.answer(cards)
+    look(table, table.cards(400)[400 - others :])
+
+    assert (f"labeler adapt {table.path} --out runs/mine" in shown(run, table.path)) is adapts
+
+
+def test_no_adapted_model_is_proposed_for_recalibrated_scores(tmp_path: Path, run: Run) -> None:
+    table = blind.write(tmp_path / "t.csv", 400)
+    table.answer(150)
+    look(table, table.cards(400)[250:])
+    record = run_record.read(table.path)
+    assert record
+    run_record.write(table.path, replace(record, calibrated={"cards": 150}), "")
+
+    assert "labeler adapt" not in shown(run, table.path)
 
 
 def test_the_figures_of_the_classes_and_of_the_folders(tmp_path: Path, run: Run) -> None:

@@ -335,6 +335,13 @@ def test_both_models_are_judged_by_the_same_pictures(trained: fit.Trained, faces
     assert metrics(tmp_path / "run")["before"]["accuracy"] == trained.figures.accuracy
 
 
+def test_with_too_few_images_to_recalibrate_by_it_says_so(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    adapted = fit.train(TrainSettings(data=faces, out=tmp_path / "run", start=str(trained.out), **AGAIN))
+
+    assert adapted.recalibrated == "too few images to recalibrate by: 18 of at least 20"
+    assert metrics(tmp_path / "run")["recalibrated"] == adapted.recalibrated
+
+
 def test_a_model_is_judged_by_the_classes_it_knows(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
     rows = [f"{name}/{index}.png,{name}" for name in CLASSES for index in range(12)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labeler._version import __version__
 from labeler.certify import calibrate, cells, certified
 from labeler.certify.answers import NOT_SEEN
-from labeler.certify.gathered import Gathered
+from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT, Gathered
 from labeler.certify.recalibrated import Accuracy, no_card
 from labeler.errors import LabelerError
 from labeler.grouping import duplicates, split
@@ -30,14 +30,6 @@ from labeler.words import counted
 from training.adapt import faces, head, paired
 from training.adapt.head import Head
 from training.adapt.paired import Figures, Paired
-
-FEWEST_REVIEWED = 100
-"""Lower limit on the faces that are learnt from. Fitted to 50, a model that was right already became 0.8 points worse
-on average, and nothing but the blind sample stood in between; from 200 on, worse by more than chance never.
-"""
-
-FEWEST_CARDS = 100
-"""Lower limit on the faces that judge."""
 
 METRICS = "metrics.json"
 
@@ -200,9 +192,9 @@ def _check(table: Path, cards: int, reviewed: int, why: str = "") -> None:
             f"{table} has {cards:,} of at least {FEWEST_CARDS} faces that were looked at blind, to judge the adapted "
             f"model by{why}: labeler review {table} --certify"
         )
-    if reviewed < FEWEST_REVIEWED:
+    if reviewed < FEWEST_TAUGHT:
         raise LabelerError(
-            f"{table} has {reviewed:,} of at least {FEWEST_REVIEWED} reviewed faces beside the blind sample, to learn "
+            f"{table} has {reviewed:,} of at least {FEWEST_TAUGHT} reviewed faces beside the blind sample, to learn "
             f"from{why}: labeler review {table}"
         )
 
