@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-MOST = 3
+MOST = 4
 """Upper limit on the share of the pairs, one in so many, that run each time."""
 
 

@@ -137,6 +137,7 @@ def test_ray_actors_label_in_processes_of_their_own(tmp_path: Path) -> None:
         assert example("ray_actors.py", **apart) == LABELLED
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_train_and_replace_labels_with_the_model_it_trained(folder: Folder, tmp_path: Path) -> None:
     for number in range(8):

@@ -292,7 +292,9 @@ def settings_of(table: Path, to: str, out: Path) -> ExportSettings:
     return ExportSettings(table=table, to=to, out=out, split=(1.0,))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name", ["coco", *(pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name != "coco")]
+)
 def test_an_export_killed_before_any_step_is_continued_to_the_same(name: str, table: Path, tmp_path: Path) -> None:
     with decoders():
         export(settings_of(table, name, tmp_path / "out"))

@@ -65,7 +65,9 @@ def test_a_bundle_gives_the_same_as_the_keras_file(network: keras.Model, keras_f
     assert np.abs(seen(bundle) - seen(keras_file)).max() < 1e-3
 
 
-@pytest.mark.parametrize("precision", [mixed_precision.FLOAT32, mixed_precision.BFLOAT16])
+@pytest.mark.parametrize(
+    "precision", [pytest.param(mixed_precision.FLOAT32, marks=pytest.mark.slow), mixed_precision.BFLOAT16]
+)
 def test_a_file_of_an_unfinished_fast_training_needs_no_training_package(
     network: keras.Model, keras_file: Path, tmp_path: Path, precision: str
 ) -> None:

@@ -23,6 +23,7 @@ Review = Callable[..., Opened]
 pytestmark = pytest.mark.heavy
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+ROW = "document.querySelector('.box.here')?.dataset.row"
 IS_READY = "document.getElementById('single').ariaBusy === 'false'"
 
 DRAWN = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
@@ -89,9 +90,11 @@ def test_nothing_on_the_page_of_a_card_tells_its_label(review: Review) -> None:
 
 def test_a_reload_goes_on_and_an_undo_after_it_goes_back(review: Review) -> None:
     opened = review(None, "--certify")
+    opened.wait(f"{ROW} !== undefined && {IS_READY}")
+    first = opened.page.evaluate(ROW)
     answer(opened, "s")
-    opened.wait(IS_READY)
-    row = opened.page.evaluate("document.querySelector('.box.here').dataset.row")
+    opened.wait(f"![undefined, '{first}'].includes({ROW}) && {IS_READY}")
+    row = opened.page.evaluate(ROW)
     answer(opened, "h")
     opened.settled()
     second = opened.server.events()[1]["file"]
@@ -100,7 +103,7 @@ def test_a_reload_goes_on_and_an_undo_after_it_goes_back(review: Review) -> None
     opened.wait(IS_READY)
     opened.press("u")
     opened.hears("undone: 1 face")
-    opened.wait(f"document.querySelector('.box.here')?.dataset.row === '{row}' && {IS_READY}")
+    opened.wait(f"{ROW} === '{row}' && {IS_READY}")
     answer(opened, "a")
     opened.settled()
 

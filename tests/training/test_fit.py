@@ -266,6 +266,7 @@ def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path
     assert np.allclose(weights(tmp_path / "killed"), weights(tmp_path / "whole"), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_schedule_runs_to_its_end_whatever_the_validation_loss(faces: Path, tmp_path: Path) -> None:
     trained = fit.train(
         TrainSettings(data=faces, out=tmp_path / "run", **{**SCHEDULED, "epochs": 12, "learning_rate": 30.0})
@@ -368,6 +369,7 @@ def test_another_network_than_the_model_has_is_refused(trained: fit.Trained, fac
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_adapted_run_is_continued(
     trained: fit.Trained, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_bundle_carries_its_card(bundle: Path) -> None:
     assert card.created_with.startswith("labeler ")
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_is_shown_one_picture_at_a_time(bundle: Path, tmp_path: Path) -> None:
     export.export(architectures.default(3), NAMES, tmp_path / "model.onnx", samples=SAMPLES[:2], card={})
 
