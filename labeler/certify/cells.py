@@ -37,7 +37,7 @@ def count(review: Review, inside: NDArray[np.bool_]) -> Cells:
     strata, sampled, rest = review.strata, review.sampled & inside, review.rest & inside
     of, places = _joined(strata.label, np.bincount(strata.of[sampled], minlength=len(strata.label)))
     total, kinds = len(places), review.classes + 2
-    cell, weight = of[strata.of[sampled]], weights(review)[strata.of[sampled]]
+    cell, weight = of[strata.of[sampled]], weights_of(review, sampled)
     kind = truths(review.blind[sampled], review.classes)
     sums = np.bincount(cell * kinds + kind, weight, minlength=total * kinds).reshape(total, kinds)
     squares = np.bincount(cell, weight**2, minlength=total)
@@ -57,6 +57,11 @@ def weights(review: Review) -> Floats:
     total = len(review.strata.label)
     sampled, rest = (np.bincount(review.strata.of[which], minlength=total) for which in (review.sampled, review.rest))
     return np.asarray((sampled + rest) / np.maximum(sampled, 1)).clip(1.0)
+
+
+def weights_of(review: Review, faces: NDArray[np.integer] | NDArray[np.bool_]) -> Floats:
+    """Return how many faces of the table each of some cards stands for; ``faces`` are their places, or a mask."""
+    return weights(review)[review.strata.of[faces]]
 
 
 def _joined(labels: NDArray[np.int32], cards: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.certify.answers import Review, truths
-from labeler.certify.cells import Cells, count, weights
+from labeler.certify.cells import Cells, count, weights_of
 from labeler.certify.recalibration import Recalibration, apply, fit, logarithms
 
 DRAWS = 1000
@@ -71,7 +71,7 @@ class Drawn:
 def recalibrated(review: Review) -> Recalibration:
     """Fit temperature and offsets to the blind answers that name a class."""
     named = review.blind >= 0
-    weight = weights(review)[review.strata.of[named]]
+    weight = weights_of(review, named)
     return fit(review.probabilities[named], review.blind[named], weight)
 
 
@@ -162,7 +162,7 @@ def _by_scores(
 def _shares_of_others(review: Review) -> Floats:
     """Return the prior shares of faces that are no face, and of those of which a person is unsure."""
     sampled = review.sampled
-    kind, weight = truths(review.blind[sampled], review.classes), weights(review)[review.strata.of[sampled]]
+    kind, weight = truths(review.blind[sampled], review.classes), weights_of(review, sampled)
     sums = np.bincount(kind, weight, minlength=review.classes + 2)[review.classes :]
     cards = int(sampled.sum())
     return np.asarray((sums / max(weight.sum(), 1.0) * cards + _OTHERS) / (cards + 1))

@@ -72,9 +72,9 @@ class Gathered:
         return {int(self.draw.rows[place]): int(blind[place]) for place in self.cards if blind[place] >= 0}
 
     @property
-    def taught(self) -> int:
-        """Return how many faces beside the sample somebody named a class of: what a model can learn from."""
-        return int(np.count_nonzero((self.review.seen_open >= 0) & ~self.review.sampled))
+    def taught(self) -> list[int]:
+        """Return the rows of the faces beside the sample that were named a class of: a model can learn from these."""
+        return list(map(int, self.draw.rows[(self.review.seen_open >= 0) & ~self.review.sampled]))
 
 
 def gather(draw: Draw, reviews: Reviews, hash_of: HashOf, keep: Keep | None = None) -> Gathered:

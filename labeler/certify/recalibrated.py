@@ -52,7 +52,7 @@ class Accuracy:
         weights = weights[judged]
         if not len(weights):
             return cls(value=0.0, interval=(0.0, 1.0))
-        value = float((weights * (labels[judged] == truth[judged])).sum() / weights.sum())
+        value = Mean.of(labels[judged] == truth[judged], weights).value
         effective = float(weights.sum() ** 2 / np.square(weights).sum())
         low, high = intervals.of_share(round(value * effective), max(round(effective), 1))
         return cls(value=value, interval=(min(low, value), max(high, value)))
@@ -155,7 +155,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
         raise LabelerError(no_card(table, found))
     cards = np.array(found.cards)
     labels, blind = found.review.labels[cards], found.review.blind[cards]
-    weights = cells.weights(found.review)[found.review.strata.of[cards]]
+    weights = cells.weights_of(found.review, cards)
     shares, named = _shares(table, found), blind >= 0
     fitted = calibrate.calibrate(shares[named], blind[named], weights[named])
     if not fitted:

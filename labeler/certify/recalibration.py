@@ -40,7 +40,7 @@ class Recalibration:
 
     def __call__(self, probabilities: NDArray[np.floating]) -> Floats:
         """Return the probabilities (n, classes) after temperature and offsets."""
-        return _softmax(np.exp(self.log_scale) * logarithms(probabilities) + self.offsets)
+        return softmax(np.exp(self.log_scale) * logarithms(probabilities) + self.offsets)
 
     def draws(self, count: int, random: np.random.Generator) -> Floats:
         """Return ``count`` draws of (log scale, offsets)."""
@@ -86,7 +86,7 @@ def fit(
 
 def apply(parameters: Floats, logs: Floats) -> Floats:
     """Return the probabilities (draws, n, classes) of many (log scale, offsets), all for the same faces."""
-    return _softmax(np.exp(parameters[:, :1, None]) * logs + parameters[:, None, 1:])
+    return softmax(np.exp(parameters[:, :1, None]) * logs + parameters[:, None, 1:])
 
 
 def logarithms(probabilities: NDArray[np.floating]) -> Floats:
@@ -95,7 +95,7 @@ def logarithms(probabilities: NDArray[np.floating]) -> Floats:
 
 
 def _loss(parameters: Floats, logs: Floats, truths: Floats, weight: Floats, penalty: Floats) -> tuple[float, Floats]:
-    shares = _softmax(np.exp(parameters[0]) * logs + parameters[1:])
+    shares = softmax(np.exp(parameters[0]) * logs + parameters[1:])
     of_truth = np.maximum((shares * truths).sum(axis=1), np.finfo(float).tiny)
     return float(-(weight * np.log(of_truth)).sum() + 0.5 * (penalty * parameters**2).sum()), shares
 
@@ -115,6 +115,7 @@ def _derivatives(
     return gradient + penalty * parameters, hessian
 
 
-def _softmax(logits: Floats) -> Floats:
+def softmax(logits: Floats) -> Floats:
+    """Return the probabilities (..., classes) of logits."""
     shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

@@ -106,7 +106,7 @@ class Summary:
     def _is_adaptable(self) -> bool:
         """Say whether there are enough reviews to adapt the model, whose own scores the table holds."""
         found = self.found
-        enough = found and len(found.sure) >= FEWEST_CARDS and found.taught >= FEWEST_TAUGHT
+        enough = found and len(found.sure) >= FEWEST_CARDS and len(found.taught) >= FEWEST_TAUGHT
         return bool(enough) and not self.record.calibrated
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -60,11 +60,10 @@ class Reader(NamedTuple):
 
     def _seen(self, chunk: list[list[Numbered]]) -> Seen:
         numbers, crops, as_labelled = [], [], []
-        for file in chunk:
-            for face, pixels, same in self.crops(file):
-                numbers.append(face.number)
-                crops.append(pixels)
-                as_labelled.append(same)
+        for face, pixels, same in self.crops(chunk):
+            numbers.append(face.number)
+            crops.append(pixels)
+            as_labelled.append(same)
         tried = sum(map(len, chunk))
         features = [self._features(np.stack(crops[at : at + _BLOCK])) for at in range(0, len(crops), _BLOCK)]
         return Seen(numbers, np.concatenate(features) if features else np.zeros((0, 0), np.float32), as_labelled, tried)
@@ -73,8 +72,11 @@ class Reader(NamedTuple):
         padded = np.pad(pixels, ((0, _BLOCK - len(pixels)), (0, 0), (0, 0), (0, 0)))
         return folded(self.look(padded)[: len(pixels)])
 
-    def crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
-        """Yield the faces of one file that can be cut out, with their pixels, and whether they are as labelled."""
+    def crops(self, files: Iterable[list[Numbered]]) -> Iterator[tuple[Numbered, Pixels, bool]]:
+        """Yield the faces of files that can be cut out, with their pixels, and whether they are as labelled."""
+        return chain.from_iterable(map(self._crops, files))
+
+    def _crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
         longer = INPUT_SIDE if self.faces is Faces.WHOLE else YuNet.decoded_side
         try:
             picture, version = read(self.store, file[0].row.file, INPUT_SIDE, longer, self.max_pixels)

@@ -16,6 +16,7 @@ from labeler.tables import arrow, reviewed_labels, run_record
 from labeler.tables.cells import alive, unescape
 from labeler.tables.reviews import path_of as reviews_of
 from labeler.tables.votes import Votes, count_labels, count_votes, tied, unlabelled
+from labeler.words import counted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -104,7 +105,7 @@ class Table:
             files=tuple(names[row] for row in kept),
             votes=self._votes[kept],
             soft=self._soft,
-            passed_over=tuple(f"{_rows(count)} of {self.path.name}: {why}" for why, count in counts.items()),
+            passed_over=tuple(f"{counted(count, 'row')} of {self.path.name}: {why}" for why, count in counts.items()),
         )
 
     def _names(self, directory: Path) -> list[str]:
@@ -199,7 +200,3 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
     unusable = unusable_class_names(class_names)
     if unusable:
         raise LabelerError(f"{holder}: {unusable[0]!r:.120} cannot be the name of a folder of sorted photos; rename it")
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labeler._version import __version__
 from labeler.certify import calibrate, cells, certified
-from labeler.certify.answers import NOT_SEEN
-from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT, Gathered
+from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT
 from labeler.certify.recalibrated import Accuracy, no_card
 from labeler.errors import LabelerError
 from labeler.grouping import duplicates, split
 from labeler.inference import bundle, calibrated_bundle
+from labeler.inference.bundle import Card
 from labeler.labeling import DECIMALS
 from labeler.storage import atomic
 from labeler.tables import reader
@@ -39,8 +38,8 @@ class Adapted:
     """An adapted model, and what the blind sample says about it."""
 
     table: Path
-    class_names: tuple[str, ...]
-    source: Path
+    source: Card
+    """That of the model that was adapted."""
     head: Head
     learnt: int
     """Faces that were learnt from."""
@@ -80,7 +79,7 @@ class Adapted:
         """Return all of it for JSON."""
         return {
             "table": self.table.name,
-            "model": bundle.card(self.source).name,
+            "model": self.source.name,
             "faces": self.learnt,
             "corrected": self.corrected,
             "cards": self.cards,
@@ -103,12 +102,12 @@ def adapt(table: Path, source: Path, root: str = "", workers: int = 0, watched: 
         ModelError: the model does not end in a dense layer.
     """
     record = reader.record(table)
-    names = record.class_names
     said: dict[int, Verdict] = {}
     found = certified.gather(table, root, keep=said.__setitem__)
     if not found or not found.cards:
         raise LabelerError(no_card(table, found))
-    judging, taught = found.sure, _taught(found, said, names)
+    judging = found.sure
+    taught = {row: faces.votes(said[row], record.class_names) for row in found.taught}
     _check(table, len(judging), len(taught))
     seen = faces.look(table, judging.keys() | taught.keys(), source, root or record.root, watched, workers)
     blind, open_ = seen.of(judging), seen.of(taught)
@@ -119,14 +118,13 @@ def adapt(table: Path, source: Path, root: str = "", workers: int = 0, watched: 
     votes = np.array([taught[row] for row in seen.numbers[open_].tolist()])
     fitted = head.fit(seen.probabilities[open_], seen.embeddings[open_], votes)
     truth = np.array([judging[row] for row in seen.numbers[blind].tolist()])
-    weights = _weights(found, seen.numbers[blind])
+    weights = cells.weights_of(found.review, found.draw.places[seen.numbers[blind]])
     before = seen.probabilities[blind]
     after = fitted(before, seen.embeddings[blind])
     alone = calibrate.calibrate(before, truth, weights)
     return Adapted(
         table=table,
-        class_names=names,
-        source=source,
+        source=bundle.card(source),
         head=fitted,
         learnt=len(open_),
         corrected=int((votes.argmax(axis=1) != seen.probabilities[open_].argmax(axis=1)).sum()),
@@ -153,7 +151,7 @@ def write(one: Adapted, out: Path) -> None:
     """
     if not one.judged.is_better:
         raise LabelerError("the adapted model is not better for certain")
-    earlier, after = bundle.card(one.source), one.judged.after
+    earlier, after = one.source, one.judged.after
     learnt = f"{counted(one.learnt, 'face')} of {one.table.name}"
     about = {
         "name": out.parent.name,
@@ -170,20 +168,10 @@ def write(one: Adapted, out: Path) -> None:
         },
         "created_with": f"labeler {__version__}",
     }
-    calibrated_bundle.write(one.source, out, 1.0, one.head.offsets.tolist(), 10.0**-DECIMALS, about, one.head.kernel)
+    calibrated_bundle.write(
+        Path(earlier.path), out, 1.0, one.head.offsets.tolist(), 10.0**-DECIMALS, about, one.head.kernel
+    )
     atomic.write_json(out.parent / METRICS, one.as_json())
-
-
-def _taught(found: Gathered, said: dict[int, Verdict], names: tuple[str, ...]) -> dict[int, list[float]]:
-    """Return the votes on each face, by row, that persons named a class of and that is in no blind sample."""
-    blind, places = found.review.blind, found.draw.places
-    open_ = {row: faces.votes(verdict, names) for row, verdict in said.items() if blind[places[row]] == NOT_SEEN}
-    return {row: votes for row, votes in open_.items() if any(votes)}
-
-
-def _weights(found: Gathered, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how many faces of the table each card stands for."""
-    return cells.weights(found.review)[found.review.strata.of[found.draw.places[rows]]]
 
 
 def _check(table: Path, cards: int, reviewed: int, why: str = "") -> None:

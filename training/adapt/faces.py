@@ -106,7 +106,7 @@ class _Face(NamedTuple):
 
 def _looked(read: Reader, chunk: list[list[Numbered]]) -> list[tuple[_Face, bool]]:
     """Return the faces of a few files that can be read, and whether they are as labelled."""
-    faces = [face for file in chunk for face in read.crops(file)]
+    faces = list(read.crops(chunk))
     if not faces:
         return []
     embedded = read.look(np.stack([pixels for _, pixels, _ in faces]))

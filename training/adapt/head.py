@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from labeler.certify.recalibration import logarithms
+from labeler.certify.recalibration import logarithms, softmax
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Head:
 
     def __call__(self, probabilities: NDArray[np.floating], embeddings: NDArray[np.floating]) -> Floats:
         """Return the probabilities (n, classes) of faces from those of the network and its embeddings (n, features)."""
-        return _softmax(logarithms(probabilities) + embeddings @ self.kernel + self.offsets)
+        return softmax(logarithms(probabilities) + embeddings @ self.kernel + self.offsets)
 
 
 def fit(probabilities: NDArray[np.floating], embeddings: NDArray[np.floating], votes: NDArray[np.floating]) -> Head:
@@ -74,8 +74,3 @@ def fit(probabilities: NDArray[np.floating], embeddings: NDArray[np.floating], v
     weights = found.x.reshape(shape)
     kernel = weights[:-1] / scale
     return Head(kernel=kernel, offsets=weights[-1] - middle @ kernel)
-
-
-def _softmax(logits: Floats) -> Floats:
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
