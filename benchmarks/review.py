@@ -156,13 +156,15 @@ def typing(options: Options, server: Server, page: Page) -> list[Goal]:
     """Give labels at 20 keys a second, in the grid and in the single view."""
     goals = []
     page("bench.press('Home')")
-    print("| 20 keys a second | keys | key to paint, ms: median | p95 | key to disk, ms: median | p95 | lost |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| 20 keys a second | keys | key to paint, ms: median | p95 | key to disk, ms: median | p95 | refused | lost |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name, large in (("grid", False), ("single view", True)):
         done = keys.typed(server, page, options.size(600, 60), large=large)
         paint, disk = _p95(done.paints), _p95(done.disks)
         cells = [f"{statistics.median(done.paints):.0f}", f"{paint:.0f}"]
-        cells += [f"{statistics.median(done.disks):.0f}", f"{disk:.0f}", str(done.lost)]
+        cells += [f"{statistics.median(done.disks):.0f}", f"{disk:.0f}", str(done.refused), str(done.lost)]
         print(f"| {name} | {done.count} | {' | '.join(cells)} |")
         goals += [
             below(WORK, f"{name}, key to paint, p95", PAINT_GOAL_MS, paint, MILLISECONDS),

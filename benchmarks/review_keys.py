@@ -21,8 +21,6 @@ KEYS_A_KILL = 8
 LABELS = ("a", "d", "h", "n")
 """Keys of classes of FER-2013; those that share an initial have digits."""
 
-NAMES = {"a": "angry", "d": "disgust", "h": "happy", "n": "neutral"}
-
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -30,14 +28,16 @@ class Typed:
 
     paints: list[float]
     disks: list[float]
-    lost: int
-    """Keys of which the log does not say what they said, in their order."""
     count: int
+    refused: int
+    """Keys for a label of which the page said at once that they do nothing: the face or its picture was not there."""
+    lost: int
+    """See `lost`."""
 
 
 def typed(server: Server, page: Page, count: int, *, large: bool) -> Typed:
     """Give faces a label, 20 keys a second. In the grid every second key moves on; in the single view each does."""
-    before = len(server.events())
+    said, taken = len(server.events()), len(page("bench.actions"))
     if large:
         single(page)
     else:
@@ -46,11 +46,12 @@ def typed(server: Server, page: Page, count: int, *, large: bool) -> Typed:
     keys = [*islice(cycle(LABELS if large else [two for key in LABELS for two in (key, "ArrowRight")]), count)]
     press(page, keys)
     page.settled()
-    taken = page("bench.take()")
+    clocks, labels = page("bench.take()"), page("bench.actions")[taken:]
     if large:
         page.page.keyboard.press("Escape")
-    paints = taken["paints"] + [FRAME_MS] * (taken["keys"] - len(taken["paints"]))
-    return Typed(paints, taken["disks"], lost(server.events()[before:], keys), len(keys))
+    paints = clocks["paints"] + [FRAME_MS] * (clocks["keys"] - len(clocks["paints"]))
+    refused = sum(key in LABELS for key in keys) - len(labels)
+    return Typed(paints, clocks["disks"], len(keys), refused, lost(labels, server.events()[said:]))
 
 
 def press(page: Page, keys: list[str]) -> None:
@@ -112,9 +113,9 @@ class Killed:
 
     labels: int
     refused: int
-    """Keys of which the page said at once that they do nothing, as the next face had not arrived."""
+    """As in `Typed`."""
     lost: int
-    """Labels that the page took and that the log does not have exactly once, or on a face that another one has."""
+    """See `lost`."""
     reconnected_s: list[float]
     """From the address of the server that was started again until the page had sent what waited."""
 
@@ -134,10 +135,8 @@ def kill(server: Server, page: Page, times: int) -> Killed:
         began = time.perf_counter()
         page.settled()
         waits.append(time.perf_counter() - began)
-    taken, events = page("bench.actions"), server.events()
-    right = {event.action: event.file for event in events}
-    lost = max(len(taken), len(events)) - min(len(set(taken) & set(right)), len(set(right.values())))
-    return Killed(len(taken), times * KEYS_A_KILL - len(taken), lost, waits)
+    taken = page("bench.actions")
+    return Killed(len(taken), times * KEYS_A_KILL - len(taken), lost(taken, server.events()), waits)
 
 
 def single(page: Page) -> None:
@@ -147,8 +146,10 @@ def single(page: Page) -> None:
     page("bench.until(() => !document.getElementById('single').hidden)")
 
 
-def lost(events: list[Event], keys: list[str]) -> int:
-    """Return how many keys the log does not have in their order, each for a face of its own."""
-    wanted = [NAMES[key] for key in keys if key in NAMES]
-    right = sum(event.new == name for event, name in zip(events, wanted, strict=False))
-    return max(len(wanted), len(events)) - min(right, len({event.file for event in events}))
+def lost(taken: list[list[str]], events: list[Event]) -> int:
+    """Return how many labels that the page took, each with its action, the log does not have exactly once.
+
+    Nor may two be on one face; blind cards are shown twice on purpose.
+    """
+    right = {(event.action, event.new) for event in events} & {(action, label) for action, label in taken}
+    return max(len(taken), len(events)) - min(len(right), len({(event.file, event.view) for event in events}))

@@ -37,7 +37,8 @@ window.bench = (() => {
     setItem.call(this, key, value);
     if (!key.startsWith("labeler.queue.")) return;
     sent.set(key, last);
-    actions.push(JSON.parse(value).body.action);
+    const { action, events } = JSON.parse(value).body;
+    actions.push([action, events?.[0].new]);
   };
   Storage.prototype.removeItem = function (key) {
     removeItem.call(this, key);

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.certify.shares import Shares
 from labeler.certify.strata import Strata
 
 NOT_SEEN, NOT_A_FACE, UNSURE = -1, -2, -3
@@ -36,7 +37,7 @@ class Review:
     """
 
     labels: NDArray[np.integer]
-    probabilities: NDArray[np.floating]
+    probabilities: NDArray[np.floating] | Shares
     strata: Strata
     blind: Answers
     open: Answers
@@ -45,7 +46,8 @@ class Review:
     @property
     def classes(self) -> int:
         """Return the number of classes."""
-        return int(self.probabilities.shape[1])
+        classes: int = self.probabilities.shape[1]
+        return classes
 
     @property
     def sampled(self) -> NDArray[np.bool_]:

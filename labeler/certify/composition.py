@@ -144,14 +144,12 @@ def _by_scores(
     """Return the mean of the recalibrated scores of each cell's rest, and the factors (cells, looks, classes) by which
     the uncertainty of temperature and offsets moves it.
     """
-    rest = np.flatnonzero(review.rest & inside)
-    by_cell = rest[np.argsort(cells.of[review.strata.of[rest]], kind="stable")]
-    ends = np.cumsum(cells.rest)
+    rest, of = review.rest & inside, cells.of.astype(np.int16)[review.strata.of]
     middle = np.full((len(cells.rest), review.classes), 1 / review.classes)
     looks, moved = scores.draws(_LOOKS, random), np.ones((len(cells.rest), _LOOKS, review.classes))
     for cell in np.flatnonzero(cells.rest).tolist():
-        size, end = int(cells.rest[cell]), int(ends[cell])
-        many = review.probabilities[by_cell[end - size : end : -(-size // _MANY)]]
+        own = np.flatnonzero(rest & (of == cell))
+        many = review.probabilities[own[:: -(-len(own) // _MANY)]]
         middle[cell] = scores(many).mean(axis=0)
         few = many[np.argsort(many.max(axis=1), kind="stable")[:: max(len(many) // _FEW, 1)]]
         mean = apply(looks, logarithms(few)).mean(axis=1)

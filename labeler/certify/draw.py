@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.certify import keys, queue, strata
+from labeler.certify.shares import Shares
 from labeler.certify.strata import ABSTAINED, Strata
 from labeler.errors import LabelerError
 from labeler.tables.index import Index
@@ -59,8 +60,8 @@ class Draw:
         if index.probabilities is None:
             raise LabelerError("the table has too many classes and faces to keep its probabilities in memory")
         classes = len(index.class_names)
-        codes = index.label[rows].astype(np.int32)  # A code has no sign: `ABSTAINED` would become 65,535.
-        labels = np.where(codes < classes, codes, np.int32(ABSTAINED))
+        labels = index.label[rows].astype(np.int32)
+        labels[labels >= classes] = ABSTAINED
         scores = np.nan_to_num(index.score[rows], nan=1 / classes)
         found = keys.of_faces(_names(index, labelled), index.box[rows], seed)
         divided = strata.divide(labels, scores)
@@ -69,7 +70,7 @@ class Draw:
             rows=rows,
             labels=labels,
             strata=divided,
-            order=queue.order(divided, found).astype(np.int32),
+            order=queue.order(divided, found),
             name=_name(index.class_names, found, labels, scores),
         )
 
@@ -82,12 +83,10 @@ class Draw:
         return f"{CERTIFY} {self.name}"
 
     @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """Return the probabilities (n, classes) of the table; equal ones where a face has none."""
+    def probabilities(self) -> Shares:
+        """Return the probabilities (n, classes) of the table."""
         assert self.index.probabilities is not None
-        found = self.index.probabilities[self.rows].astype(np.float32)
-        found[found.sum(axis=1) == 0] = 1
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+        return Shares(self.index.probabilities, self.rows)
 
     @cached_property
     def places(self) -> NDArray[np.int32]:
@@ -106,8 +105,8 @@ def _name(
     class_names: tuple[str, ...], found: keys.Keys, labels: NDArray[np.int32], scores: NDArray[np.floating]
 ) -> str:
     """Return the name of a draw; the order of the rows is no part of it."""
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(found, kind="stable").astype(np.int32)
     digest = blake2b("\0".join(class_names).encode("utf-8", "surrogatepass"), digest_size=_NAME_BYTES)
     for column in (found, labels.astype("<i4"), np.round(scores * 1e4).astype("<i4")):
-        digest.update(np.ascontiguousarray(column[order]).tobytes())
+        digest.update(column[order].data)
     return digest.hexdigest()

@@ -109,7 +109,7 @@ def gather(draw: Draw, reviews: Reviews, hash_of: HashOf, keep: Keep | None = No
 
 
 def _nothing(draw: Draw) -> Review:
-    none, other, another = (np.full(len(draw), NOT_SEEN, np.int32) for _ in range(3))
+    none, other, another = (np.full(len(draw), NOT_SEEN, np.int16) for _ in range(3))
     return Review(
         labels=draw.labels,
         probabilities=draw.probabilities,

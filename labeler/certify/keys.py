@@ -23,12 +23,16 @@ def of_faces(files: Iterable[str], boxes: NDArray[np.floating], seed: int = 0) -
     ``boxes`` (n, 4) holds x, y, width and height; NaN stands for a box that the table does not have. Two rows have
     one key only if they have one file and one box.
     """
-    names = np.concatenate([np.zeros(0, np.uint64), *(_of_names(chunk, seed) for chunk in _chunks(files))])
-    keys: Keys = names
-    for column in boxes.T:  # One after the other: a million faces have 32 MB of them.
-        sides = column.astype(np.float64) + 0.0
-        keys = _mixed(keys ^ np.where(np.isnan(sides), np.nan, sides).view(np.uint64))
-    return keys
+    found: Keys = np.empty(len(boxes), np.uint64)
+    end = 0
+    for chunk in _chunks(files):
+        begin, end = end, end + len(chunk)
+        keys = _of_names(chunk, seed)
+        for column in boxes[begin:end].T:
+            sides = column.astype(np.float64) + 0.0
+            keys = _mixed(keys ^ np.where(np.isnan(sides), np.nan, sides).view(np.uint64))
+        found[begin:end] = keys
+    return found
 
 
 def _of_names(names: list[bytes], seed: int) -> Keys:

@@ -18,17 +18,19 @@ _LEAST = 0.5
 """Lower limit on a stratum's share of the cards, in units of an even share: none may be left to chance."""
 
 
-def order(strata: Strata, keys: Keys, for_labels: float = FOR_LABELS) -> NDArray[np.int64]:
+def order(strata: Strata, keys: Keys, for_labels: float = FOR_LABELS) -> NDArray[np.int32]:
     """Return the faces in the order in which they are looked at; the first n are the sample of n cards.
 
     Within a stratum the keys alone decide, so its cards are a simple random sample of it and a longer sample holds
     every shorter one. Between strata the n cards are shared out by `shares`, to within one card each.
     """
-    ranked = np.lexsort((keys, strata.of))
-    starts = np.cumsum(strata.size) - strata.size
-    of = strata.of[ranked]
-    rank = np.arange(len(ranked)) - starts[of]
-    turn = (rank + 0.5) / shares(strata, for_labels)[of]
+    ranked, turn = np.empty(len(keys), np.int32), np.empty(len(keys))
+    end = 0
+    for stratum, share in enumerate(shares(strata, for_labels)):
+        own = np.flatnonzero(strata.of == stratum)
+        begin, end = end, end + len(own)
+        ranked[begin:end] = own[np.argsort(keys[own], kind="stable")]
+        turn[begin:end] = (np.arange(len(own)) + 0.5) / share
     return np.asarray(ranked[np.argsort(turn, kind="stable")])
 
 

@@ -40,18 +40,20 @@ def divide(labels: NDArray[np.integer], scores: NDArray[np.floating], bins: int 
     The bounds lie where the cumulated standard deviation is divided evenly, so that Neyman's allocation gives each bin
     the same number of cards (after Dalenius and Hodges, 1959). Faces with one label and one score share a stratum.
     """
-    believed = np.clip(scores, *_SURE).astype(np.float64)
-    spreads = np.sqrt(believed * (1 - believed))
     of = np.zeros(len(labels), np.int32)
     label: list[int] = []
+    spread: list[float] = []
     for one in np.unique(labels).tolist():
         at = np.flatnonzero(labels == one)
-        cuts = _cuts(scores[at], spreads[at], min(bins, max(len(at) // SMALLEST, 1)))
-        of[at] = len(label) + np.searchsorted(cuts, scores[at], side="right")
+        believed = np.clip(scores[at], *_SURE).astype(np.float64)
+        spreads = np.sqrt(believed * (1 - believed))
+        cuts = _cuts(scores[at], spreads, min(bins, max(len(at) // SMALLEST, 1)))
+        bin_ = np.searchsorted(cuts, scores[at], side="right")
+        of[at] = len(label) + bin_
         label += [one] * (len(cuts) + 1)
+        spread += np.bincount(bin_, spreads, minlength=len(cuts) + 1).tolist()
     size = np.bincount(of, minlength=len(label))
-    spread = np.bincount(of, spreads, minlength=len(label)) / np.maximum(size, 1)
-    return Strata(of=of, label=np.array(label, np.int32), size=size, spread=spread)
+    return Strata(of=of, label=np.array(label, np.int32), size=size, spread=np.array(spread) / np.maximum(size, 1))
 
 
 def _cuts(scores: NDArray[np.floating], spreads: NDArray[np.float64], bins: int) -> NDArray[np.floating]:

@@ -110,6 +110,7 @@ class Estimate:
                 self._gathered.set()
                 if found.cards:
                     self.known = _known(certified.certified(found, self._wanted, self.within))
+                del found  # It has 6 bytes for each face, and the next one is made beside it.
             self._gathered.set()
 
 

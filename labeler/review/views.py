@@ -19,7 +19,7 @@ from labeler.tables.index import Index, Numbers
 
 Rows = NDArray[np.int32]
 
-_KEPT = 6
+_KEPT = 3
 """Views that are kept, 4 MB each at a million rows; a page whose view is gone asks for it again."""
 
 _KINDS: dict[str, tuple[type, ...]] = {

@@ -27,6 +27,7 @@ ROW = "document.querySelector('.box.here')?.dataset.row"
 IS_READY = "document.getElementById('single').ariaBusy === 'false'"
 
 DRAWN = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+CARD_PHOTO = "/\\/api\\/photo\\/\\d{9,}/"
 IS_SHOWN = "!document.getElementById('photo').hidden"
 
 
@@ -130,6 +131,17 @@ def test_after_nine_faces_a_card_comes_in_between_and_then_the_list_goes_on(revi
     assert [event["new"] for event in events] == ["happy"] * 9 + ["angry", "sad"]
     assert [event["shown"] for event in events] == [True] * 9 + [False] * 2
     assert events[9]["view"].startswith("certify ")
+
+
+def test_the_picture_of_a_card_that_comes_in_between_is_fetched_before_its_turn(review: Review) -> None:
+    opened = review()
+    opened.press("v")
+    for place in range(1, 9):
+        opened.wait(f"document.getElementById('place').textContent.startsWith('Face {place} ') && {IS_READY}")
+        opened.press("Enter")
+    opened.wait(f"performance.getEntriesByType('resource').some(({{ name }}) => {CARD_PHOTO}.test(name))")
+
+    assert opened.text("#place").startswith("Face 9 ")
 
 
 def test_a_button_goes_to_the_cards_and_a_key_back_to_the_list(review: Review) -> None:

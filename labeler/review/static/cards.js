@@ -24,6 +24,9 @@ export function count() {
   if (answered === AHEAD) coming = ask();
 }
 
+/** Return the card that comes next, once that is known: it can be fetched before its turn. */
+export const following = () => coming;
+
 /** Say whether a card comes now. */
 export const isDue = () => answered >= EVERY && !isSample();
 

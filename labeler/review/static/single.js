@@ -33,6 +33,8 @@ export async function open(position) {
     const following = faces.face(state.cursor + ahead);
     if (following) get(following.row);
   }
+  const card = await cards.following();
+  if (card) get(card.row);
 }
 
 /** Show a face by its row; `item` is what is known before its details arrive. */
