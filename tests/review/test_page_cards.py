@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opened import CLASSES, Opened, reviews, small_table
+from opened import CLASSES, HAPPY, Opened, reviews, small_table
 from reviewing import event
 
 from labeler.certify import certified
@@ -142,6 +142,39 @@ def test_the_picture_of_a_card_that_comes_in_between_is_fetched_before_its_turn(
     opened.wait(f"performance.getEntriesByType('resource').some(({{ name }}) => {CARD_PHOTO}.test(name))")
 
     assert opened.text("#place").startswith("Face 9 ")
+
+
+def test_a_card_whose_picture_did_not_come_gets_it_once_the_server_answers(review: Review) -> None:
+    opened = review()
+    for path in ("face", "photo", "sprite"):
+        opened.page.route(f"**/api/{path}**/**", lambda route: route.abort())
+        opened.page.route(f"**/api/{path}?**", lambda route: route.abort())
+    opened.page.locator("#open-cards").click()
+    opened.wait("document.getElementById('verdict').textContent === 'What is it?'")
+    opened.press("s")
+    opened.hears("wait: the picture has not arrived")
+    opened.page.unroute_all()
+    answer(opened, "s")
+    opened.settled()
+
+    assert [event["new"] for event in opened.server.events() if event["kind"] == "label"] == ["sad"]
+
+
+def test_a_face_whose_label_waits_does_not_come_again_after_a_kill(review: Review) -> None:
+    opened = review()
+    opened.press("v")
+    opened.wait(f"{IS_READY} && {IS_SHOWN}")
+    opened.server.kill()
+    opened.press("s")
+    opened.wait("document.getElementById('unsent').textContent !== '' || sessionStorage.length > 1")
+    opened.server.start()
+    opened.settled()
+    opened.wait(f"document.getElementById('place').textContent.startsWith('Face 1 of {HAPPY - 1}') && {IS_READY}")
+    opened.press("s")
+    opened.settled()
+    events = opened.server.events()
+
+    assert len({event["file"] for event in events}) == len(events) == 2
 
 
 def test_a_button_goes_to_the_cards_and_a_key_back_to_the_list(review: Review) -> None:

@@ -20,21 +20,22 @@ export async function watch() {
 export async function poll() {
   try {
     const { instance, ...status } = await json("/api/status");
-    if (instance !== state.table.instance) await takeUp();
+    const isOther = instance !== state.table.instance;
+    if (isOther) await takeUp();
     Object.assign(state.table, status);
     connected();
     await flush();
+    if (isOther) await reopen();
   } catch (error) {
     connected(error);
   }
 }
 
-/** Go on with a server that was started anew: it knows no view of this page, and may have another table. */
+/** Go on with a server that was started anew, and may have another table. It knows no view of this page. */
 async function takeUp() {
   const table = await json("/api/table");
   if (identityOf(table) !== identityOf(state.table)) location.reload();
   Object.assign(state.table, table);
-  await reopen();
 }
 
 const TEXTS = {

@@ -1,6 +1,6 @@
 /** Show one face: large, in its photo, with the probabilities and what reviewers said. */
 
-import { json, picture } from "./api.js";
+import { Away, json, picture } from "./api.js";
 import * as cards from "./cards.js";
 import { byId, element, formerly, isolated, named, number, percent, quoted, said, visible } from "./dom.js";
 import * as faces from "./faces.js";
@@ -12,6 +12,7 @@ import { changed, complain, say, state } from "./state.js";
 
 const AHEAD = 2; // faces fetched before they are asked for
 const KEPT = 8;
+const RETRY_MS = 500;
 const PHOTO_SIDE = 1600;
 const CLOSEUP_SIDE = 256;
 
@@ -73,7 +74,7 @@ function get(row) {
   if (fetched.has(row)) return fetched.get(row);
   const controller = new AbortController();
   const { signal } = controller;
-  const entry = { row, face: json(`/api/face/${row}`, { signal }), drop: () => controller.abort() };
+  const entry = { row, face: insisted(() => json(`/api/face/${row}`, { signal })), drop: () => controller.abort() };
   fetched.set(row, entry);
   entry.face.then((face) => (entry.ready = face)).catch(() => fetched.get(row) === entry && fetched.delete(row));
   void load(entry, "picture", `/api/photo/${row}?side=${PHOTO_SIDE}`, signal);
@@ -88,14 +89,26 @@ function get(row) {
 /** Fetch a picture, and decode it to a bitmap: an element would keep every picture that it ever showed in memory. */
 async function load(entry, name, path, signal) {
   try {
-    const { blob, missing } = await picture(path, { signal });
+    const { blob, missing } = await insisted(() => picture(path, { signal }));
     const bitmap = await createImageBitmap(blob);
     if (signal.aborted) bitmap.close();
     else Object.assign(entry, { [name]: bitmap, missing: missing[entry.row] ?? entry.missing });
   } catch {
-    // The face itself says what is missing, and the connection whether the server is.
+    // The face itself says what is missing.
   }
   changed();
+}
+
+/** Return what a request brings, once the server answers: a face whose picture never came could not be labelled. */
+async function insisted(ask) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Away)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
 }
 
 function drop(row) {
