@@ -15,7 +15,7 @@ import trained
 from contenders import Contender, print_times, take_turns, times_as_fast
 from options import Options
 from processes import ROOT, classify, floor, warm
-from report import MEGABYTES, SHARE, UNKNOWN_MEMORY, Goal, at_least, below, print_goals, print_section
+from report import DOCUMENTED, MEGABYTES, SHARE, UNKNOWN_MEMORY, Goal, at_least, below, print_goals, print_section
 
 KERAS_SCRIPT = (sys.executable, str(ROOT / "benchmarks" / "keras_script.py"))
 
@@ -39,7 +39,7 @@ def measure(options: Options) -> list[Goal]:
     least = Contender("the floor", floor(folder, options.workers, "whole", bundle), len(files))
 
     work = f"{len(files):,} crops"
-    print_section("Crops", f"{len(files):,} crops 48x48 ({crops.kind(options)}), documented network")
+    print_section("Crops", f"{len(files):,} crops 48x48 ({crops.kind(options)})", DOCUMENTED)
     take_turns([keras, labeler, least], options.repetitions)
     print_times([keras, labeler, least], options.scratch)
     goals = [

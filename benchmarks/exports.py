@@ -9,7 +9,7 @@ import pages
 from contenders import Contender, print_times, take_turns
 from options import Options
 from processes import LABELER, ROOT
-from report import SECONDS, Goal, below, print_goals, print_section
+from report import NO_NETWORK, SECONDS, Goal, below, print_goals, print_section
 
 FORMATS = {
     "coco": ("--mode", "none"),
@@ -29,7 +29,8 @@ def measure(options: Options) -> list[Goal]:
     goals = []
     photos = crops.tree(options)
     names = [file.relative_to(photos).as_posix() for file in crops.files(photos)]
-    print_section("Exports", "The tables of the part pages, exported without copying a picture and without a split")
+    subject = "The tables of the part pages, exported without copying a picture and without a split"
+    print_section("Exports", subject, NO_NETWORK)
     for size in SIZES:
         count = size // options.size(1, pages.QUICK_PART)
         table = options.scratch / f"{count}.csv"

@@ -20,7 +20,7 @@ from options import Options
 from orientations import Shifts
 from parts import Bench
 from photographs import Annotated
-from report import Goal, at_least, print_goals, print_section
+from report import Goal, at_least, print_goals, print_not_measured, print_section
 
 from labeler.labeling import Looker
 from labeler.records import Settings
@@ -62,8 +62,7 @@ def measure(options: Options) -> list[Goal]:
     """Score and time the detectors, and compare the EXIF orientations."""
     folder = options.data / "photos"
     if not (folder / "faces.json").is_file():
-        print_section("Photos: the face detector", "not measured")
-        print(photographs.ABSENT.format(folder))
+        print_not_measured("Photos: the face detector", photographs.ABSENT.format(folder))
         return []
     annotated = photographs.annotated(folder)[: options.size(sys.maxsize, QUICK_COUNT)]
     faceless = photographs.files(folder / "noface")
@@ -71,6 +70,7 @@ def measure(options: Options) -> list[Goal]:
     print_section(
         "Photos: the face detector",
         f"{counts}, {len(faceless)} without; boxes match at an intersection over union of {boxes.SAME_FACE:g}",
+        "the detector alone",
     )
     detectors = ["", *options.detectors]
     scores = [print_score(detector, annotated, faceless, options.repetitions) for detector in detectors]

@@ -10,7 +10,7 @@ import crops
 from contenders import Contender, print_times, take_turns
 from options import Options
 from processes import classify
-from report import MEGABYTES, SHARE, UNKNOWN_MEMORY, Goal, at_least, below, print_goals, print_section
+from report import DOCUMENTED, MEGABYTES, SHARE, UNKNOWN_MEMORY, Goal, at_least, below, print_goals, print_section
 
 COUNT, QUICK_COUNT = 100_000, 2_000
 TIMES = 10
@@ -30,7 +30,8 @@ def measure(options: Options) -> list[Goal]:
     few = contender(folder / "0", count, one, options)
     many = contender(folder, count * TIMES, one, options)
 
-    print_section("Growth", f"{count:,} crops 48x48, and ten hard links to each in as many folders")
+    subject = f"{count:,} crops 48x48, and ten hard links to each in as many folders"
+    print_section("Growth", subject, DOCUMENTED)
     take_turns([few, many], options.repetitions)
     print_times([few, many], options.scratch)
     shutil.rmtree(folder)  # A million names, which the system would keep cached.

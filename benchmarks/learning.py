@@ -19,7 +19,7 @@ import crops
 from contenders import Contender, rounded, take_turns
 from options import Options
 from processes import LABELER, ROOT, warm
-from report import Goal, at_least, command_line, print_goals, print_section
+from report import DOCUMENTED, Goal, at_least, command_line, print_goals, print_section
 
 GENERATOR_SCRIPT = (sys.executable, str(ROOT / "benchmarks" / "generator_script.py"))
 EPOCHS = 3
@@ -62,7 +62,7 @@ def measure(options: Options) -> list[Goal]:
     labeler = trainer(training, validation, count, options)
 
     pictures = f"{count:,} crops 48x48 ({crops.kind(options)}) for training, {judged} for validation"
-    print_section("Training", f"{pictures}; documented network, batches of 32, {EPOCHS} epochs")
+    print_section("Training", f"{pictures}; batches of 32, {EPOCHS} epochs", DOCUMENTED)
     take_turns([*keras, labeler], options.repetitions)
     print_epochs([*keras, labeler], options.scratch)
     fastest = max(keras, key=lambda learner: learner.rate_later)

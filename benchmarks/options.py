@@ -22,6 +22,8 @@ class Options:
     """Take small sizes, which show that everything works, not how fast it is."""
     fer: str
     """An interpreter that has the package fer; empty for none."""
+    npm: Path | None
+    """A folder in which the npm packages face-api and human were installed; None for none."""
     profiler: str
     """An interpreter that has the package ydata-profiling; empty for none."""
     fiftyone: str

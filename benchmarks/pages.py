@@ -10,7 +10,7 @@ import crops
 from contenders import Contender, print_times, take_turns
 from options import Options
 from processes import LABELER, ROOT
-from report import MEGABYTES, SECONDS, UNKNOWN_MEMORY, Goal, below, print_goals, print_section
+from report import MEGABYTES, NO_NETWORK, SECONDS, UNKNOWN_MEMORY, Goal, below, print_goals, print_section
 
 from labeler.records import SCHEMA_VERSION, Row
 from labeler.tables import formats, run_record
@@ -31,9 +31,8 @@ def measure(options: Options) -> list[Goal]:
     goals = []
     photos = crops.tree(options)
     names = [file.relative_to(photos).as_posix() for file in crops.files(photos)]
-    print_section(
-        "Pages", "Tables (CSV) of random scores of face crops, and the pages of them with some 300 faces each"
-    )
+    subject = "Tables (CSV) of random scores of face crops, and the pages of them with some 300 faces each"
+    print_section("Pages", subject, NO_NETWORK)
     for count, seconds in SIZES:
         count //= options.size(1, QUICK_PART)
         table, page = options.scratch / f"{count}.csv", options.scratch / f"{count}.html"

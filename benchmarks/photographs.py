@@ -17,7 +17,7 @@ from boxes import Boxes
 from numpy.typing import NDArray
 from options import Options
 
-ABSENT = "Skipped: no photos in {}. With --data DIR, name a folder that has photos/, like ../shared/data.\n"
+ABSENT = "no photos in {}. With --data DIR, name a folder that has photos/, like ../shared/data"
 
 LONG_SIDE, SHORT_SIDE = 4000, 3000
 JPEG_QUALITY = 90

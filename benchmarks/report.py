@@ -32,6 +32,11 @@ SHARE = "{:.1%}"
 SECONDS = "{:.2f} s"
 MEGABYTES = "{:.0f} MB"
 
+SHIPPED = "the network that ships (`default`)"
+DOCUMENTED = "the documented network"
+NO_NETWORK = "no network runs"
+"""What a heading says of the network."""
+
 UNKNOWN_MEMORY = "Peak memory: not measured (it needs Linux's /proc, worker processes, and more images).\n"
 
 
@@ -55,6 +60,11 @@ def at_least(work: str, beside: str, wanted: float, reached: float, unit: str = 
 def below(work: str, beside: str, wanted: float, reached: float, unit: str = SECONDS) -> Goal:
     """Return the goal to stay below ``wanted``."""
     return Goal(work, beside, f"below {unit.format(wanted)}", unit.format(reached), reached < wanted)
+
+
+def at_most(work: str, beside: str, wanted: float, reached: float, unit: str = MEGABYTES) -> Goal:
+    """Return the goal to reach at most ``wanted``."""
+    return Goal(work, beside, f"at most {unit.format(wanted)}", unit.format(reached), reached <= wanted)
 
 
 class Kept(io.StringIO):
@@ -84,10 +94,18 @@ def print_machine(options: Options) -> None:
     print()
 
 
-def print_section(title: str, subject: str) -> None:
-    """Print the heading of a benchmark, with the machine's load: figures taken beside other work are worth less."""
+def print_section(title: str, subject: str, network: str) -> None:
+    """Print the heading of a benchmark, and which network it runs.
+
+    The machine's load stands beside it: figures taken beside other work are worth less.
+    """
     load = f"; load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-    print(f"## {title}\n\n{subject}{load}.\n")
+    print(f"## {title}\n\n{subject}; {network}{load}.\n")
+
+
+def print_not_measured(title: str, why: str) -> None:
+    """Print the heading of a benchmark, and why it is skipped."""
+    print(f"## {title}\n\nNot measured. Skipped: {why}.\n")
 
 
 def print_goals(goals: Iterable[Goal]) -> None:
@@ -106,8 +124,9 @@ def print_summary(goals: Iterable[Goal]) -> None:
 
 
 def command_line(command: Sequence[str], scratch: Path) -> str:
-    """Return a command as a user would type it, without the folders of this run."""
+    """Return a command as a user would type it, without the folders of this run and of this machine."""
     words = [word.removeprefix(f"{scratch}/").removeprefix(f"{ROOT}/") for word in command]
+    words = [os.path.basename(word) if os.path.isabs(word) else word for word in words]
     words[0] = Path(words[0]).name
     if words[1:3] == ["-m", "labeler"]:
         words[:3] = ["labeler"]

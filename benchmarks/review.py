@@ -18,7 +18,7 @@ import review_moves as moves
 import review_page
 import review_table
 from options import Options
-from report import MEGABYTES, Goal, at_least, below, print_goals, print_section
+from report import MEGABYTES, NO_NETWORK, Goal, at_least, below, print_goals, print_not_measured, print_section
 from review_moves import Pair
 from review_page import Page, Server
 
@@ -41,8 +41,7 @@ def measure(options: Options) -> list[Goal]:
     """Measure everything; nothing where the browser or the server's packages are missing."""
     missing = review_page.absent()
     if missing:
-        print_section("Review", "not measured")
-        print(f"Skipped: {missing}.\n")
+        print_not_measured("Review", missing)
         return []
     photos, root = crops.tree(options), options.scratch / "many"
     count = options.size(ROWS, QUICK_ROWS)
@@ -50,7 +49,8 @@ def measure(options: Options) -> list[Goal]:
         pages.write(options.scratch / f"many{suffix}", root, review_table.copies(photos, root, count))
         for suffix in START_GOALS_S
     ]
-    print_section("Review", f"{count:,} rows of {crops.kind(options)} crops; chromium, {review_page.SIZE_IN_WORDS}")
+    subject = f"{count:,} rows of {crops.kind(options)} crops; chromium, {review_page.SIZE_IN_WORDS}"
+    print_section("Review", subject, NO_NETWORK)
     with review_page.chromium() as browser:
         goals = [
             *starts(options, browser, tables),

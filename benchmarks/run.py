@@ -2,10 +2,10 @@
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, one, scaled, growth, training, faces, photos, pages, exports and review. Without a name all of them
-run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the part review the extra of its name and
-chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses it), from the files in --data, or
-generated. It takes about 45 minutes on two cores; let nothing else run meanwhile.
+The parts are crops, networks, one, scaled, growth, training, faces, photos, pages, exports and review. Without a name
+all of them run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the part review the extra of
+its name and chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses it), from the files in --data, or
+generated. It takes about 50 minutes on two cores; let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import exports
 import faces
 import growth
 import learning
+import networks
 import one_picture
 import pages
 import photos
@@ -34,6 +35,7 @@ from report import Goal, Kept, print_machine, print_summary
 
 PARTS: dict[str, Callable[[Options], list[Goal]]] = {
     "crops": classify.measure,
+    "networks": networks.measure,
     "one": one_picture.measure,
     "scaled": scaled_decode.measure,
     "growth": growth.measure,
@@ -65,6 +67,7 @@ def main() -> None:
             workers=arguments.workers,
             quick=arguments.quick,
             fer=arguments.fer,
+            npm=arguments.npm and arguments.npm.resolve(),
             profiler=arguments.profiler,
             fiftyone=arguments.fiftyone,
             detectors=tuple(arguments.detector),
@@ -86,6 +89,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="fer2013/ and photos/")
     parser.add_argument("--run", type=Path, help="run directory of `labeler train`; by default one epoch is trained")
     parser.add_argument("--fer", metavar="PYTHON", default="", help="an interpreter that has the package fer")
+    parser.add_argument("--npm", metavar="DIR", type=Path, help="a folder with the npm packages face-api and human")
     parser.add_argument("--profiler", metavar="PYTHON", default="", help="an interpreter that has ydata-profiling")
     parser.add_argument("--fiftyone", metavar="PYTHON", default="", help="an interpreter that has fiftyone")
     parser.add_argument("--detector", action="append", default=[], help="a detector to measure, in YuNet's format")

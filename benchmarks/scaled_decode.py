@@ -11,7 +11,7 @@ import photographs
 from contenders import Contender, print_times, take_turns, times_as_fast
 from options import Options
 from processes import LABELER, ROOT, classify, floor, warm
-from report import SHARE, Goal, at_least, print_goals, print_section
+from report import DOCUMENTED, SHARE, Goal, at_least, print_goals, print_section
 
 COUNT, QUICK_COUNT = 200, 6
 FULL_DECODE_SCRIPT = (sys.executable, str(ROOT / "benchmarks" / "full_decode_script.py"))
@@ -37,7 +37,7 @@ def measure(options: Options) -> list[Goal]:
     least = Contender("the floor", floor(folder, options.workers, "scaled"), count)
 
     work = f"{count} JPEGs of 12 megapixels"
-    print_section("Photos, each taken whole", f"{work}, {megabytes:.1f} MB each, documented network")
+    print_section("Photos, each taken whole", f"{work}, {megabytes:.1f} MB each", DOCUMENTED)
     take_turns([labeler, full, least], options.repetitions)
     check_decoded_in_full(table, full_table)
     print_times([labeler, full, least], options.scratch)
