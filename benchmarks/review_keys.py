@@ -135,6 +135,7 @@ def kill(server: Server, page: Page, times: int) -> Killed:
         began = time.perf_counter()
         page.settled()
         waits.append(time.perf_counter() - began)
+        page("bench.until(bench.ready)")
     taken = page("bench.actions")
     return Killed(len(taken), times * KEYS_A_KILL - len(taken), lost(taken, server.events()), waits)
 

@@ -67,9 +67,10 @@ window.bench = (() => {
   };
   const state = async () => (await import("/static/state.js")).state;
   const at = (id) => document.getElementById(id);
+  const ready = () => at("connection").hidden && at("single").ariaBusy === "false" && !at("photo").hidden;
   const set = (id, value) => { at(id).value = value; at(id).dispatchEvent(new Event("input")); };
   return {
-    until, known, shown, state, actions,
+    until, known, shown, ready, state, actions,
     take: () => {
       const taken = { long: long.splice(0), paints: paints.splice(0), disks: disks.splice(0), keys };
       keys = 0;
