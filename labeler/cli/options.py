@@ -30,8 +30,8 @@ FacesOption = Annotated[
     Faces,
     typer.Option(
         "--faces",
-        help="auto: detect faces in photos whose longer side is above 128 pixels; a smaller photo is one face crop. "
-        "detect: always detect. whole: every photo is one face crop.",
+        help="auto: detect faces in photos whose longer side is above 128 pixels; a smaller photo is one face crop, or "
+        "`no_face` if the model says so. detect: always detect. whole: every photo is one face crop.",
     ),
 ]
 Detector = Annotated[str, typer.Option("--detector", help="A face detector in YuNet's format.", show_default="yunet")]

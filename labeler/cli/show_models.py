@@ -17,7 +17,7 @@ from labeler.inference.bundle import Card
 def show_all(cards: Iterable[Card]) -> None:
     """Print one line per model."""
     table = Table(box=None, pad_edge=False)
-    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
+    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "non-faces", "measured on"):
         table.add_column(name)
     for card in cards:
         figures = card.validation
@@ -27,6 +27,7 @@ def show_all(cards: Iterable[Card]) -> None:
             _figure(figures.get("accuracy")),
             _figure(figures.get("majority_baseline")),
             _figure(figures.get("macro_f1")),
+            "labelled" if card.face_threshold is None else "no_face",
             f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
         )
     Console(highlight=False).print(table)
@@ -36,7 +37,7 @@ def show(card: Card, readme: str = "") -> None:
     """Print a model card without its reliability bins, which `report` draws, and below it the model's README."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in card.as_json().items():
-        shown = ", ".join(value) if isinstance(value, tuple) else value
+        shown = ", ".join(value) if isinstance(value, tuple) else "" if value is None else value
         if isinstance(value, dict):
             printed = {key: one for key, one in value.items() if key != "reliability"}
             shown = json.dumps(printed, indent=1, ensure_ascii=False)

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ BLOCK, LARGEST_BLOCK = 8, 256
 because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
 blocks only cost memory."""
 
-_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block", "recalibration", "adapted"})
+_JSON_KEYS = frozenset(
+    "class_names input_size temperature validation block recalibration adapted face_threshold".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class Card:
     """
     adapted: dict[str, Any] = field(default_factory=dict)
     """What `labeler adapt` built in: how many reviewed faces it was fitted to, and the model it was added to."""
+    face_threshold: float | None = None
+    """Lower limit on the output `face`, the probability that a crop shows a face at all; None where there is none."""
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
@@ -121,28 +126,16 @@ def card(path: Path) -> Card:
             "FILE.keras --class-names angry,disgust,... --out model.onnx; for an ONNX file see docs/bundle.md"
         )
     check_class_names(path, names)
-    temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
-    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
-        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
-    if not _is_number(temperature) or temperature <= 0:
-        raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
-    block = about.get("block", BLOCK)
-    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
-        raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
-    recalibration = about.get("recalibration", {})
-    if recalibration != {} and not _is_recalibration(recalibration, len(names)):
-        raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
-    adapted = about.get("adapted", {})
-    if not isinstance(validation, dict) or not isinstance(adapted, dict):
-        raise ModelError(f"{path} is damaged: its validation figures, or what it was adapted to, are no JSON object")
+    _check(path, about, len(names))
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
-        temperature=temperature,
-        recalibration=recalibration,
-        adapted=adapted,
-        block=block,
-        validation=validation,
+        temperature=about.get("temperature", 1.0),
+        recalibration=about.get("recalibration", {}),
+        adapted=about.get("adapted", {}),
+        face_threshold=about.get("face_threshold"),
+        block=about.get("block", BLOCK),
+        validation=about.get("validation", {}),
         training_data=one_line(about.get("training_data", "")),
         licence=one_line(about.get("licence", "")),
         created_with=one_line(about.get("created_with", "")),
@@ -207,6 +200,26 @@ def _decoded(value: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return None
+
+
+def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
+    """Check the kinds and ranges of a card's values."""
+    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
+        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
+    temperature = about.get("temperature", 1.0)
+    if not _is_number(temperature) or temperature <= 0:
+        raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
+    block = about.get("block", BLOCK)
+    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
+        raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
+    recalibration = about.get("recalibration", {})
+    if recalibration != {} and not _is_recalibration(recalibration, classes):
+        raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
+    if not all(isinstance(about.get(name, {}), dict) for name in ("validation", "adapted")):
+        raise ModelError(f"{path} is damaged: its validation figures, or what it was adapted to, are no JSON object")
+    threshold = about.get("face_threshold", 0)
+    if not _is_number(threshold) or not 0 <= threshold <= 1:
+        raise ModelError(f"{path} is damaged: its face_threshold is {one_line(threshold)}, not a number from 0 to 1")
 
 
 def _is_recalibration(found: Any, classes: int) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from labeler.errors import ModelError, OutputError, one_line
-from labeler.inference import bundle, embeddings
+from labeler.inference import bundle, embeddings, onnx_graph
 from labeler.storage import atomic
 
 _PREFIX = "recalibrated_"
@@ -54,7 +54,7 @@ def write(
             f"{_OLDEST_OPSET} or later"
         )
     graph = model.graph
-    given = graph.output[0].name
+    given = onnx_graph.of_classes([one.name for one in graph.output])
     raw = _unused(graph, given)
     for node in graph.node:
         node.output[:] = [raw if name == given else name for name in node.output]

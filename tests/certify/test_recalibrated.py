@@ -18,6 +18,7 @@ from typer.testing import Result
 
 from labeler.certify import calibrate, cells, certified, recalibrated
 from labeler.inference import bundle, embeddings
+from labeler.inference.classifier import Classifier
 from labeler.records import Face, Row
 from labeler.tables import corrections, reader, run_record
 from labeler.tables.matching import box_of
@@ -330,6 +331,18 @@ def test_a_recalibrated_bundle_can_be_recalibrated_again(folder: Folder, model: 
     assert np.abs(ours - theirs).max() <= 1e-5
     about = bundle.card(second / "model.onnx").recalibration
     assert about["earlier"] == bundle.card(first / "model.onnx").recalibration
+
+
+def test_a_recalibrated_bundle_still_knows_what_is_no_face(folder: Folder, tmp_path: Path, run: Run) -> None:
+    model = make_bundle(tmp_path / "model.onnx", face=True, face_threshold=0.1)
+    table = classified(folder, model, tmp_path, run)
+    made = ("calibrate", table, "--out", tmp_path / "c.csv", "--model-out", tmp_path / "new", "--model", model)
+    assert run(*made).exit_code == 0
+    before, after = (Classifier(path) for path in (model, tmp_path / "new" / "model.onnx"))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+
+    assert np.array_equal(before.answer(pixels).faces, after.answer(pixels).faces)  # type: ignore[arg-type]
+    assert after.card.face_threshold == 0.1
 
 
 def test_the_model_of_the_table_is_never_replaced(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:

@@ -103,6 +103,13 @@ def test_a_temperature_is_a_number_above_zero(tmp_path: Path, temperature: objec
         bundle.card(path)
 
 
+@pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.1, True, "1", None, [1]])
+def test_a_threshold_for_faces_is_a_number_from_0_to_1(tmp_path: Path, threshold: object) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face_threshold=json.dumps(threshold))
+    with pytest.raises(ModelError, match=r"its face_threshold is .*, not a number from 0 to 1"):
+        bundle.card(path)
+
+
 @pytest.mark.parametrize("name", ["two\nlines", "a/b", "a\\b", "..", ".", " ", "\x1b[2J", "nul\0", "\u2028", "x" * 101])
 def test_class_names_that_no_folder_can_have_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelError, match="that no folder can have"):
