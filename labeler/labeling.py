@@ -17,7 +17,7 @@ from labeler.images.crop import crop, cut, resized
 from labeler.images.decode import decode
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
-from labeler.inference import bundle, detector, session
+from labeler.inference import bundle, detector, prior, session
 from labeler.inference.classifier import Classifier
 from labeler.inference.yunet import YuNet
 from labeler.profile import Spent
@@ -144,6 +144,11 @@ class BatchLabeler:
         return Classifier(bundle.find(self.settings.model), self.device)
 
     @cached_property
+    def _ratios(self) -> tuple[float, ...]:
+        """The factors of the probabilities for the prior that is wanted; empty for the model's own."""
+        return prior.ratios(self.classifier.card, self.settings.prior)
+
+    @cached_property
     def looker(self) -> Looker:
         """The source of the model's crops."""
         side = self.classifier.card.input_size
@@ -187,7 +192,11 @@ class BatchLabeler:
             return iter(())
         began = perf_counter()
         probabilities, faces = self.classifier.answer(np.stack(crops))
-        rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
+        shares = probabilities.astype(np.float64)
+        if self._ratios:
+            shares *= self._ratios
+            shares /= shares.sum(axis=1, keepdims=True)
+        rounded: list[list[float]] = shares.round(DECIMALS).tolist()
         self.looker.spent.predict_s += perf_counter() - began
         return zip(rounded, repeat(None) if faces is None else faces.tolist(), strict=False)
 

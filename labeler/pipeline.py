@@ -19,7 +19,7 @@ from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
-from labeler.inference import bundle
+from labeler.inference import bundle, prior
 from labeler.job import Job, Labelled, Summary
 from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally
@@ -147,10 +147,12 @@ def fill(
 
 
 def _complete(settings: Settings, source: Source) -> Settings:
-    """Return the settings with every default filled in; check that the models exist."""
+    """Return the settings with every default filled in; check that the models exist, and can do what is asked."""
     model = str(bundle.find(settings.model))
     detector = "" if settings.faces is Faces.WHOLE else str(bundle.detector(settings.detector))
     crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
+    if settings.prior:
+        prior.ratios(bundle.card(Path(model)), settings.prior)
     return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
 
 
@@ -217,6 +219,9 @@ def _at_least_one(source: Source) -> Iterator[str]:
 def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
+    del decisive["prior"]
+    if settings.prior:  # Absent for the model's own, as in the records of versions that knew no other.
+        decisive["prior"] = list(settings.prior)
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

@@ -219,6 +219,8 @@ class Settings:
     """Upper limit on the faces of an image, the largest first; 0 for all."""
     threshold: float = 0.0
     """Lower limit on the probability of a label; below it the label is `uncertain`."""
+    prior: tuple[float, ...] = ()
+    """The shares of the classes that the probabilities are to assume, in the model's order; empty for its own."""
     max_pixels: int = 100_000_000
     """Upper limit on the pixels of an image; larger ones are `too_large`."""
     absolute: bool = False

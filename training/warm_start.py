@@ -184,6 +184,9 @@ def _recalibrated(probabilities: NDArray[np.float64], about: dict[str, Any]) -> 
     if not about:
         return probabilities
     probabilities = _recalibrated(probabilities, about.get("earlier", {}))
+    if ratios := about.get("ratios"):
+        probabilities = probabilities * ratios
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
     offsets, scale = np.array(about["offsets"]), math.log(about["scale"])
     fitted = Recalibration(log_scale=scale, offsets=offsets, covariance=np.zeros((len(offsets) + 1,) * 2))
     return fitted(probabilities.round(DECIMALS))

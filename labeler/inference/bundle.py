@@ -26,13 +26,19 @@ SHIPPED_SHA256 = {
 }
 """SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
 
+SMALLEST_SHARE = 1e-6
+"""Lower limit on a share of a prior, which probabilities are divided by: the last decimal of a table."""
+
 BLOCK, LARGEST_BLOCK = 8, 256
 """Block size, in images per run of a network on a CPU, unless its bundle says otherwise; and its upper limit. Small,
 because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
 blocks only cost memory."""
 
+_SUM_ERROR = 1e-3
+"""Upper limit on the error of a prior's sum: its shares may be rounded."""
+
 _JSON_KEYS = frozenset(
-    "class_names input_size temperature validation block recalibration adapted face_threshold".split()
+    "class_names input_size temperature validation block recalibration adapted face_threshold prior".split()
 )
 
 
@@ -47,12 +53,15 @@ class Card:
     recalibration: dict[str, Any] = field(default_factory=dict)
     """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities.
 
-    One that was built in before it stands in it as ``earlier``.
+    One that was built in before it stands in it as ``earlier``; ``ratios`` are those of another prior (`prior.ratios`)
+    that the probabilities got before.
     """
     adapted: dict[str, Any] = field(default_factory=dict)
     """What `labeler adapt` built in: how many reviewed faces it was fitted to, and the model it was added to."""
     face_threshold: float | None = None
     """Lower limit on the output `face`, the probability that a crop shows a face at all; None where there is none."""
+    prior: tuple[float, ...] = ()
+    """The shares of the classes that the probabilities assume, with a sum of 1; empty where they are not known."""
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
@@ -134,6 +143,7 @@ def card(path: Path) -> Card:
         recalibration=about.get("recalibration", {}),
         adapted=about.get("adapted", {}),
         face_threshold=about.get("face_threshold"),
+        prior=tuple(about.get("prior", ())),
         block=about.get("block", BLOCK),
         validation=about.get("validation", {}),
         training_data=one_line(about.get("training_data", "")),
@@ -220,18 +230,35 @@ def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
     threshold = about.get("face_threshold", 0)
     if not _is_number(threshold) or not 0 <= threshold <= 1:
         raise ModelError(f"{path} is damaged: its face_threshold is {one_line(threshold)}, not a number from 0 to 1")
+    prior = about.get("prior", [])
+    if prior != [] and not is_prior(prior, classes):
+        raise ModelError(f"{path} is damaged: its prior is not a share above 0 for each class, with a sum of 1")
+
+
+def is_prior(found: Any, classes: int) -> bool:
+    """Say whether something is a list of a share for each class, none below `SMALLEST_SHARE`, with a sum of 1."""
+    return (
+        isinstance(found, list | tuple)
+        and len(found) == classes
+        and all(_is_number(share) and share >= SMALLEST_SHARE for share in found)
+        and abs(sum(found) - 1) <= _SUM_ERROR
+    )
 
 
 def _is_recalibration(found: Any, classes: int) -> bool:
     if not isinstance(found, dict):
         return False
     scale, offsets, earlier = found.get("scale", 0), found.get("offsets"), found.get("earlier", {})
+    ratios = found.get("ratios", [1.0] * classes)
     return (
         _is_number(scale)
         and bool(scale > 0)
         and isinstance(offsets, list)
         and len(offsets) == classes
         and all(map(_is_number, offsets))
+        and isinstance(ratios, list)
+        and len(ratios) == classes
+        and all(_is_number(ratio) and ratio > 0 for ratio in ratios)
         and (earlier == {} or _is_recalibration(earlier, classes))
     )
 

@@ -117,9 +117,11 @@ def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
             ("the model", _short(earlier), _short(record)),
             ("the root folder", earlier.root, record.root),
             ("the calibration", _calibration(earlier), _calibration(record)),
+            ("--prior", _prior(earlier), _prior(record)),
             *(
                 (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
                 for name, now in record.settings.items()
+                if name != "prior"
             ),
         )
         if then != now
@@ -175,6 +177,11 @@ def _check_kinds(record: RunRecord) -> None:
 
 def _calibration(record: RunRecord) -> str:
     return f"that of {record.calibrated.get('cards')} cards" if record.calibrated else "the model's own"
+
+
+def _prior(record: RunRecord) -> str:
+    found = record.settings.get("prior")
+    return ", ".join(map(str, found)) if isinstance(found, list) else "trained"
 
 
 def _short(record: RunRecord) -> str:

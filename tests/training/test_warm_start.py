@@ -130,6 +130,17 @@ def test_a_recalibrated_bundle_can_be_gone_on_from(bundle: Path, given: warm_sta
     assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
 
 
+def test_a_bundle_recalibrated_with_another_prior_can_be_gone_on_from(
+    bundle: Path, given: warm_start.Pretrained, tmp_path: Path
+) -> None:
+    ratios = [2.0, 0.5, 1.25]
+    about = {"recalibration": {"scale": 0.6, "offsets": [0.9, -1.1, 0.3], "ratios": ratios}}
+    calibrated_bundle.write(bundle, tmp_path / "model.onnx", 0.6, [0.9, -1.1, 0.3], 1e-6, about, ratios=ratios)
+    loaded = warm_start.load(str(tmp_path))
+
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
+
+
 def test_a_bundle_that_was_recalibrated_twice_can_be_gone_on_from(
     bundle: Path, given: warm_start.Pretrained, tmp_path: Path
 ) -> None:
