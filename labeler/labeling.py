@@ -17,7 +17,7 @@ from labeler.images.crop import crop, cut, resized
 from labeler.images.decode import decode
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
-from labeler.inference import bundle, detector, prior, session
+from labeler.inference import bundle, detector, prior, session, weights
 from labeler.inference.classifier import Classifier
 from labeler.inference.yunet import YuNet
 from labeler.profile import Spent
@@ -141,7 +141,7 @@ class BatchLabeler:
     def classifier(self) -> Classifier:
         """The model."""
         self.device = session.device(self.device)
-        return Classifier(bundle.find(self.settings.model), self.device)
+        return Classifier(weights.of_device(bundle.find(self.settings.model), self.device), self.device)
 
     @cached_property
     def _ratios(self) -> tuple[float, ...]:

@@ -34,13 +34,15 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool, option: st
         raise LabelerError(f"{folder} is a file; name a folder with {option}")
     if target.exists() and not overwrite:
         raise LabelerError(f"{target} exists; choose another {option}, or replace it with --overwrite")
+    if (folder / bundle.FLOAT32).exists():
+        raise LabelerError(f"{folder} holds the weights of another model, {bundle.FLOAT32}; choose another {option}")
     advice = f"; name the model that labelled {table} ({record.model}, {record.model_sha256[:12]}) with --model"
     try:
-        source = bundle.find(model or record.model)
+        source = bundle.that_labelled(model or record.model, record.model_sha256)
     except ModelError as exc:
         raise ModelError(f"{exc}{advice}") from exc
-    if bundle.sha256(source) != record.model_sha256:
-        raise ModelError(f"{source} is another model{advice}")
+    if not source:
+        raise ModelError(f"{bundle.find(model or record.model)} is another model{advice}")
     if target.exists() and target.samefile(source):
         raise LabelerError(f"{target} is the model that labelled {table}; choose another {option}")
     if source.suffix != ".onnx":

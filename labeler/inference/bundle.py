@@ -16,15 +16,21 @@ from labeler.inference import keras_file, onnx_metadata
 from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
 
 DEFAULT_MODEL = "default"
-CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
-"""Names of a bundle's files, in a folder of the bundle's name."""
+INT8 = "int8"
+"""What a card says of weights that are 8-bit integers."""
+
+CLASSIFIER, FLOAT32, DETECTOR, README = "model.onnx", "float32.onnx", "detector.onnx", "README.md"
+"""Names of a bundle's files, in a folder of the bundle's name.
+
+`FLOAT32` is the same network as `CLASSIFIER` with weights in float32, where those of the latter are 8-bit integers.
+"""
 
 SHIPPED_SHA256 = {
-    "default": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
-    "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
-    "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
+    "default/model.onnx": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
+    "documented/model.onnx": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
+    "yunet/detector.onnx": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }
-"""SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
+"""SHA-256 of each file of the shipped bundles; `tests/inference/test_bundle.py` prints a line that has to change."""
 
 SMALLEST_SHARE = 1e-6
 """Lower limit on a share of a prior, which probabilities are divided by: the last decimal of a table."""
@@ -38,7 +44,7 @@ _SUM_ERROR = 1e-3
 """Upper limit on the error of a prior's sum: its shares may be rounded."""
 
 _JSON_KEYS = frozenset(
-    "class_names input_size temperature validation block recalibration adapted face_threshold prior".split()
+    "class_names input_size temperature validation block recalibration adapted face_threshold prior speed".split()
 )
 
 
@@ -67,6 +73,12 @@ class Card:
     training_data: str = ""
     licence: str = ""
     created_with: str = ""
+    weights: str = ""
+    """The kind of the weights, `float32` or `int8`; empty where it is not known."""
+    speed: float | None = None
+    """Faces a second on one core, as measured by who made the bundle; None where nobody did."""
+    size: int = 0
+    """Bytes of the file."""
     path: str = ""
     sha256: str = ""
 
@@ -103,6 +115,31 @@ def find(model: str) -> Path:
             f"or the name of a shipped bundle ({names})"
         )
     return path
+
+
+def float32(path: Path) -> Path:
+    """Return the file with the weights of a bundle in float32: the one beside it, or the bundle itself if it has none.
+
+    Raises:
+        ModelError: the two have other classes.
+    """
+    beside = path.with_name(FLOAT32)
+    if path.name != CLASSIFIER or not beside.is_file():
+        return path
+    if card(beside).class_names != card(path).class_names:
+        raise ModelError(f"{beside} has other classes than {path}, so it is another network; move one of them away")
+    return beside
+
+
+def that_labelled(model: str, digest: str) -> Path | None:
+    """Return the file of a model that has a SHA-256, the bundle or that in float32; None if it has changed since.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    path = find(model)
+    files = (path, path.with_name(FLOAT32)) if path.name == CLASSIFIER else (path,)
+    return next((file for file in files if file.is_file() and sha256(file) == digest), None)
 
 
 def detector(path: str) -> Path:
@@ -149,6 +186,9 @@ def card(path: Path) -> Card:
         training_data=one_line(about.get("training_data", "")),
         licence=one_line(about.get("licence", "")),
         created_with=one_line(about.get("created_with", "")),
+        weights=one_line(about.get("weights", "")),
+        speed=about.get("speed"),
+        size=path.stat().st_size,
         path=str(path),
         sha256=digest,
     )
@@ -230,6 +270,9 @@ def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
     threshold = about.get("face_threshold", 0)
     if not _is_number(threshold) or not 0 <= threshold <= 1:
         raise ModelError(f"{path} is damaged: its face_threshold is {one_line(threshold)}, not a number from 0 to 1")
+    speed = about.get("speed", 1)
+    if not _is_number(speed) or speed <= 0:
+        raise ModelError(f"{path} is damaged: its speed is {one_line(speed)}, not a number above 0")
     prior = about.get("prior", [])
     if prior != [] and not is_prior(prior, classes):
         raise ModelError(f"{path} is damaged: its prior is not a share above 0 for each class, with a sum of 1")
@@ -268,11 +311,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _name(path: Path) -> str:
-    return path.parent.name if path.stem in {"model", "best_model"} else path.stem
+    return path.parent.name if path.stem in {"model", "best_model", "float32"} else path.stem
 
 
 def _check_shipped(path: Path, digest: str) -> None:
     """Check the SHA-256 of a shipped bundle; other bundles may change."""
     name = path.parent.name
-    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(name, digest):
+    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(f"{name}/{path.name}", digest):
         raise ModelError(f"{path} is damaged: its SHA-256 is not that of the shipped {name}. Install labeler again")

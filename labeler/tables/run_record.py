@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any
 
 from labeler.errors import LabelerError, one_line
+from labeler.inference.bundle import FLOAT32
 from labeler.records import COLUMNS_AFTER_BY_SCHEMA, SCHEMA_VERSION
 from labeler.storage import atomic
 
@@ -37,6 +38,8 @@ class RunRecord:
     settings: dict[str, Any]
     finished: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+    model_file: str = ""
+    """Name of the model's file, which says whose weights labelled; empty in records of earlier versions."""
     model_figures: dict[str, Any] = field(default_factory=dict)
     redo: tuple[str, ...] | None = None
     """What is made again of the finished table that stood there when this one was begun, all other rows of which are
@@ -160,7 +163,7 @@ def _read(file: Path) -> RunRecord | None:
 
 def _check_kinds(record: RunRecord) -> None:
     kinds: dict[str, type | UnionType] = {
-        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
+        **dict.fromkeys(("version", "model", "model_sha256", "model_file", "root"), str),
         **dict.fromkeys(("settings", "counts", "model_figures"), dict),
         "schema_version": int,
         "finished": bool,
@@ -185,4 +188,5 @@ def _prior(record: RunRecord) -> str:
 
 
 def _short(record: RunRecord) -> str:
-    return f"{record.model} ({record.model_sha256[:12]})"
+    weights = ", its weights in float32" if record.model_file == FLOAT32 else ""
+    return f"{record.model} ({record.model_sha256[:12]}{weights})"
