@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain, starmap
+from itertools import chain, repeat, starmap
 from time import perf_counter, process_time
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from labeler.images.crop import crop, cut, resized
 from labeler.images.decode import decode
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
-from labeler.inference import bundle, detector, session
+from labeler.inference import bundle, detector, prior, session, weights
 from labeler.inference.classifier import Classifier
 from labeler.inference.yunet import YuNet
 from labeler.profile import Spent
@@ -124,7 +125,7 @@ class Looker:
 class BatchLabeler:
     """Turn batches of file names into rows. The models are loaded when they are needed.
 
-    For ``vary`` see `Looker`; ``keep`` gets the crop of every face.
+    For ``vary`` see `Looker`; ``keep`` gets the crop of every face that is labelled.
     """
 
     def __init__(
@@ -140,7 +141,12 @@ class BatchLabeler:
     def classifier(self) -> Classifier:
         """The model."""
         self.device = session.device(self.device)
-        return Classifier(bundle.find(self.settings.model), self.device)
+        return Classifier(weights.of_device(bundle.find(self.settings.model), self.device), self.device)
+
+    @cached_property
+    def _ratios(self) -> tuple[float, ...]:
+        """The factors of the probabilities for the prior that is wanted; empty for the model's own."""
+        return prior.ratios(self.classifier.card, self.settings.prior)
 
     @cached_property
     def looker(self) -> Looker:
@@ -168,34 +174,57 @@ class BatchLabeler:
         """
         looked = list(chain.from_iterable(starmap(self._looked, shown)))
         predicted = self._predict([crop for _, crop in looked if crop is not None])
-        return [row if crop is None else self._labelled(row, next(predicted)) for row, crop in looked]
+        return [row if crop is None else self._labelled(row, crop, *next(predicted)) for row, crop in looked]
 
     def _looked(self, name: str, seen: Seen | ImageError) -> list[tuple[Row, Pixels | None]]:
         if isinstance(seen, ImageError):
             return [(Row(name, status=seen.status, reason=one_line(seen.reason), version=seen.version), None)]
         row = Row.of_image(name, seen.width, seen.height, seen.version)
-        if not seen.faces:
-            none = "no face was found"
-            damage = f"{none}; {seen.damage}"
-            return [(row.damaged(damage) if seen.damage else row.without_label(Status.NO_FACE, none), None)]
         if seen.damage:
             row = row.damaged(seen.damage)
-        if self._keep:
-            for index, (_, pixels) in enumerate(seen.faces):
-                self.looker.spent.note_lost(self._keep(name, index, pixels))
+        if not seen.faces:
+            return [(_faceless(row, "no face was found"), None)]
         return [(row.located(index, face), pixels) for index, (face, pixels) in enumerate(seen.faces)]
 
-    def _predict(self, crops: Sequence[Pixels]) -> Iterator[list[float]]:
+    def _predict(self, crops: Sequence[Pixels]) -> Iterator[tuple[list[float], float | None]]:
+        """Yield the probabilities of the classes and, if the model knows it, that of a face, for each crop."""
         if not crops:
             return iter(())
         began = perf_counter()
-        probabilities = self.classifier.predict(np.stack(crops))
-        rounded: list[list[float]] = probabilities.astype(np.float64).round(DECIMALS).tolist()
+        probabilities, faces = self.classifier.answer(np.stack(crops))
+        shares = probabilities.astype(np.float64)
+        if self._ratios:
+            shares *= self._ratios
+            shares /= shares.sum(axis=1, keepdims=True)
+        rounded: list[list[float]] = shares.round(DECIMALS).tolist()
         self.looker.spent.predict_s += perf_counter() - began
-        return iter(rounded)
+        return zip(rounded, repeat(None) if faces is None else faces.tolist(), strict=False)
 
-    def _labelled(self, row: Row, probabilities: list[float]) -> Row:
+    def _labelled(self, row: Row, pixels: Pixels, probabilities: list[float], face: float | None) -> Row:
+        if face is not None and (why := self._why_no_face(row, face)):
+            return _faceless(row.unlocated(), why)
+        if self._keep:
+            self.looker.spent.note_lost(self._keep(row.file, row.face or 0, pixels))
         return row.labelled(tuple(probabilities), self.classifier.card.class_names, self.settings.threshold)
+
+    def _why_no_face(self, row: Row, probability: float) -> str:
+        """Say why a small image that was taken for a face is none; empty where it is, or where others said that it is.
+
+        Others are the detector, and the user with `--faces whole`.
+        """
+        wanted = self.classifier.card.face_threshold
+        guessed = self.settings.faces is Faces.AUTO and row.face_score is None
+        if not guessed or wanted is None or probability >= wanted:
+            return ""
+        shown = math.floor(100 * probability) / 100  # Never rounded up to what is wanted.
+        return f"the picture does not look like a face: {shown:.2f}, the model asks for at least {wanted:.2f}"
+
+
+def _faceless(row: Row, why: str) -> Row:
+    """Return the row of a file without a face; of a damaged file the damage may be why."""
+    if row.status is Status.DAMAGED:
+        return row.damaged(f"{why}; {row.reason}")
+    return row.without_label(Status.NO_FACE, why)
 
 
 class Timed:

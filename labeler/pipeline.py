@@ -19,7 +19,7 @@ from labeler.errors import Interrupted, LabelerError, NoPicturesError
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
-from labeler.inference import bundle
+from labeler.inference import bundle, prior, weights
 from labeler.job import Job, Labelled, Summary
 from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally
@@ -59,7 +59,8 @@ def label(
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
-    labeler = partial(_labeler, _complete(settings, source), device, vary)
+    settings, device = _complete(settings, source, device)
+    labeler = partial(_labeler, settings, device, vary)
     executor: Executor[Labelled] = InProcess() if workers == 1 else _processes(workers)
     profile = Profile(workers=executor.workers)
     yield from chain.from_iterable(_labelled(source, names, labeler, executor, batch_size, profile))
@@ -85,7 +86,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
     source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files, selection=job.selection)
     names = _at_least_one(source)
-    job = replace(job, settings=_complete(job.settings, source))
+    settings, device = _complete(job.settings, source, job.device)
+    job = replace(job, settings=settings, device=device)
     card = bundle.card(Path(job.settings.model))
     if job.settings.save_crops:
         _check_crops(job.settings.save_crops, source, job)
@@ -146,12 +148,18 @@ def fill(
     return agenda
 
 
-def _complete(settings: Settings, source: Source) -> Settings:
-    """Return the settings with every default filled in; check that the models exist."""
-    model = str(bundle.find(settings.model))
+def _complete(settings: Settings, source: Source, device: Device) -> tuple[Settings, Device]:
+    """Return the settings with every default filled in, and the device if it decides which weights label.
+
+    Raises:
+        ModelError: a model does not exist, or cannot do what is asked.
+    """
+    model, device = weights.chosen(bundle.find(settings.model), device)
     detector = "" if settings.faces is Faces.WHOLE else str(bundle.detector(settings.detector))
     crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
-    return replace(settings, root=source.root, model=model, detector=detector, save_crops=crops)
+    if settings.prior:
+        prior.ratios(bundle.card(model), settings.prior)
+    return replace(settings, root=source.root, model=str(model), detector=detector, save_crops=crops), device
 
 
 def _check_crops(folder: str, source: Source, job: Job) -> None:
@@ -217,11 +225,15 @@ def _at_least_one(source: Source) -> Iterator[str]:
 def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
+    del decisive["prior"]
+    if settings.prior:  # Absent for the model's own, as in the records of versions that knew no other.
+        decisive["prior"] = list(settings.prior)
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,
         model=card.name,
         model_sha256=card.sha256,
+        model_file=Path(card.path).name,
         model_figures=card.validation,
         class_names=card.class_names,
         root=settings.root,

@@ -78,7 +78,8 @@ class Faces(StrEnum):
     """How the faces of an image are found."""
 
     AUTO = "auto"
-    """An image whose longer side is at most `CROP_SIDE` pixels is one face crop; larger ones go to the detector."""
+    """An image whose longer side is at most `CROP_SIDE` pixels is one face crop, unless a model that knows says that it
+    shows no face; larger ones go to the detector."""
     DETECT = "detect"
     WHOLE = "whole"
 
@@ -171,6 +172,10 @@ class Row(NamedTuple):
         """Return this row for the ``index``-th face of its file, largest first."""
         return Row._make((self.file, index, *face, *self[7:]))
 
+    def unlocated(self) -> Row:
+        """Return this row without a face and its bounding box."""
+        return Row._make((self.file, *_NOTHING[:6], *self[7:]))
+
     def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
         """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
         score = max(probabilities)
@@ -214,6 +219,8 @@ class Settings:
     """Upper limit on the faces of an image, the largest first; 0 for all."""
     threshold: float = 0.0
     """Lower limit on the probability of a label; below it the label is `uncertain`."""
+    prior: tuple[float, ...] = ()
+    """The shares of the classes that the probabilities are to assume, in the model's order; empty for its own."""
     max_pixels: int = 100_000_000
     """Upper limit on the pixels of an image; larger ones are `too_large`."""
     absolute: bool = False

@@ -254,9 +254,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_bundle(
-    path: Path, class_names: tuple[str, ...] | None = CLASS_NAMES, *, side: int = 64, seed: int = 7, **metadata: object
+    path: Path,
+    class_names: tuple[str, ...] | None = CLASS_NAMES,
+    *,
+    side: int = 64,
+    seed: int = 7,
+    face: bool = False,
+    **metadata: object,
 ) -> Path:
-    """Write a bundle: uint8 images, scaled inside the graph, one dense layer, softmax."""
+    """Write a bundle: uint8 images, scaled inside the graph, one dense layer, softmax.
+
+    With ``face`` it has a second output of that name: the brightness of the image, by a dense layer of its own.
+    """
     count = len(class_names or CLASS_NAMES)
     weights = np.random.default_rng(seed).normal(0, 0.05, (side * side * 3, count)).astype(np.float32)
     nodes = [
@@ -266,12 +275,20 @@ def make_bundle(
         helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"]),
     ]
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", count])]
+    constants = {"scale": np.float32(1 / 255), "weights": weights}
+    if face:
+        nodes.append(helper.make_node("MatMul", ["flat", "shares"], ["bright"]))
+        nodes.append(helper.make_node("Clip", ["bright", "none", "whole"], ["face"]))
+        outputs.append(helper.make_tensor_value_info("face", TensorProto.FLOAT, ["batch", 1]))
+        shares = np.full((side * side * 3, 1), 1 / (side * side * 3), np.float32)
+        constants |= {"shares": shares, "none": np.float32(0), "whole": np.float32(1)}
     graph = helper.make_graph(
         nodes,
         "labeler",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", side, side, 3])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", count])],
-        [numpy_helper.from_array(np.float32(1 / 255), "scale"), numpy_helper.from_array(weights, "weights")],
+        outputs,
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     properties = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Folder
+from conftest import ROOT, Folder, make_bundle
 from PIL import Image
 
 import labeler
@@ -134,3 +134,11 @@ def test_a_labeler_travels_without_its_models(labels: Labeler, folder: Folder) -
 def test_asking_for_something_else_is_the_usual_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         labeler.nothing  # noqa: B018
+
+
+def test_an_array_that_does_not_look_like_a_face_gives_no_face_and_says_why(tmp_path: Path) -> None:
+    labels = Labeler(str(make_bundle(tmp_path / "m.onnx", face=True, face_threshold=0.5)))
+    dark, bright = labels([np.full((48, 48, 3), shade, np.uint8) for shade in (5, 250)])
+
+    assert (list(dark), dark.status, len(bright)) == ([], Status.NO_FACE, 1)
+    assert dark.reason.startswith("the picture does not look like a face")

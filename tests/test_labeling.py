@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASS_NAMES, Folder
+from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 
 from labeler.evaluation import perturbations
 from labeler.labeling import BatchLabeler, Looker
-from labeler.records import Settings, Status
+from labeler.native_output import decoders
+from labeler.records import Faces, Row, Settings, Status
 
 
 @pytest.fixture
@@ -90,3 +92,70 @@ def test_varying_changes_labels_and_not_where_faces_are(folder: Folder, settings
 
     assert rows[0].probabilities != rows[1].probabilities
     assert rows[0][:7] == rows[1][:7]
+
+
+@pytest.fixture
+def doubting(folder: Folder, tmp_path: Path) -> Settings:
+    """The settings for a model that takes the brightness of an image for the probability that it shows a face."""
+    path = make_bundle(tmp_path / "doubting.onnx", face=True, face_threshold=0.5)
+    return Settings(model=str(path), root=str(folder.path))
+
+
+def test_a_small_image_that_does_not_look_like_a_face_gets_no_label(folder: Folder, doubting: Settings) -> None:
+    folder.picture("bright.png", colour=(200, 200, 200))
+    folder.picture("dark.png", colour=(5, 5, 5))
+    bright, dark = BatchLabeler(doubting)(["bright.png", "dark.png"])
+
+    assert (bright.status, bright.label in CLASS_NAMES) == (Status.OK, True)
+    assert dark == Row(
+        "dark.png",
+        status=Status.NO_FACE,
+        reason="the picture does not look like a face: 0.01, the model asks for at least 0.50",
+        image_width=48,
+        image_height=48,
+        version=dark.version,
+    )
+
+
+def test_a_probability_just_below_the_threshold_is_not_shown_as_the_threshold(folder: Folder, tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face=True, face_threshold=0.5)
+    folder.picture("a.png", colour=(127, 127, 127))
+    (row,) = BatchLabeler(Settings(model=str(path), root=str(folder.path)))(["a.png"])
+
+    assert "face: 0.49, the model asks for at least 0.50" in row.reason
+
+
+def test_a_user_who_says_that_every_picture_is_a_face_is_believed(folder: Folder, doubting: Settings) -> None:
+    folder.picture("dark.png", colour=(5, 5, 5))
+    (row,) = BatchLabeler(replace(doubting, faces=Faces.WHOLE))(["dark.png"])
+
+    assert (row.status, row.face, row.label in CLASS_NAMES) == (Status.OK, 0, True)
+
+
+def test_a_face_that_the_detector_found_stays_a_face(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face=True, face_threshold=1.0)
+    settings = Settings(model=str(path), root=str(ROOT / "examples" / "photos" / "portraits"))
+    (row,) = BatchLabeler(settings)(["collins.jpg"])
+
+    assert row.face_score is not None
+    assert row.label in CLASS_NAMES
+
+
+def test_a_damaged_image_that_does_not_look_like_a_face_says_both(folder: Folder, tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face=True, face_threshold=1.0)
+    folder.damaged("a.jpg")
+    with decoders():
+        (row,) = BatchLabeler(Settings(model=str(path), root=str(folder.path)))(["a.jpg"])
+
+    assert (row.status, row.label, row.face) == (Status.DAMAGED, "", None)
+    assert row.reason.startswith("the picture does not look like a face: ")
+    assert "the model asks for at least 1.00; " in row.reason
+
+
+def test_only_crops_of_what_is_labelled_are_kept(folder: Folder, doubting: Settings) -> None:
+    folder.picture("bright.png", colour=(200, 200, 200))
+    folder.picture("dark.png", colour=(5, 5, 5))
+    kept: list[tuple[str, int]] = []
+    BatchLabeler(doubting, keep=lambda name, index, _: kept.append((name, index)) or "")(["dark.png", "bright.png"])  # type: ignore[func-returns-value]
+
+    assert kept == [("bright.png", 0)]

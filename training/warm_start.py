@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from labeler.certify.recalibration import Recalibration
 from labeler.errors import ModelError, one_line
-from labeler.inference import keras_network
-from labeler.inference.bundle import Card, find
+from labeler.inference import keras_network, onnx_graph
+from labeler.inference.bundle import INT8, Card, find, float32
 from labeler.inference.classifier import Classifier
 from labeler.labeling import DECIMALS
 from labeler.records import INPUT_SIDE
@@ -53,14 +53,18 @@ class Pretrained:
 def load(model: str) -> Pretrained:
     """Load a model given as a bundle's name, a run directory, an .onnx or a .keras file.
 
+    Of a bundle with two files, the weights in float32 are taken. An output `face` is left behind.
+
     Raises:
-        ModelError: there is no such model, or its network is none of `RECIPES`.
+        ModelError: there is no such model, its weights are 8-bit integers, or its network is none of `RECIPES`.
     """
-    path = find(model)
+    path = float32(find(model))
     classifier = Classifier(path)
     if classifier.card.adapted:
         source = one_line(classifier.card.adapted.get("model"))
         raise ModelError(f"{path} is what labeler adapt made of {source}: fine-tune that model instead")
+    if classifier.card.weights == INT8:
+        raise ModelError(f"{path} has weights of 8-bit integers: fine-tune the model in float32 that it was made of")
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
     _check(network, classifier, path)
@@ -121,15 +125,19 @@ def _unknown(path: Path) -> ModelError:
 
 
 def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
-    """Yield the kernels of convolutions and matrix products in the order of the graph, which is that of computation."""
+    """Yield the kernels of convolutions and matrix products that the class probabilities need.
+
+    They come in the order of the graph, which is that of computation.
+    """
+    nodes = _before(graph, onnx_graph.of_classes([one.name for one in graph.output]))
     constants = {one.name: one for one in graph.initializer}
-    adding = {name: node for node in graph.node if node.op_type == "Add" for name in node.input}
+    adding = {name: node for node in nodes if node.op_type == "Add" for name in node.input}
 
     def constant(names: list[str]) -> Array | None:
         found = [constants[name] for name in names if name in constants]
         return onnx.numpy_helper.to_array(found[0]) if found else None
 
-    for node in graph.node:
+    for node in nodes:
         if node.op_type not in {"Conv", "MatMul"}:
             continue
         kernel, bias = (constant(list(node.input[at : at + 1])) for at in (1, 2))
@@ -140,6 +148,16 @@ def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
         else:
             after = adding.get(node.output[0])
             yield kernel, constant(list(after.input)) if after else bias
+
+
+def _before(graph: onnx.GraphProto, output: str) -> list[onnx.NodeProto]:
+    """Return the nodes that an output of a graph needs, in the order of the graph."""
+    needed, found = {output}, []
+    for node in reversed(graph.node):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            found.append(node)
+    return found[::-1]
 
 
 def _fill(network: keras.Model, kernels: Kernels) -> None:
@@ -184,6 +202,9 @@ def _recalibrated(probabilities: NDArray[np.float64], about: dict[str, Any]) -> 
     if not about:
         return probabilities
     probabilities = _recalibrated(probabilities, about.get("earlier", {}))
+    if ratios := about.get("ratios"):
+        probabilities = probabilities * ratios
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
     offsets, scale = np.array(about["offsets"]), math.log(about["scale"])
     fitted = Recalibration(log_scale=scale, offsets=offsets, covariance=np.zeros((len(offsets) + 1,) * 2))
     return fitted(probabilities.round(DECIMALS))

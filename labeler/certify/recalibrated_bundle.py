@@ -7,7 +7,7 @@ from pathlib import Path
 from labeler._version import __version__
 from labeler.certify.recalibrated import Recalibrated
 from labeler.errors import LabelerError, ModelError, one_line
-from labeler.inference import bundle, calibrated_bundle
+from labeler.inference import bundle, calibrated_bundle, prior
 from labeler.labeling import DECIMALS
 from labeler.tables import reader
 from labeler.words import counted
@@ -34,13 +34,15 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool, option: st
         raise LabelerError(f"{folder} is a file; name a folder with {option}")
     if target.exists() and not overwrite:
         raise LabelerError(f"{target} exists; choose another {option}, or replace it with --overwrite")
+    if (folder / bundle.FLOAT32).exists():
+        raise LabelerError(f"{folder} holds the weights of another model, {bundle.FLOAT32}; choose another {option}")
     advice = f"; name the model that labelled {table} ({record.model}, {record.model_sha256[:12]}) with --model"
     try:
-        source = bundle.find(model or record.model)
+        source = bundle.that_labelled(model or record.model, record.model_sha256)
     except ModelError as exc:
         raise ModelError(f"{exc}{advice}") from exc
-    if bundle.sha256(source) != record.model_sha256:
-        raise ModelError(f"{source} is another model{advice}")
+    if not source:
+        raise ModelError(f"{bundle.find(model or record.model)} is another model{advice}")
     if target.exists() and target.samefile(source):
         raise LabelerError(f"{target} is the model that labelled {table}; choose another {option}")
     if source.suffix != ".onnx":
@@ -59,10 +61,14 @@ def write(one: Recalibrated, model: Path, out: Path) -> None:
     fitted = one.fitted.recalibration
     if not fitted or not one.helps:
         raise LabelerError("the recalibration would not help")
-    names = bundle.card(model).class_names
+    card = bundle.card(model)
+    names, ratios = card.class_names, prior.ratios(card, one.record.settings.get("prior", ()))
     if names != one.record.class_names:
         raise ModelError(f"{model} has the classes {', '.join(names)}, {one.table} {', '.join(one.record.class_names)}")
     scale, offsets = 1 / fitted.temperature, fitted.offsets.tolist()
+    recalibration = {"scale": scale, "offsets": offsets, "cards": one.cards, "date": one.found.last[:10]}
+    if ratios:
+        recalibration["ratios"] = list(ratios)
     measured = {
         "data": f"{counted(one.cards, 'face')} of {one.table.name}",
         "against": "what a person saw without the label, cross-fitted",
@@ -73,8 +79,8 @@ def write(one: Recalibrated, model: Path, out: Path) -> None:
     }
     about = {
         "name": out.parent.name if out.stem == "model" else out.stem,
-        "recalibration": {"scale": scale, "offsets": offsets, "cards": one.cards, "date": one.found.last[:10]},
+        "recalibration": recalibration,
         "validation": measured,
         "created_with": f"labeler {__version__}",
     }
-    calibrated_bundle.write(model, out, scale, offsets, 10.0**-DECIMALS, about)
+    calibrated_bundle.write(model, out, scale, offsets, 10.0**-DECIMALS, about, ratios=ratios)

@@ -22,6 +22,7 @@ from labeler.cli.options import (
     ModelOption,
     NoReviews,
     Patience,
+    PriorOption,
     ProgressOption,
     Quiet,
     Start,
@@ -114,6 +115,7 @@ def train(
 def evaluate(
     data: Data,
     model: ModelOption = "",
+    prior: PriorOption = "trained",
     labels: Labels = None,
     classes: Classes = "",
     no_reviews: NoReviews = False,
@@ -149,6 +151,7 @@ def evaluate(
     from labeler import console
     from labeler.cli import show_evaluation, show_photos
     from labeler.inference import bundle
+    from labeler.inference import prior as priors
 
     if not quiet:
         console.say("loading ...")
@@ -162,6 +165,7 @@ def evaluate(
                 data=data,
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
+                prior=priors.wanted(prior, model),
                 truth=truth(labels, classes, data, reviews=not no_reviews),
                 copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),
                 workers=workers,

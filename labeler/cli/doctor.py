@@ -93,9 +93,13 @@ def examine() -> Report:
         report.check(f"detector {name}", _faces, ModelError.exit_code)
     for name, path in bundle.shipped(bundle.CLASSIFIER).items():
         report.check(f"model {name}", partial(_label, path), ModelError.exit_code)
-    for name in bundle.SHIPPED_SHA256:
-        if not {f"detector {name}", f"model {name}"} & report.found.keys():
-            report.problem(f"the model {name} is missing: install labeler again", ModelError.exit_code)
+    for name, path in bundle.shipped(bundle.FLOAT32).items():
+        report.check(f"model {name}, {bundle.FLOAT32}", partial(_label, path), ModelError.exit_code)
+    for one in bundle.SHIPPED_SHA256:
+        name, file = one.split("/")
+        if name not in bundle.shipped(file):
+            what = f"{name}, {file}," if file == bundle.FLOAT32 else name
+            report.problem(f"the model {what} is missing: install labeler again", ModelError.exit_code)
     return report
 
 

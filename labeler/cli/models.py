@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labeler.cli.datasets import training_package
 from labeler.cli.options import Json
 from labeler.errors import LabelerError
+
+if TYPE_CHECKING:
+    from labeler.inference.bundle import Card
 
 app = typer.Typer(help="List the shipped models, show a model card, convert a .keras file.")
 
@@ -22,9 +25,9 @@ def models(ctx: typer.Context, as_json: Json = False) -> None:
         return
     from labeler.inference import bundle
 
-    found = [bundle.card(path) for path in bundle.shipped(bundle.CLASSIFIER).values()]
+    found = [(bundle.card(path), _float32(path)) for path in bundle.shipped(bundle.CLASSIFIER).values()]
     if as_json:
-        typer.echo(json.dumps([card.as_json() for card in found]))
+        typer.echo(json.dumps([_as_json(*pair) for pair in found]))
         return
     from labeler.cli import show_models
 
@@ -43,13 +46,27 @@ def show_model(
     from labeler.inference import bundle
 
     path = bundle.find(model)
-    card, readme = bundle.card(path), bundle.readme(path)
+    card, float32, readme = bundle.card(path), _float32(path), bundle.readme(path)
     if as_json:
-        typer.echo(json.dumps({**card.as_json(), "readme": readme}))
+        typer.echo(json.dumps({**_as_json(card, float32), "readme": readme}))
         return
     from labeler.cli import show_models
 
-    show_models.show(card, readme)
+    show_models.show(card, readme, float32)
+
+
+def _float32(path: Path) -> Card | None:
+    """Return the card of the file in float32 beside a bundle; None where there is none."""
+    from labeler.inference import bundle
+
+    beside = bundle.float32(path)
+    return None if beside == path else bundle.card(beside)
+
+
+def _as_json(card: Card, float32: Card | None) -> dict[str, Any]:
+    """Return what `--json` prints of a bundle: its card, and what differs in its file in float32."""
+    about = float32 and {name: getattr(float32, name) for name in ("path", "sha256", "size", "speed")}
+    return {**card.as_json(), "float32": about}
 
 
 @app.command("convert")

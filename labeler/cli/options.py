@@ -26,12 +26,21 @@ Threshold = Annotated[
     float,
     typer.Option("--threshold", min=0.0, max=1.0, help="Label faces below this probability `uncertain`."),
 ]
+PriorOption = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        metavar="trained|balanced|FILE",
+        help="The class shares that the probabilities assume. trained: the model's own. balanced: equal ones. FILE: a "
+        ".csv or .json file with a share or count for each class, such as happy,0.3. The model has to state its own.",
+    ),
+]
 FacesOption = Annotated[
     Faces,
     typer.Option(
         "--faces",
-        help="auto: detect faces in photos whose longer side is above 128 pixels; a smaller photo is one face crop. "
-        "detect: always detect. whole: every photo is one face crop.",
+        help="auto: detect faces in photos whose longer side is above 128 pixels; a smaller photo is one face crop, or "
+        "`no_face` if the model says so. detect: always detect. whole: every photo is one face crop.",
     ),
 ]
 Detector = Annotated[str, typer.Option("--detector", help="A face detector in YuNet's format.", show_default="yunet")]
@@ -47,6 +56,10 @@ FaceThreshold = Annotated[
 MaxFaces = Annotated[
     int, typer.Option("--max-faces", min=0, help="Keep only the N largest faces of a photo; 0 for all.")
 ]
+SaveCrops = Annotated[
+    str, typer.Option("--save-crops", help="Save the face crops in this folder, named by file and face.")
+]
+AllFiles = Annotated[bool, typer.Option("--all-files", help="Label files, too, whose suffix is not that of an image.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Number of processes; 0 for one per core.")]
 BatchSize = Annotated[
     int,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from labeler.cli.options import (
+    AllFiles,
     BatchSize,
     Detector,
     DeviceOption,
@@ -27,11 +28,13 @@ from labeler.cli.options import (
     ModelOption,
     NoReviews,
     Overwrite,
+    PriorOption,
     ProgressOption,
     Quiet,
     Refresh,
     RetryFailed,
     Sample,
+    SaveCrops,
     Seed,
     Threshold,
     Workers,
@@ -50,20 +53,17 @@ def classify(
     model: ModelOption = "",
     faces: FacesOption = Faces.AUTO,
     threshold: Threshold = 0.0,
+    prior: PriorOption = "trained",
     detector: Detector = "",
     min_face: MinFace = 24,
     face_threshold: FaceThreshold = 0.6,
     max_faces: MaxFaces = 0,
-    save_crops: Annotated[
-        str, typer.Option("--save-crops", help="Save the face crops in this folder, named by file and face.")
-    ] = "",
+    save_crops: SaveCrops = "",
     workers: Workers = 0,
     batch_size: BatchSize = 0,
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
-    all_files: Annotated[
-        bool, typer.Option("--all-files", help="Label files, too, whose suffix is not that of an image.")
-    ] = False,
+    all_files: AllFiles = False,
     include: Include = None,
     exclude: Exclude = None,
     limit: Limit = 0,
@@ -86,10 +86,11 @@ def classify(
     an unfinished table; with --retry-failed or --refresh, too, the table is completed first, with the settings it was
     begun with.
 
-    Example: labeler classify ./photos --out labels.csv
+    Examples: labeler classify ./photos --out labels.csv | labeler classify ./photos --out labels.csv --prior balanced
     """
     from labeler import pipeline
     from labeler.cli import show_photos
+    from labeler.inference import prior as priors
     from labeler.job import Job
     from labeler.selection import Selection
 
@@ -101,6 +102,7 @@ def classify(
         face_threshold=face_threshold,
         max_faces=max_faces,
         threshold=threshold,
+        prior=priors.wanted(prior, model),
         max_pixels=max_pixels,
         absolute=absolute,
         save_crops=save_crops,
@@ -152,6 +154,7 @@ def sort(
     ] = None,
     model: ModelOption = "",
     threshold: Threshold = 0.0,
+    prior: PriorOption = "trained",
     workers: Workers = 0,
     no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
@@ -162,12 +165,13 @@ def sort(
 
     A photo with several faces goes where its largest face goes. Nothing is ever overwritten: a file whose name is
     taken gets a number. The same command continues a sort that was stopped; --undo takes it back. The table of a
-    folder is saved in the sorted folder as labels.csv; --model, --threshold and --workers are those of classify.
+    folder is saved in the sorted folder as labels.csv; --model, --threshold, --prior and --workers are as for classify.
 
     Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
     labeler sort --undo sorted
     """
     from labeler.cli import show_photos
+    from labeler.inference import prior as priors
     from labeler.sorting import sort as sorting
     from labeler.tables import decided, reader
 
@@ -178,8 +182,8 @@ def sort(
     elif source and into:
         folder = _root(source, root)
         with nullcontext() if dry_run else sorting.held(into, folder):
-            settings = Settings(model=model, threshold=threshold)
             if source.is_dir():
+                settings = Settings(model=model, threshold=threshold, prior=priors.wanted(prior, model))
                 rows, class_names = _labelled(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
             else:
                 rows = decided.rows(source, not no_reviews, folder)

@@ -113,6 +113,7 @@ def _settings(settings: dict[str, Any], root: str) -> str:
     told = [
         f"{name.replace('_', '-')} {settings[name]}" for name in ("threshold", "faces", "min_face") if name in settings
     ]
+    told += ["a prior of its own"] if settings.get("prior") else []
     return ", ".join([*told, f"photos in {printable(root)}" if root else "no run record"])
 
 

@@ -14,33 +14,44 @@ from rich.text import Text
 from labeler.inference.bundle import Card
 
 
-def show_all(cards: Iterable[Card]) -> None:
-    """Print one line per model."""
+def show_all(cards: Iterable[tuple[Card, Card | None]]) -> None:
+    """Print one line per model, given with the card of its file in float32; with that file, two."""
     table = Table(box=None, pad_edge=False)
-    for name in ("model", "classes", "accuracy", "baseline", "macro-F1", "measured on"):
+    for name in ("model", "accuracy", "baseline", "macro-F1", "no_face", "MB", "faces/s", "measured on"):
         table.add_column(name)
-    for card in cards:
+    for card, float32 in cards:
         figures = card.validation
+        files = [card, float32] if float32 else [card]
         table.add_row(
-            card.name,
-            str(len(card.class_names)),
+            "\n".join([f"{card.name} {card.weights}".rstrip(), *(f"  {one.weights}" for one in files[1:])]),
             _figure(figures.get("accuracy")),
             _figure(figures.get("majority_baseline")),
             _figure(figures.get("macro_f1")),
+            "no" if card.face_threshold is None else "yes",
+            "\n".join(_megabytes(one) for one in files),
+            "\n".join("?" if one.speed is None else f"{one.speed:,.0f}" for one in files),
             f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
         )
     Console(highlight=False).print(table)
 
 
-def show(card: Card, readme: str = "") -> None:
-    """Print a model card without its reliability bins, which `report` draws, and below it the model's README."""
+def show(card: Card, readme: str = "", float32: Card | None = None) -> None:
+    """Print a model card without its reliability bins, which `report` draws, and below it the model's README.
+
+    ``float32`` is the card of its file in float32.
+    """
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in card.as_json().items():
-        shown = ", ".join(value) if isinstance(value, tuple) else value
+        shown = ", ".join(value) if isinstance(value, tuple) else "" if value is None else value
         if isinstance(value, dict):
             printed = {key: one for key, one in value.items() if key != "reliability"}
             shown = json.dumps(printed, indent=1, ensure_ascii=False)
         table.add_row(Text(name.replace("_", " "), "bold"), Text(str(shown)))
+    if float32:
+        speed = f", {float32.speed:,.0f} faces a second" if float32.speed else ""
+        table.add_row(
+            Text("float32", "bold"), Text(f"{_megabytes(float32)} MB{speed}\n{float32.path}\n{float32.sha256}")
+        )
     terminal = Console(highlight=False)
     terminal.print(table)
     if readme:
@@ -66,3 +77,7 @@ def _plain(value: Any) -> str:
 
 def _figure(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
+
+
+def _megabytes(card: Card) -> str:
+    return f"{card.size / 1e6:.1f}"

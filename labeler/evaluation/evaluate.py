@@ -35,6 +35,8 @@ class EvaluateSettings:
     model: str
     class_names: tuple[str, ...]
     """The classes of the model."""
+    prior: tuple[float, ...] = ()
+    """The class shares that the probabilities are to assume: see `Settings`."""
     truth: Truth | None = None
     copies: Collection[str] = frozenset()
     """Files to leave out, such as those of `truth.copies_of`."""
@@ -150,7 +152,7 @@ def _figures(wanted: EvaluateSettings, follow: Follow, vary: Perturbation | None
     truth = wanted.truth
     inputs = [wanted.data / file for file in truth.labels] if truth else [wanted.data]
     total = len(inputs) if truth else sum(1 for _ in sources.find(wanted.data))
-    settings = Settings(model=wanted.model, absolute=bool(truth))
+    settings = Settings(model=wanted.model, prior=wanted.prior, absolute=bool(truth))
     rows = follow(pipeline.label(inputs, settings, wanted.workers, vary=vary), total)
     if not truth:
         return compared.of_folders(rows, wanted.class_names, wanted.copies)

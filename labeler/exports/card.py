@@ -25,7 +25,7 @@ _DATA_FILES = {"imagefolder": "{}/**", "parquet": "data/{}-*.parquet", "webdatas
 _HUGGING_FACE = {"val": "validation"}
 """Names of subsets that differ there."""
 
-_SETTINGS = ("faces", "min_face", "face_threshold", "threshold")
+_SETTINGS = ("faces", "min_face", "face_threshold", "threshold", "prior")
 """Settings that decide the labels and name nothing of the user's."""
 
 

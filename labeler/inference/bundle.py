@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,36 @@ from labeler.inference import keras_file, onnx_metadata
 from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
 
 DEFAULT_MODEL = "default"
-CLASSIFIER, DETECTOR, README = "model.onnx", "detector.onnx", "README.md"
-"""Names of a bundle's files, in a folder of the bundle's name."""
+INT8 = "int8"
+"""What a card says of weights that are 8-bit integers."""
+
+CLASSIFIER, FLOAT32, DETECTOR, README = "model.onnx", "float32.onnx", "detector.onnx", "README.md"
+"""Names of a bundle's files, in a folder of the bundle's name.
+
+`FLOAT32` is the same network as `CLASSIFIER` with weights in float32, where those of the latter are 8-bit integers.
+"""
 
 SHIPPED_SHA256 = {
-    "default": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
-    "documented": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
-    "yunet": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
+    "default/model.onnx": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
+    "documented/model.onnx": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
+    "yunet/detector.onnx": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }
-"""SHA-256 of each shipped bundle's file; `tests/inference/test_bundle.py` prints a line that has to change."""
+"""SHA-256 of each file of the shipped bundles; `tests/inference/test_bundle.py` prints a line that has to change."""
+
+SMALLEST_SHARE = 1e-6
+"""Lower limit on a share of a prior, which probabilities are divided by: the last decimal of a table."""
 
 BLOCK, LARGEST_BLOCK = 8, 256
 """Block size, in images per run of a network on a CPU, unless its bundle says otherwise; and its upper limit. Small,
 because an incomplete block is padded (blocks of 8 to 256 take the documented network the same time per image). Larger
 blocks only cost memory."""
 
-_JSON_KEYS = frozenset({"class_names", "input_size", "temperature", "validation", "block", "recalibration", "adapted"})
+_SUM_ERROR = 1e-3
+"""Upper limit on the error of a prior's sum: its shares may be rounded."""
+
+_JSON_KEYS = frozenset(
+    "class_names input_size temperature validation block recalibration adapted face_threshold prior speed".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +59,26 @@ class Card:
     recalibration: dict[str, Any] = field(default_factory=dict)
     """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities.
 
-    One that was built in before it stands in it as ``earlier``.
+    One that was built in before it stands in it as ``earlier``; ``ratios`` are those of another prior (`prior.ratios`)
+    that the probabilities got before.
     """
     adapted: dict[str, Any] = field(default_factory=dict)
     """What `labeler adapt` built in: how many reviewed faces it was fitted to, and the model it was added to."""
+    face_threshold: float | None = None
+    """Lower limit on the output `face`, the probability that a crop shows a face at all; None where there is none."""
+    prior: tuple[float, ...] = ()
+    """The shares of the classes that the probabilities assume, with a sum of 1; empty where they are not known."""
     block: int = BLOCK
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
     licence: str = ""
     created_with: str = ""
+    weights: str = ""
+    """The kind of the weights, `float32` or `int8`; empty where it is not known."""
+    speed: float | None = None
+    """Faces a second on one core, as measured by who made the bundle; None where nobody did."""
+    size: int = 0
+    """Bytes of the file."""
     path: str = ""
     sha256: str = ""
 
@@ -91,6 +117,31 @@ def find(model: str) -> Path:
     return path
 
 
+def float32(path: Path) -> Path:
+    """Return the file with the weights of a bundle in float32: the one beside it, or the bundle itself if it has none.
+
+    Raises:
+        ModelError: the two have other classes.
+    """
+    beside = path.with_name(FLOAT32)
+    if path.name != CLASSIFIER or not beside.is_file():
+        return path
+    if card(beside).class_names != card(path).class_names:
+        raise ModelError(f"{beside} has other classes than {path}, so it is another network; move one of them away")
+    return beside
+
+
+def that_labelled(model: str, digest: str) -> Path | None:
+    """Return the file of a model that has a SHA-256, the bundle or that in float32; None if it has changed since.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    path = find(model)
+    files = (path, path.with_name(FLOAT32)) if path.name == CLASSIFIER else (path,)
+    return next((file for file in files if file.is_file() and sha256(file) == digest), None)
+
+
 def detector(path: str) -> Path:
     """Return the file of a face detector; of the shipped one when ``path`` is empty.
 
@@ -121,31 +172,23 @@ def card(path: Path) -> Card:
             "FILE.keras --class-names angry,disgust,... --out model.onnx; for an ONNX file see docs/bundle.md"
         )
     check_class_names(path, names)
-    temperature, validation = about.get("temperature", 1.0), about.get("validation", {})
-    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
-        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
-    if not _is_number(temperature) or temperature <= 0:
-        raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
-    block = about.get("block", BLOCK)
-    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
-        raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
-    recalibration = about.get("recalibration", {})
-    if recalibration != {} and not _is_recalibration(recalibration, len(names)):
-        raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
-    adapted = about.get("adapted", {})
-    if not isinstance(validation, dict) or not isinstance(adapted, dict):
-        raise ModelError(f"{path} is damaged: its validation figures, or what it was adapted to, are no JSON object")
+    _check(path, about, len(names))
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
-        temperature=temperature,
-        recalibration=recalibration,
-        adapted=adapted,
-        block=block,
-        validation=validation,
+        temperature=about.get("temperature", 1.0),
+        recalibration=about.get("recalibration", {}),
+        adapted=about.get("adapted", {}),
+        face_threshold=about.get("face_threshold"),
+        prior=tuple(about.get("prior", ())),
+        block=about.get("block", BLOCK),
+        validation=about.get("validation", {}),
         training_data=one_line(about.get("training_data", "")),
         licence=one_line(about.get("licence", "")),
         created_with=one_line(about.get("created_with", "")),
+        weights=one_line(about.get("weights", "")),
+        speed=about.get("speed"),
+        size=path.stat().st_size,
         path=str(path),
         sha256=digest,
     )
@@ -209,16 +252,56 @@ def _decoded(value: str) -> Any:
         return None
 
 
+def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
+    """Check the kinds and ranges of a card's values."""
+    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
+        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
+    temperature = about.get("temperature", 1.0)
+    if not _is_number(temperature) or temperature <= 0:
+        raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
+    block = about.get("block", BLOCK)
+    if not isinstance(block, int) or not 1 <= block <= LARGEST_BLOCK:
+        raise ModelError(f"{path} is damaged: its block size is {one_line(block)}, not 1 to {LARGEST_BLOCK}")
+    recalibration = about.get("recalibration", {})
+    if recalibration != {} and not _is_recalibration(recalibration, classes):
+        raise ModelError(f"{path} is damaged: its recalibration is not a scale and an offset for each class")
+    if not all(isinstance(about.get(name, {}), dict) for name in ("validation", "adapted")):
+        raise ModelError(f"{path} is damaged: its validation figures, or what it was adapted to, are no JSON object")
+    threshold = about.get("face_threshold", 0)
+    if not _is_number(threshold) or not 0 <= threshold <= 1:
+        raise ModelError(f"{path} is damaged: its face_threshold is {one_line(threshold)}, not a number from 0 to 1")
+    speed = about.get("speed", 1)
+    if not _is_number(speed) or speed <= 0:
+        raise ModelError(f"{path} is damaged: its speed is {one_line(speed)}, not a number above 0")
+    prior = about.get("prior", [])
+    if prior != [] and not is_prior(prior, classes):
+        raise ModelError(f"{path} is damaged: its prior is not a share above 0 for each class, with a sum of 1")
+
+
+def is_prior(found: Any, classes: int) -> bool:
+    """Say whether something is a list of a share for each class, none below `SMALLEST_SHARE`, with a sum of 1."""
+    return (
+        isinstance(found, list | tuple)
+        and len(found) == classes
+        and all(_is_number(share) and share >= SMALLEST_SHARE for share in found)
+        and abs(sum(found) - 1) <= _SUM_ERROR
+    )
+
+
 def _is_recalibration(found: Any, classes: int) -> bool:
     if not isinstance(found, dict):
         return False
     scale, offsets, earlier = found.get("scale", 0), found.get("offsets"), found.get("earlier", {})
+    ratios = found.get("ratios", [1.0] * classes)
     return (
         _is_number(scale)
         and bool(scale > 0)
         and isinstance(offsets, list)
         and len(offsets) == classes
         and all(map(_is_number, offsets))
+        and isinstance(ratios, list)
+        and len(ratios) == classes
+        and all(_is_number(ratio) and ratio > 0 for ratio in ratios)
         and (earlier == {} or _is_recalibration(earlier, classes))
     )
 
@@ -228,11 +311,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _name(path: Path) -> str:
-    return path.parent.name if path.stem in {"model", "best_model"} else path.stem
+    return path.parent.name if path.stem in {"model", "best_model", "float32"} else path.stem
 
 
 def _check_shipped(path: Path, digest: str) -> None:
     """Check the SHA-256 of a shipped bundle; other bundles may change."""
     name = path.parent.name
-    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(name, digest):
+    if path.parent.parent in folders() and digest != SHIPPED_SHA256.get(f"{name}/{path.name}", digest):
         raise ModelError(f"{path} is damaged: its SHA-256 is not that of the shipped {name}. Install labeler again")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import ModelError, one_line
-from labeler.inference import bundle, keras_network
+from labeler.inference import bundle, keras_network, onnx_graph
 from labeler.inference.bundle import Card
 from labeler.inference.session import is_out_of_memory, load
 from labeler.records import INPUT_SIDE, Device
@@ -22,6 +22,16 @@ _TOLERANCE = 1e-3
 """Upper limit on the error of a sum of probabilities, which should be 1; half precision reaches half of it."""
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Maps images to class probabilities (n, classes), with that of a face in one more column where it `knows_faces`."""
+
+
+class Answer(NamedTuple):
+    """What a model says about face crops."""
+
+    probabilities: NDArray[np.float32]
+    """Those of the classes (n, classes)."""
+    faces: NDArray[np.float32] | None
+    """The probability (n,) that a crop shows a face at all; None where the model does not know."""
 
 
 class Classifier:
@@ -34,8 +44,9 @@ class Classifier:
     def __init__(self, path: Path, device: Device = Device.CPU) -> None:
         if path.suffix == ".keras":
             self.card, self._network = _load_keras_network(path)
+            self.knows_faces = False
         else:
-            self.card, self._network = _load_onnx_network(path, device)
+            self.card, self._network, self.knows_faces = _load_onnx_network(path, device)
         self.block = BLOCK_ON_CUDA if device is Device.CUDA else self.card.block
         """Block size, in images per run: constant, so that no result depends on its batch; halved only when the
         device runs out of memory."""
@@ -46,7 +57,16 @@ class Classifier:
         Raises:
             ModelError: the network fails, or its outputs are not probabilities.
         """
-        found = np.empty((len(pixels), len(self.card.class_names)), np.float32)
+        return self.answer(pixels).probabilities
+
+    def answer(self, pixels: NDArray[np.uint8]) -> Answer:
+        """Return class probabilities, and those of a face, for face crops (n, 64, 64, 3), uint8 RGB.
+
+        Raises:
+            ModelError: the network fails, or its outputs are not probabilities.
+        """
+        classes = len(self.card.class_names)
+        found = np.empty((len(pixels), classes + self.knows_faces), np.float32)
         at = 0
         while at < len(pixels):
             block = pixels[at : at + self.block]
@@ -58,15 +78,22 @@ class Classifier:
                 self.block //= 2
             else:
                 at += len(block)
-        self._check_probabilities(found)
-        return found
+        answer = Answer(found[:, :classes], found[:, classes] if self.knows_faces else None)
+        self._check(answer)
+        return answer
 
-    def _check_probabilities(self, found: NDArray[np.float32]) -> None:
-        """Check the softmax output, so that every score is a probability; NaN and infinity fail here, too."""
+    def _check(self, answer: Answer) -> None:
+        """Check the outputs, so that every score is a probability; NaN and infinity fail here, too."""
+        found, faces = answer
         if not ((found >= 0).all() and (np.abs(found.sum(axis=1) - 1) <= _TOLERANCE).all()):
             raise ModelError(
                 f"{self.card.path} outputs numbers that are not probabilities: they are not from 0 to 1, or their sum "
                 "is not 1. End the network with a softmax"
+            )
+        if faces is not None and not ((faces >= 0) & (faces <= 1)).all():
+            raise ModelError(
+                f"{self.card.path} outputs numbers for {onnx_graph.FACE!r} that are not probabilities: they are not "
+                "from 0 to 1. End that output with a sigmoid"
             )
 
 
@@ -75,12 +102,12 @@ def _padded(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     return np.pad(pixels, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pixels
 
 
-def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network]:
+def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network, bool]:
     found = bundle.card(path)
     session = load(path, device)
-    _check_shapes(path, session, found)
+    outputs = _outputs(path, session, found)
     name = session.get_inputs()[0].name
-    return found, lambda pixels: _shaped(session.run(None, {name: pixels})[0], len(pixels), found)
+    return found, lambda pixels: _joined(session.run(outputs, {name: pixels}), len(pixels), found), len(outputs) > 1
 
 
 def _load_keras_network(path: Path) -> tuple[Card, Network]:
@@ -93,21 +120,41 @@ def _load_keras_network(path: Path) -> tuple[Card, Network]:
     return found, lambda pixels: np.asarray(model(pixels.astype(np.float32) / 255, training=False))
 
 
-def _shaped(answer: NDArray[np.float32], count: int, card: Card) -> NDArray[np.float32]:
-    """Check the output shape, (``count``, classes); the shape declared in the file can be wrong."""
-    if answer.shape != (count, len(card.class_names)):
-        raise ValueError(f"its output is {answer.shape} for {count} images and {len(card.class_names)} classes")
-    return answer
+def _joined(answers: Sequence[NDArray[np.float32]], count: int, card: Card) -> NDArray[np.float32]:
+    """Return all outputs in one array, a row for each image; the shapes declared in the file can be wrong."""
+    probabilities, *faces = answers
+    if probabilities.shape != (count, len(card.class_names)):
+        raise ValueError(f"its output is {probabilities.shape} for {count} images and {len(card.class_names)} classes")
+    if not faces:
+        return probabilities
+    if faces[0].shape not in ((count, 1), (count,)):
+        raise ValueError(f"its output {onnx_graph.FACE!r} is {faces[0].shape} for {count} images, not {(count, 1)}")
+    return np.column_stack([probabilities, *faces])
 
 
-def _check_shapes(path: Path, session: Any, found: Card) -> None:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+def _outputs(path: Path, session: Any, found: Card) -> list[str]:
+    """Return the names of the outputs to compute: the class probabilities, and that of a face where its card uses it.
+
+    Raises:
+        ModelError: the inputs or outputs are not those of a bundle.
+    """
+    inputs, outputs = session.get_inputs(), {one.name: one for one in session.get_outputs()}
     if len(inputs) != 1 or not outputs:
         raise ModelError(f"{path} is not a labeler bundle: it takes {len(inputs)} inputs, gives {len(outputs)} outputs")
+    classes = outputs.pop(onnx_graph.of_classes(list(outputs)))
     wanted = ("tensor(uint8)", [INPUT_SIDE, INPUT_SIDE, 3], "tensor(float)", [len(found.class_names)])
-    actual = (inputs[0].type, inputs[0].shape[1:], outputs[0].type, outputs[0].shape[1:])
+    actual = (inputs[0].type, inputs[0].shape[1:], classes.type, classes.shape[1:])
     if actual != wanted:
         raise ModelError(
             f"{path} is not a labeler bundle: it takes {actual[0]} {actual[1]} and gives {actual[2]} {actual[3]}; "
             f"expected {wanted[0]} {wanted[1]} and {wanted[2]} {wanted[3]}"
         )
+    face = outputs.get(onnx_graph.FACE)
+    if face is None or found.face_threshold is None:
+        return [classes.name]
+    if face.type != "tensor(float)" or face.shape[1:] not in ([1], []):
+        raise ModelError(
+            f"{path} is not a labeler bundle: its output {face.name!r} is {face.type} {face.shape[1:]}; "
+            "expected tensor(float) [1]"
+        )
+    return [classes.name, face.name]

@@ -33,8 +33,10 @@ _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"
 def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
     """Return the embeddings (n, features) of images (n, 64, 64, 3), uint8 RGB.
 
-    ``path`` is a bundle or a ``.keras`` file; its classes do not matter. ``workers`` is the number of threads, 0 for
-    one per core.
+    ``path`` is a bundle or a ``.keras`` file; its classes do not matter. They are those of this very file: what goes
+    with the probabilities of a table (`review`, `adapt`) takes the file that labelled it, what learns from the
+    embeddings alone (`audit`) that in float32 (`bundle.float32`). ``workers`` is the number of threads, 0 for one per
+    core.
 
     Raises:
         ModelError: the model takes other images, or does not end in a dense layer.

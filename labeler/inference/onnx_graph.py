@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from labeler.inference.onnx_metadata import fields, read
 
-_GRAPH, _NODE, _INPUT, _OP_TYPE, _OUTPUT, _NAME = 7, 1, 1, 4, 12, 1
-"""Field numbers in onnx.proto: ModelProto.graph; GraphProto.node; NodeProto.input and op_type; GraphProto.output;
-ValueInfoProto.name."""
+PROBABILITIES, FACE = "probabilities", "face"
+"""Names of a bundle's outputs: the probabilities of the classes, and the probability that there is a face at all."""
+
+_GRAPH, _NODE, _INPUT, _NODE_OUTPUT, _OP_TYPE, _OUTPUT, _NAME = 7, 1, 1, 2, 4, 12, 1
+"""Field numbers in onnx.proto: ModelProto.graph; GraphProto.node; NodeProto.input, output and op_type;
+GraphProto.output; ValueInfoProto.name."""
+
+
+def of_classes(outputs: Sequence[str]) -> str:
+    """Return which of a graph's outputs are the class probabilities: the one of that name, else the first."""
+    return PROBABILITIES if PROBABILITIES in outputs else outputs[0]
 
 
 def last_input(path: Path, operators: Set[str]) -> str:
-    """Return the name of the first input of the last node with one of some operators; empty where there is none.
+    """Return the first input of the last node with one of some operators on the way to the class probabilities.
+
+    It is empty where there is none.
 
     Raises:
         ModelError: it is not an ONNX file, is too large, or has external data.
     """
-    found = ""
+    nodes: list[list[tuple[int, str]]] = []
+    outputs: list[str] = []
     with read(path) as content:
         for graph in (value for number, value in fields(content) if number == _GRAPH):
-            for node in (value for number, value in fields(graph) if number == _NODE):
-                texts = [(number, value.decode()) for number, value in fields(node) if number in (_INPUT, _OP_TYPE)]
-                if operators & {text for number, text in texts if number == _OP_TYPE}:
-                    found = next((text for number, text in texts if number == _INPUT), "")
-    return found
+            for number, value in fields(graph):
+                if number == _NODE:
+                    nodes.append(_texts(value, _INPUT, _NODE_OUTPUT, _OP_TYPE))
+                elif number == _OUTPUT:
+                    outputs += [text for _, text in _texts(value, _NAME)]
+    needed = {of_classes(outputs)} if outputs else set()
+    for node in reversed(nodes):  # ONNX demands a topological order.
+        inputs = [text for number, text in node if number == _INPUT]
+        if needed.isdisjoint(text for number, text in node if number == _NODE_OUTPUT):
+            continue
+        if operators & {text for number, text in node if number == _OP_TYPE}:
+            return next(iter(inputs), "")
+        needed.update(inputs)
+    return ""
 
 
 def with_output(content: bytes, name: str) -> bytes:
     """Return a model that has one more output: a message that occurs again is merged into the first one."""
     value = _field(_NAME, name.encode())
     return content + _field(_GRAPH, _field(_OUTPUT, value))
+
+
+def _texts(message: bytes, *numbers: int) -> list[tuple[int, str]]:
+    return [(number, value.decode()) for number, value in fields(message) if number in numbers]
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -177,8 +177,10 @@ def _judged(wanted: ReportSettings, class_names: tuple[str, ...], root: str) -> 
 
 def _card(record: RunRecord | None) -> Card | None:
     """Return the card of the model, if it is the shipped one of this name."""
-    path = bundle.shipped(bundle.CLASSIFIER).get(record.model) if record else None
-    return bundle.card(path) if path and record and bundle.sha256(path) == record.model_sha256 else None
+    if not record or record.model not in bundle.shipped(bundle.CLASSIFIER):
+        return None
+    path = bundle.that_labelled(record.model, record.model_sha256)
+    return bundle.card(path) if path else None
 
 
 def _is_ours(path: Path) -> bool:

@@ -187,8 +187,7 @@ def task_of(settings: ReviewSettings, root: str) -> Task | None:
 def _model(record: RunRecord | None) -> Path | None:
     """Return the file of the model that labelled a table, if it is still the same."""
     try:
-        path = bundle.find(record.model) if record else None
-        return path if path and record and bundle.sha256(path) == record.model_sha256 else None
+        return bundle.that_labelled(record.model, record.model_sha256) if record else None
     except ModelError:
         return None
 

@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any
 
 from labeler.errors import LabelerError, one_line
+from labeler.inference.bundle import FLOAT32
 from labeler.records import COLUMNS_AFTER_BY_SCHEMA, SCHEMA_VERSION
 from labeler.storage import atomic
 
@@ -37,6 +38,8 @@ class RunRecord:
     settings: dict[str, Any]
     finished: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+    model_file: str = ""
+    """Name of the model's file, which says whose weights labelled; empty in records of earlier versions."""
     model_figures: dict[str, Any] = field(default_factory=dict)
     redo: tuple[str, ...] | None = None
     """What is made again of the finished table that stood there when this one was begun, all other rows of which are
@@ -117,9 +120,11 @@ def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
             ("the model", _short(earlier), _short(record)),
             ("the root folder", earlier.root, record.root),
             ("the calibration", _calibration(earlier), _calibration(record)),
+            ("--prior", _prior(earlier), _prior(record)),
             *(
                 (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
                 for name, now in record.settings.items()
+                if name != "prior"
             ),
         )
         if then != now
@@ -158,7 +163,7 @@ def _read(file: Path) -> RunRecord | None:
 
 def _check_kinds(record: RunRecord) -> None:
     kinds: dict[str, type | UnionType] = {
-        **dict.fromkeys(("version", "model", "model_sha256", "root"), str),
+        **dict.fromkeys(("version", "model", "model_sha256", "model_file", "root"), str),
         **dict.fromkeys(("settings", "counts", "model_figures"), dict),
         "schema_version": int,
         "finished": bool,
@@ -177,5 +182,11 @@ def _calibration(record: RunRecord) -> str:
     return f"that of {record.calibrated.get('cards')} cards" if record.calibrated else "the model's own"
 
 
+def _prior(record: RunRecord) -> str:
+    found = record.settings.get("prior")
+    return ", ".join(map(str, found)) if isinstance(found, list) else "trained"
+
+
 def _short(record: RunRecord) -> str:
-    return f"{record.model} ({record.model_sha256[:12]})"
+    weights = ", its weights in float32" if record.model_file == FLOAT32 else ""
+    return f"{record.model} ({record.model_sha256[:12]}{weights})"

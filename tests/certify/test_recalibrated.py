@@ -18,6 +18,7 @@ from typer.testing import Result
 
 from labeler.certify import calibrate, cells, certified, recalibrated
 from labeler.inference import bundle, embeddings
+from labeler.inference.classifier import Classifier
 from labeler.records import Face, Row
 from labeler.tables import corrections, reader, run_record
 from labeler.tables.matching import box_of
@@ -207,14 +208,22 @@ def test_classify_does_not_go_on_with_a_recalibrated_table(
 
 
 def classified(
-    folder: Folder, model: Path, tmp_path: Path, run: Run, path: str = "t.csv", *, swapped: bool = False
+    folder: Folder,
+    model: Path,
+    tmp_path: Path,
+    run: Run,
+    path: str = "t.csv",
+    *,
+    swapped: bool = False,
+    prior: str = "trained",
 ) -> Path:
     """Return a table of photos of noise, of which the blind answers say another class than the model, often."""
     photos = 80
     for seed in range(photos):
         folder.noise(f"{seed:03}.png", seed=seed)
     table = tmp_path / path
-    assert run("classify", folder.path, "--out", table, "--model", model, "--quiet").exit_code == 0
+    command = ("classify", folder.path, "--out", table, "--model", model, "--prior", prior, "--quiet")
+    assert run(*command).exit_code == 0
     answer(table, 60, swapped=swapped)
     return table
 
@@ -330,6 +339,35 @@ def test_a_recalibrated_bundle_can_be_recalibrated_again(folder: Folder, model: 
     assert np.abs(ours - theirs).max() <= 1e-5
     about = bundle.card(second / "model.onnx").recalibration
     assert about["earlier"] == bundle.card(first / "model.onnx").recalibration
+
+
+def test_the_bundle_gives_the_scores_of_a_table_with_another_prior(folder: Folder, tmp_path: Path, run: Run) -> None:
+    model = make_bundle(tmp_path / "model.onnx", prior=[0.2, 0.5, 0.3])
+    table = classified(folder, model, tmp_path, run, prior="balanced")
+    mine = tmp_path / "mine"
+    made = ("calibrate", table, "--out", tmp_path / "c.csv", "--model-out", mine, "--model", model)
+    assert run(*made).exit_code == 0
+    assert run("classify", folder.path, "--out", tmp_path / "d.csv", "--model", mine, "--quiet").exit_code == 0
+    ours, theirs = (
+        np.array([row.probabilities for row in reader.read(tmp_path / name)]) for name in ("c.csv", "d.csv")
+    )
+    card = bundle.card(mine / "model.onnx")
+
+    assert np.abs(ours - theirs).max() <= 1e-5
+    assert card.recalibration["ratios"] == pytest.approx([5 / 3, 2 / 3, 10 / 9])
+    assert card.prior == ()  # That of the recalibrated probabilities is not known.
+
+
+def test_a_recalibrated_bundle_still_knows_what_is_no_face(folder: Folder, tmp_path: Path, run: Run) -> None:
+    model = make_bundle(tmp_path / "model.onnx", face=True, face_threshold=0.1)
+    table = classified(folder, model, tmp_path, run)
+    made = ("calibrate", table, "--out", tmp_path / "c.csv", "--model-out", tmp_path / "new", "--model", model)
+    assert run(*made).exit_code == 0
+    before, after = (Classifier(path) for path in (model, tmp_path / "new" / "model.onnx"))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+
+    assert np.array_equal(before.answer(pixels).faces, after.answer(pixels).faces)  # type: ignore[arg-type]
+    assert after.card.face_threshold == 0.1
 
 
 def test_the_model_of_the_table_is_never_replaced(folder: Folder, model: Path, tmp_path: Path, run: Run) -> None:

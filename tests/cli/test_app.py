@@ -17,6 +17,7 @@ from conftest import CLASS_NAMES, ROOT, Folder, make_bundle
 from typer.testing import Result
 
 import labeler
+from labeler.cli import show_models
 from labeler.inference import bundle
 from labeler.records import Row
 from labeler.tables import reader, run_record
@@ -147,6 +148,18 @@ def test_the_models_that_ship_are_listed_with_their_figures(run: Run) -> None:
 
     assert "documented" in [card["name"] for card in found]
     assert all(0 < card["validation"]["accuracy"] < 1 for card in found)
+
+
+def test_models_say_what_becomes_of_a_picture_that_is_no_face(
+    run: Run, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knowing = make_bundle(tmp_path / "knowing.onnx", face=True, face_threshold=0.25)
+    show_models.show_all((bundle.card(path), None) for path in (model, knowing))
+    unknown, known = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
+
+    assert (unknown[4], known[4]) == ("no", "yes")
+    assert "face threshold 0.25" in " ".join(run("models", "show", knowing).stdout.split())
+    assert "None" not in run("models", "show", model).stdout
 
 
 def test_a_card_shows_classes_and_hash(run: Run, model: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import CLASS_NAMES, Folder
+from conftest import CLASS_NAMES, Folder, make_bundle
 
 from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import evaluate
@@ -123,3 +123,13 @@ def test_nothing_is_written_over(asked: EvaluateSettings, tmp_path: Path, name: 
         evaluate.write(evaluate.evaluate(asked), tmp_path)
 
     assert [path.name for path in tmp_path.iterdir() if path.suffix] == [name]
+
+
+def test_what_the_model_takes_for_no_face_is_left_out_and_counted(
+    asked: EvaluateSettings, folder: Folder, tmp_path: Path
+) -> None:
+    folder.picture("sad/dark.png", colour=(5, 5, 5))
+    model = make_bundle(tmp_path / "m.onnx", face=True, face_threshold=0.2)
+    figures = evaluate.evaluate(replace(asked, model=str(model))).figures
+
+    assert (figures.n, figures.left_out) == (12, {"no_face": 1})

@@ -77,7 +77,8 @@ def test_a_bundle_that_is_cut_short_is_refused(tmp_path: Path, length: int) -> N
 
 
 def test_what_ships_is_what_was_packed() -> None:
-    found = bundle.shipped(bundle.CLASSIFIER) | bundle.shipped(bundle.DETECTOR)
+    kinds = (bundle.CLASSIFIER, bundle.FLOAT32, bundle.DETECTOR)
+    found = {f"{name}/{file}": path for file in kinds for name, path in bundle.shipped(file).items()}
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
     lines = "".join(f'    "{name}": "{digest}",\n' for name, digest in sorted(hashes.items()))
 
@@ -100,6 +101,13 @@ def test_a_shipped_bundle_that_is_damaged_says_what_to_do(
 def test_a_temperature_is_a_number_above_zero(tmp_path: Path, temperature: object) -> None:
     path = make_bundle(tmp_path / "m.onnx", temperature=json.dumps(temperature))
     with pytest.raises(ModelError, match=r"its temperature is .*, not a number above 0"):
+        bundle.card(path)
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.1, True, "1", None, [1]])
+def test_a_threshold_for_faces_is_a_number_from_0_to_1(tmp_path: Path, threshold: object) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face_threshold=json.dumps(threshold))
+    with pytest.raises(ModelError, match=r"its face_threshold is .*, not a number from 0 to 1"):
         bundle.card(path)
 
 

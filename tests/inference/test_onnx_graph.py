@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT
+from conftest import ROOT, make_bundle
 
 from labeler.errors import ModelError
 from labeler.inference import onnx_graph
@@ -19,6 +19,16 @@ def test_the_last_of_some_layers_is_found(model: Path) -> None:
     assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == "flat"
     assert onnx_graph.last_input(model, {"Flatten"}) == "scaled"
     assert onnx_graph.last_input(model, {"Conv"}) == ""
+
+
+def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx", face=True)
+    model = onnx.load(path)
+    next(node for node in model.graph.node if "bright" in node.output).input[0] = "other"
+    model.graph.node.insert(3, onnx.helper.make_node("Neg", ["flat"], ["other"]))
+    onnx.save(model, path)
+
+    assert onnx_graph.last_input(path, {"MatMul"}) == "flat"
 
 
 @pytest.mark.parametrize("name", ["flat", "n" * 300])

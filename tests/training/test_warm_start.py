@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -114,6 +115,34 @@ def test_a_bundle_with_a_temperature_can_be_gone_on_from(
     assert np.abs(answers(warm_start.load(str(softened)).network) - answers(given.network)).max() <= 1e-6
 
 
+def test_an_output_for_faces_is_left_behind(network: keras.Model, given: warm_start.Pretrained, tmp_path: Path) -> None:
+    """Its layers come before and after those of the classes in the file."""
+    face = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Dense(8)(network.layers[-2].output))
+    knowing = keras.Model(network.inputs[0], [network.outputs[0], face])
+    export.export(knowing, NAMES, tmp_path / "model.onnx", samples=SAMPLES, card={"face_threshold": 0.5})
+    loaded = warm_start.load(str(tmp_path))
+
+    assert Classifier(tmp_path / "model.onnx").knows_faces
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
+
+
+def test_the_weights_in_float32_are_taken_where_the_bundle_has_integers(
+    bundle: Path, given: warm_start.Pretrained, tmp_path: Path
+) -> None:
+    shutil.copy(bundle, tmp_path / "float32.onnx")
+    make_bundle(tmp_path / "model.onnx", weights="int8")
+    loaded = warm_start.load(str(tmp_path))
+
+    assert loaded.path == tmp_path / "float32.onnx"
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
+
+
+def test_weights_of_integers_alone_are_refused_with_what_to_take(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "model.onnx", weights="int8")
+    with pytest.raises(ModelError, match="has weights of 8-bit integers: fine-tune the model in float32"):
+        warm_start.load(str(tmp_path))
+
+
 def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="holds none of the networks that can be trained: documented, default"):
@@ -127,6 +156,17 @@ def test_a_recalibrated_bundle_can_be_gone_on_from(bundle: Path, given: warm_sta
     changed = Classifier(tmp_path / "model.onnx").predict(SAMPLES) - Classifier(bundle).predict(SAMPLES)
 
     assert np.abs(changed).max() > 0.1
+    assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
+
+
+def test_a_bundle_recalibrated_with_another_prior_can_be_gone_on_from(
+    bundle: Path, given: warm_start.Pretrained, tmp_path: Path
+) -> None:
+    ratios = [2.0, 0.5, 1.25]
+    about = {"recalibration": {"scale": 0.6, "offsets": [0.9, -1.1, 0.3], "ratios": ratios}}
+    calibrated_bundle.write(bundle, tmp_path / "model.onnx", 0.6, [0.9, -1.1, 0.3], 1e-6, about, ratios=ratios)
+    loaded = warm_start.load(str(tmp_path))
+
     assert all(map(np.array_equal, loaded.network.get_weights(), given.network.get_weights()))
 
 
@@ -160,7 +200,7 @@ def soften(bundle: Path, target: Path, temperature: float) -> None:
     """Calibrate a bundle: what comes out is the softmax of the logarithm of what came out, divided."""
     model = onnx.load(bundle)
     graph = model.graph
-    export._rename_output(graph, "uncalibrated")
+    export._rename_output(graph, 0, "uncalibrated")
     graph.output[0].name = "softened"
     graph.initializer.append(onnx.numpy_helper.from_array(np.float32(temperature), "temperature"))
     graph.node.extend(

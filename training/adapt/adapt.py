@@ -18,7 +18,7 @@ from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT
 from labeler.certify.recalibrated import Accuracy, no_card
 from labeler.errors import LabelerError
 from labeler.grouping import duplicates, split
-from labeler.inference import bundle, calibrated_bundle
+from labeler.inference import bundle, calibrated_bundle, prior
 from labeler.inference.bundle import Card
 from labeler.labeling import DECIMALS
 from labeler.storage import atomic
@@ -168,8 +168,9 @@ def write(one: Adapted, out: Path) -> None:
         },
         "created_with": f"labeler {__version__}",
     }
+    ratios = prior.ratios(earlier, reader.record(one.table).settings.get("prior", ()))
     calibrated_bundle.write(
-        Path(earlier.path), out, 1.0, one.head.offsets.tolist(), 10.0**-DECIMALS, about, one.head.kernel
+        Path(earlier.path), out, 1.0, one.head.offsets.tolist(), 10.0**-DECIMALS, about, one.head.kernel, ratios
     )
     atomic.write_json(out.parent / METRICS, one.as_json())
 

@@ -126,7 +126,7 @@ def audit(settings: AuditSettings, console: Console, form: Progress = Progress.A
     _check(settings)
     path = bundle.find(settings.model)
     labelled, _ = dataset.find(settings.data, None, settings.labels, settings.classes, reviews=settings.reviews)
-    read, embedded, unreadable, skipped = _embed(labelled, path, settings, console, form)
+    read, embedded, unreadable, skipped = _embed(labelled, bundle.float32(path), settings, console, form)
     labels, groups = read.votes.argmax(axis=1), duplicates.groups(read.hashes)
     _check_enough(labels, groups, labelled.class_names, settings.folds)
     with console.status("predicting each fold from the others"):

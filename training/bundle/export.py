@@ -17,7 +17,7 @@ import tf2onnx  # noqa: F401 - Keras imports it only for an export; a missing pa
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError
 from labeler.images.picture import Pixels
-from labeler.inference import bundle, keras_file, keras_network
+from labeler.inference import bundle, keras_file, keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from labeler.storage import atomic
@@ -32,8 +32,8 @@ def export(
 ) -> None:
     """Write ``network``, which takes images in 0..1, as a bundle that takes uint8 images.
 
-    The two are compared on ``samples`` (n, 64, 64, 3) uint8. ``card`` holds further metadata of the bundle: see
-    `labeler.inference.bundle.Card`.
+    A second output of ``network`` (n, 1) becomes the bundle's output `face`. The two are compared on ``samples``
+    (n, 64, 64, 3) uint8. ``card`` holds further metadata of the bundle: see `labeler.inference.bundle.Card`.
 
     Raises:
         LabelerError: the bundle gives other probabilities than the network; then no file is left.
@@ -96,18 +96,21 @@ def convert(source: Path, class_names: Sequence[str] | None, out: Path) -> None:
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", name="pixels")
-    whole = keras.Sequential([pixels, keras.layers.Rescaling(SCALE), network], name="labeler")
+    whole = keras.Model(pixels, network(keras.layers.Rescaling(SCALE)(pixels)), name="labeler")
     whole(np.zeros((1, INPUT_SIDE, INPUT_SIDE, 3), np.uint8))  # Keras can export a network only after a call.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras uses names that NumPy deprecated.
         whole.export(path, format="onnx", verbose=False)
+    model = onnx.load(path)
+    for place, name in enumerate((onnx_graph.PROBABILITIES, onnx_graph.FACE)[: len(model.graph.output)]):
+        _rename_output(model.graph, place, name)
+    onnx.save(model, path)
 
 
 def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
     model = onnx.load(source)
     graph = model.graph
     del graph.value_info[:]
-    _rename_output(graph, "probabilities")
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     about = {one.key: one.value for one in model.metadata_props}
@@ -123,9 +126,9 @@ def _block(graph: onnx.GraphProto) -> int:
     return 1 if any(node.op_type == "Conv" for node in graph.node) else bundle.BLOCK
 
 
-def _rename_output(graph: onnx.GraphProto, name: str) -> None:
-    given = graph.output[0].name
-    graph.output[0].name = name
+def _rename_output(graph: onnx.GraphProto, place: int, name: str) -> None:
+    given = graph.output[place].name
+    graph.output[place].name = name
     for node in graph.node:
         node.output[:] = [name if output == given else output for output in node.output]
         node.input[:] = [name if wanted == given else wanted for wanted in node.input]
@@ -133,7 +136,12 @@ def _rename_output(graph: onnx.GraphProto, name: str) -> None:
 
 def _check(classifier: Classifier, network: keras.Model, samples: Pixels) -> None:
     expected = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    difference = float(np.max(np.abs(classifier.predict(samples) - expected), initial=0))
+    classes, *face = expected if isinstance(expected, list) else [expected]
+    answer = classifier.answer(samples)
+    differences = [answer.probabilities - classes]
+    if answer.faces is not None:
+        differences.append(answer.faces - face[0].ravel())
+    difference = max(float(np.max(np.abs(one), initial=0)) for one in differences)
     if not difference <= TOLERANCE:
         raise LabelerError(
             f"the exported model differs from the Keras network by up to {difference:.2g} (at most {TOLERANCE:g} "

@@ -54,6 +54,39 @@ def test_the_bundle_carries_its_card(bundle: Path) -> None:
     assert card.created_with.startswith("labeler ")
 
 
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path]:
+    """A network that says, too, how likely there is a face, and its bundle."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.layers.Input((64, 64, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, 4)(pixels))
+    probabilities = keras.layers.Dense(3, activation="softmax")(features)
+    network = keras.Model(pixels, [probabilities, keras.layers.Dense(1, activation="sigmoid")(features)])
+    path = tmp_path_factory.mktemp("knowing") / "model.onnx"
+    export.export(network, NAMES, path, samples=SAMPLES, card={"face_threshold": 0.5})
+    return network, path
+
+
+def test_a_second_output_becomes_that_of_a_face(knowing: tuple[keras.Model, Path]) -> None:
+    network, path = knowing
+    expected, face = network.predict_on_batch(SAMPLES / np.float32(255))
+    answer = Classifier(path).answer(SAMPLES)
+
+    assert [one.name for one in onnx.load(path).graph.output] == ["probabilities", "face"]
+    assert np.abs(answer.probabilities - expected).max() <= 1e-5
+    assert answer.faces is not None
+    assert np.abs(answer.faces - face[:, 0]).max() <= 1e-5
+
+
+def test_a_card_that_is_completed_keeps_both_outputs(knowing: tuple[keras.Model, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "model.onnx"
+    copy.write_bytes(knowing[1].read_bytes())
+    export.describe(copy, {"licence": "mine"})
+    before, after = (Classifier(path).answer(SAMPLES) for path in (knowing[1], copy))
+
+    assert all(map(np.array_equal, before, after))
+
+
 @pytest.mark.slow
 def test_a_convolutional_network_is_shown_one_picture_at_a_time(bundle: Path, tmp_path: Path) -> None:
     export.export(architectures.default(3), NAMES, tmp_path / "model.onnx", samples=SAMPLES[:2], card={})
@@ -188,8 +221,8 @@ def test_the_note_in_a_keras_file_is_json(keras_file: Path) -> None:
     assert note == {"class_names": list(NAMES), "input_size": 64}
 
 
-def spoil_weights(graph: onnx.GraphProto, name: str) -> None:
-    graph.output[0].name = name
+def spoil_weights(graph: onnx.GraphProto, place: int, name: str) -> None:
+    graph.output[place].name = name
     graph.node[-1].output[0] = name
     largest = max(graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.raw_data = (np.frombuffer(largest.raw_data, np.float32) * np.float32(1.01)).tobytes()
