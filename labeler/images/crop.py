@@ -9,12 +9,16 @@ import cv2
 from labeler.images.picture import Picture, Pixels
 from labeler.records import Face
 
+_REFLECTED = 0.1
+"""Upper limit on what is reflected beyond a border of the image, as a share of the crop's side."""
+
 
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
     """Cut a face out and resize it to (``side``, ``side``, 3); a box of the whole image keeps the whole image.
 
-    The crop is the square around the centre of the bounding box, as long as the box's longer side, reflected at the
-    border of the image. Of the squares that were tried, this one frames faces most like FER-2013, the models'
+    The crop is the square around the centre of the bounding box, as long as the box's longer side. What lies beyond the
+    border of the image is reflected; if that is more than a tenth of the side, there is a second eye or mouth in it, and
+    the part inside is stretched instead: labels of 727 such faces were right 2.9 points more often. Of the squares that were tried, this one frames faces most like FER-2013, the models'
     training data. The box is 0.80 +- 0.07 of the crop wide and 0.97 +- 0.03 high, the eyes are at 0.37 +- 0.03 of its
     height and the mouth at 0.74 +- 0.03; in FER-2013: 0.81, 0.97, 0.38 and 0.75. A wider margin costs accuracy (1.1
     times the side: 1 to 2 points, 1.2 times: 5 points). Levelling the eyes gains 0.4 +- 0.5 points, which is nothing.
@@ -23,7 +27,7 @@ def crop(picture: Picture, face: Face, side: int) -> Pixels:
 
 
 def cut(picture: Picture, face: Face) -> Pixels:
-    """Return the pixels that `crop` resizes: a square, or the whole image."""
+    """Return the pixels that `crop` resizes: a square, the part of it that lies in the image, or the whole image."""
     pixels = picture.pixels
     if (face.width, face.height) == (picture.width, picture.height):
         return pixels
@@ -34,7 +38,7 @@ def cut(picture: Picture, face: Face) -> Pixels:
     top = min(round((face.y + face.height / 2) * scale - length / 2), rows - 1)  # Reflecting nothing would never end.
     inside = pixels[max(top, 0) : top + length, max(left, 0) : left + length]
     beyond = (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0))
-    if any(beyond):
+    if 0 < max(beyond) <= _REFLECTED * length:
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REFLECT)
     return inside
 

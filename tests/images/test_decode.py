@@ -214,9 +214,17 @@ def test_a_face_gets_the_square_around_its_box() -> None:
 
 def test_beyond_the_edge_a_crop_is_reflected() -> None:
     picture = Picture(np.asarray(gradient(100, 100)), 100, 100)
+    face = crop(picture, Face(-4, 30, 40, 40), 40)
+
+    assert (face[:, :4] == face[:, 7:3:-1]).all()
+
+
+def test_far_beyond_the_edge_the_part_inside_is_stretched() -> None:
+    """A reflection of half a face is a face with two mouths, or two noses."""
+    picture = Picture(np.asarray(gradient(100, 100)), 100, 100)
     face = crop(picture, Face(-20, 30, 40, 40), 40)
 
-    assert (face[:, :20] == face[:, 39:19:-1]).all()
+    assert (face == crop(Picture(picture.pixels[30:70, :20], 20, 40), Face(0, 0, 20, 40), 40)).all()
 
 
 def test_a_crop_is_cut_where_the_box_is_even_when_the_picture_was_reduced() -> None:
