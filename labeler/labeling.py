@@ -13,7 +13,7 @@ import numpy as np
 
 from labeler import storage
 from labeler.errors import one_line
-from labeler.images.crop import crop, cut, resized
+from labeler.images.crop import crop, framed, resized
 from labeler.images.decode import decode
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
@@ -112,7 +112,7 @@ class Looker:
     def _crop(self, picture: Picture, face: Face) -> Pixels:
         if self._vary is None:
             return crop(picture, face, self._side)
-        return resized(self._vary(cut(picture, face)), self._side)
+        return resized(self._vary(framed(picture, face)), self._side)
 
     def _faces(self, picture: Picture) -> list[Face]:
         if detector.is_crop(picture.width, picture.height, self.settings.faces):

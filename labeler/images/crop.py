@@ -16,31 +16,45 @@ _REFLECTED = 0.1
 def crop(picture: Picture, face: Face, side: int) -> Pixels:
     """Cut a face out and resize it to (``side``, ``side``, 3); a box of the whole image keeps the whole image.
 
-    The crop is the square around the centre of the bounding box, as long as the box's longer side. What lies beyond the
-    border of the image is reflected; if that is more than a tenth of the side, there is a second eye or mouth in it, and
-    the part inside is stretched instead: labels of 727 such faces were right 2.9 points more often. Of the squares that were tried, this one frames faces most like FER-2013, the models'
-    training data. The box is 0.80 +- 0.07 of the crop wide and 0.97 +- 0.03 high, the eyes are at 0.37 +- 0.03 of its
-    height and the mouth at 0.74 +- 0.03; in FER-2013: 0.81, 0.97, 0.38 and 0.75. A wider margin costs accuracy (1.1
-    times the side: 1 to 2 points, 1.2 times: 5 points). Levelling the eyes gains 0.4 +- 0.5 points, which is nothing.
+    The crop is the square around the centre of the bounding box, as long as the box's longer side. What lies beyond
+    the border of the image is reflected; where that is more than a tenth of the side, it may hold a second mouth, and
+    the part inside is stretched instead: the labels of 727 such faces were right 2.9 points more often. Of the squares
+    that were tried, this one frames faces most like FER-2013, the models' training data. The box is 0.80 +- 0.07 of the
+    crop wide and 0.97 +- 0.03 high, the eyes are at 0.37 +- 0.03 of its height and the mouth at 0.74 +- 0.03; in
+    FER-2013: 0.81, 0.97, 0.38 and 0.75. A wider margin costs accuracy (1.1 times the side: 1 to 2 points, 1.2 times: 5
+    points). Levelling the eyes gains 0.4 +- 0.5 points, which is nothing.
     """
-    return resized(cut(picture, face), side)
+    return resized(framed(picture, face), side)
+
+
+def framed(picture: Picture, face: Face) -> Pixels:
+    """Return the pixels that `crop` resizes: a square, the part of it that lies in the image, or the whole image."""
+    inside, beyond, length = _inside(picture, face)
+    return _reflected(inside, beyond) if max(beyond) <= _REFLECTED * length else inside
 
 
 def cut(picture: Picture, face: Face) -> Pixels:
-    """Return the pixels that `crop` resizes: a square, the part of it that lies in the image, or the whole image."""
+    """Return the square around the centre of a bounding box, reflected at the border; or the whole image, as `crop`."""
+    inside, beyond, _ = _inside(picture, face)
+    return _reflected(inside, beyond)
+
+
+def _inside(picture: Picture, face: Face) -> tuple[Pixels, tuple[int, int, int, int], int]:
+    """Return what of a square lies in the image, the pixels beyond it (top, bottom, left, right), and its side."""
     pixels = picture.pixels
-    if (face.width, face.height) == (picture.width, picture.height):
-        return pixels
     rows, columns = pixels.shape[:2]
+    if (face.width, face.height) == (picture.width, picture.height):
+        return pixels, (0, 0, 0, 0), max(rows, columns)
     scale = columns / picture.width
     length = max(1, round(max(face.width, face.height) * scale))
     left = min(round((face.x + face.width / 2) * scale - length / 2), columns - 1)
     top = min(round((face.y + face.height / 2) * scale - length / 2), rows - 1)  # Reflecting nothing would never end.
     inside = pixels[max(top, 0) : top + length, max(left, 0) : left + length]
-    beyond = (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0))
-    if 0 < max(beyond) <= _REFLECTED * length:
-        inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REFLECT)
-    return inside
+    return inside, (max(-top, 0), max(top + length - rows, 0), max(-left, 0), max(left + length - columns, 0)), length
+
+
+def _reflected(inside: Pixels, beyond: tuple[int, int, int, int]) -> Pixels:
+    return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REFLECT) if any(beyond) else inside
 
 
 def holds(picture: Picture, face: Face) -> bool:
