@@ -20,22 +20,25 @@ export async function watch() {
 export async function poll() {
   try {
     const { instance, ...status } = await json("/api/status");
-    const isOther = instance !== state.table.instance;
-    if (isOther) await takeUp();
+    if (instance !== state.table.instance) await takeUp();
     Object.assign(state.table, status);
     connected();
     await flush();
-    if (isOther) await reopen();
   } catch (error) {
     connected(error);
   }
 }
 
-/** Go on with a server that was started anew, and may have another table. It knows no view of this page. */
+/** Go on with a server that was started anew: it knows no view of this page, and may have another table. */
 async function takeUp() {
   const table = await json("/api/table");
-  if (identityOf(table) !== identityOf(state.table)) location.reload();
+  if (identityOf(table) !== identityOf(state.table)) {
+    location.reload();
+    await new Promise(() => {}); // What waits is for the other table: nothing may be sent meanwhile.
+  }
   Object.assign(state.table, table);
+  await flush(true); // A face whose label still waits would be open in the new view, and come a second time.
+  await reopen();
 }
 
 const TEXTS = {

@@ -41,30 +41,39 @@ export function add(table, path, body) {
   void flush();
 }
 
-/** Send what waits, until all has arrived or the server is away; then the one who finds it again calls this once more. */
-export function flush() {
-  sending ??= sendAll().finally(() => (sending = null));
+/**
+ * Send what waits, until all has arrived or the server is away; then the one who finds it again calls this once more,
+ * with `found` where nobody else is to know yet.
+ */
+export function flush(found = false) {
+  sending ??= sendAll(found).finally(() => (sending = null));
   return sending;
 }
 
-async function sendAll() {
-  while (entries.length && state.connection === "there") await sendFirst(entries[0]);
+async function sendAll(found) {
+  while (entries.length && (found || state.connection === "there") && (await sendFirst(entries[0])));
 }
 
 /** Wait until nothing is being sent: what a person did goes before what he may look at next. */
 export const idle = () => sending;
 
+/** Send an action; return whether the server answered, be it that it refuses it. */
 async function sendFirst(entry) {
   let answer;
   try {
     answer = await json(entry.path, { body: entry.body });
   } catch (error) {
-    if (!(error instanceof Refused) || error.status === 403) return connected(error);
+    if (!(error instanceof Refused) || error.status === 403) {
+      connected(error);
+      return false;
+    }
     remove(entry);
-    return refused(entry, error);
+    await refused(entry, error);
+    return true;
   }
   remove(entry);
-  return answered(entry, answer);
+  await answered(entry, answer);
+  return true;
 }
 
 function remove(entry) {
