@@ -2,6 +2,7 @@
 
 import { json } from "./api.js";
 import { loader } from "./loader.js";
+import { flush } from "./queue.js";
 import { changed, complain, lastTop, state } from "./state.js";
 
 const CHUNK = 384; // four sprites, and below the 400 that one request may ask for
@@ -44,6 +45,7 @@ export function reopen() {
 
 /** Stay with the faces that were on the screen: those before them that were reviewed have left a view of the others. */
 async function openAgain() {
+  await flush(); // A face whose label is under way would be open in the new view, and come a second time.
   const { count } = state.view;
   if (!(await open(state.filters)) || state.view.count === count) return;
   const gone = state.filters.reviewed === false ? Math.max(0, count - state.view.count) : 0;
