@@ -16,6 +16,9 @@ from labeler.tables.matching import Box
 MOST_EVENTS = 5_000
 """Upper limit on the faces that one action labels."""
 
+MOST_NEAR = 100
+"""Upper limit on the rows of which one is looked for in a view."""
+
 _ACTION = re.compile("[0-9a-f]{32}").fullmatch
 _LONGEST_VIEW = 40
 _LONGEST_MS = 1 << 40
@@ -38,6 +41,18 @@ def events(body: Mapping[str, Any], current: Current) -> tuple[str, list[Said]]:
         if not current.before(row) and row < len(current.index):
             raise Refused(400, f"row {row} has no face; draw a box around it")
     return action(body), said
+
+
+def near(body: Mapping[str, Any]) -> list[int]:
+    """Return the rows of which a view is to say where the first is that it has.
+
+    Raises:
+        Refused: they are no few numbers.
+    """
+    found = body.get("near", [])
+    if not isinstance(found, list) or len(found) > MOST_NEAR or not all(type(one) is int for one in found):
+        raise Refused(400, f"near are at most {MOST_NEAR} rows")
+    return found
 
 
 def addition(body: Mapping[str, Any], current: Current) -> tuple[str, Said, Box]:

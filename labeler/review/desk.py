@@ -19,7 +19,7 @@ from labeler.review.cards import Cards
 from labeler.review.current import Current
 from labeler.review.refused import Refused
 from labeler.review.thumbnails import Thumbnails
-from labeler.review.views import Rows, Views, Wanted
+from labeler.review.views import Rows, Views, Wanted, found
 from labeler.tables import folders, run_record
 from labeler.tables.index import Index
 from labeler.tables.matching import Box
@@ -113,8 +113,9 @@ class Desk:
             return self.cards.told()
 
     def view(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a view of the rows that are wanted."""
-        wanted = Wanted.of(body)
+        """Make a view of the rows that are wanted; say where the first is of some rows that are asked for as well."""
+        near = asked.near(body)
+        wanted = Wanted.of({name: value for name, value in body.items() if name != "near"})
         if wanted.order == SAMPLE:
             cards = self._cards()
             with self._lock:
@@ -126,7 +127,7 @@ class Desk:
                 with self._lock:
                     rows = self.cards.salted(rows, wanted)
         name, count = self.views.keep(rows)
-        return {"view": name, "count": count}
+        return {"view": name, "count": count, "found": found(rows, near)}
 
     def card(self, skip: int) -> dict[str, Any]:
         """Return the next blind card after ``skip`` that were passed over; None where none is left."""

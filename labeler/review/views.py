@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,13 @@ class Wanted:
             if name not in _KINDS or (value is not None and not isinstance(value, _KINDS[name])):
                 raise Refused(400, f"a view has no {name!r:.50} that is {value!r:.50}")
         return cls(**{name: value for name, value in body.items() if value is not None})
+
+
+def found(rows: Rows, near: Sequence[int]) -> dict[str, int] | None:
+    """Return the first of the numbers ``near`` that is among ``rows``, and its position; None where none is."""
+    positions = np.flatnonzero(np.isin(rows, near)).tolist()
+    place = {int(rows[position]): position for position in positions}
+    return next(({"row": one, "position": place[one]} for one in near if one in place), None)
 
 
 class Views:

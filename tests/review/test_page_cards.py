@@ -177,6 +177,31 @@ def test_a_face_whose_label_waits_does_not_come_again_after_a_kill(review: Revie
     assert len({event["file"] for event in events}) == len(events) == 2
 
 
+def test_after_a_kill_the_face_that_was_next_is_still_next(review: Review) -> None:
+    """One before it was passed over, and the card that was answered between them stood far behind."""
+    opened = review()
+    opened.press("v")
+    opened.wait(f"{IS_READY} && {IS_SHOWN}")
+    opened.press("ArrowRight")
+    for place in range(2, 11):
+        opened.wait(f"document.getElementById('place').textContent.startsWith('Face {place} ') && {IS_READY}")
+        opened.press("Enter")
+    opened.hears("a blind card")
+    opened.server.kill()
+    answer(opened, "a")
+    opened.server.start()
+    opened.settled()
+    opened.wait(f"document.getElementById('place').textContent.startsWith('Face 2 ') && {IS_READY}")
+    shown = opened.text("#file")
+    opened.press("s")
+    opened.wait(f"document.getElementById('place').textContent.startsWith('Face 3 ') && {IS_READY}")
+    opened.settled()
+    labels = [event for event in opened.server.events() if event["kind"] == "label" and event["shown"]]
+
+    assert (labels[-1]["file"], labels[-1]["new"]) == (shown, "sad")
+    assert len({event["file"] for event in labels}) == len(labels) == 10
+
+
 def test_a_button_goes_to_the_cards_and_a_key_back_to_the_list(review: Review) -> None:
     opened = review()
     opened.page.locator("#open-cards").click()

@@ -40,6 +40,17 @@ def labels(server: Server) -> list[str]:
     return [item["label"] for item in server.get(f"/api/view/{view}?start=0&count=400")["items"]]
 
 
+def test_a_view_says_where_the_first_of_some_rows_is_that_it_has(table: Path) -> None:
+    with serving(table) as server:
+        items = server.get(f"/api/view/{server.post('/api/view', {'label': 'happy'})['view']}?start=0&count=3")["items"]
+        third, first = items[2]["row"], items[0]["row"]
+        found = server.post("/api/view", {"label": "happy", "near": [987_654, third, first]})["found"]
+
+        assert found == {"row": third, "position": 2}
+        assert server.post("/api/view", {"label": "happy", "near": [987_654]})["found"] is None
+        assert server.request("POST", "/api/view", {"near": ["a"]}).status == 400
+
+
 def test_a_face_is_seen_relabelled_undone_and_redone(table: Path) -> None:
     with serving(table) as server:
         about = server.get("/api/table")

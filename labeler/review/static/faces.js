@@ -7,6 +7,7 @@ import { changed, complain, lastTop, state } from "./state.js";
 
 const CHUNK = 384; // four sprites, and below the 400 that one request may ask for
 const MARGIN = 100; // faces fetched beyond either end of the screen
+const NEAR = 20; // faces of which one is looked for in a view that is made again
 
 const waiting = new Map(); // row -> [{action, label}], the oldest first
 let reopening = null;
@@ -25,14 +26,18 @@ const chunks = loader({
 
 const known = new Map(); // row -> what the server said last, where that is newer than a chunk
 
-/** Ask the server for the faces that the filters choose, in their order; return whether no later call overtook this one. */
-export async function open(filters) {
+/**
+ * Ask the server for the faces that the filters choose, in their order; return whether no later call overtook this one.
+ *
+ * Of the rows `near`, the view says of the first that it has where it is.
+ */
+export async function open(filters, near = []) {
   const turn = ++turns;
-  const view = await json("/api/view", { body: filters });
+  const view = await json("/api/view", { body: near.length ? { ...filters, near } : filters });
   if (turn !== turns) return false;
   chunks.clear();
   known.clear();
-  state.view = { id: view.view, count: view.count };
+  state.view = { id: view.view, count: view.count, found: view.found };
   changed();
   return true;
 }
@@ -43,15 +48,27 @@ export function reopen() {
   return reopening.catch(() => {}); // An absent server is reported by the connection, and the loader tries again.
 }
 
-/** Stay with the faces that were on the screen: those before them that were reviewed have left a view of the others. */
+/** Stay with the face that was next: in a view of faces that nobody reviewed, those before it have gone since. */
 async function openAgain() {
   await flush(); // A face whose label is under way would be open in the new view, and come a second time.
   const { count } = state.view;
-  if (!(await open(state.filters)) || state.view.count === count) return;
-  const gone = state.filters.reviewed === false ? Math.max(0, count - state.view.count) : 0;
+  const near = new Map(between(place(), place() + NEAR).map(([position, { row }]) => [row, position]));
+  if (!(await open(state.filters, [...near.keys()]))) return;
+  const { count: left, found } = state.view;
+  const before = near.get(found?.row);
+  if (left === count && found?.position === before) return;
   state.marks.clear();
-  state.cursor = Math.max(0, Math.min(state.view.count - 1, state.cursor - gone));
+  if (found) goTo(found.position + Math.max(0, place() - before)); // Meanwhile some more may have been answered.
+  else goTo(place() - (state.filters.reviewed === false ? Math.max(0, count - left) : 0));
   state.top = Math.min(lastTop(), Math.floor(state.cursor / state.columns));
+}
+
+/** Return the position of the view that is shown, or that follows the card which is. */
+const place = () => (state.between ? state.following : state.cursor);
+
+function goTo(position) {
+  state.following = Math.max(0, position);
+  state.cursor = Math.max(0, Math.min(state.view.count - 1, state.between ? position - 1 : position));
 }
 
 const key = (chunk) => `${state.view.id}/${chunk}`;

@@ -18,7 +18,6 @@ const CLOSEUP_SIDE = 256;
 
 const fetched = new Map(); // row -> {face}, a promise, and what came: {ready}, the face, and {picture, closeup}, bitmaps
 let shown = "";
-let following = 0; // the position of the list that is shown after a card which came in between
 let turns = 0; // how often another face was opened, or this view closed
 
 /** Show the face at a position of the view; until it has arrived, no key may mean the one that is still shown. */
@@ -139,7 +138,7 @@ export function next() {
   if (cards.isDue() && !state.between) return void openCard();
   if (!state.between) return goOn(state.cursor + 1);
   if (!faces.current(state.face).reviewed) cards.pass();
-  return goOn(following);
+  return goOn(state.following);
 }
 
 function goOn(position) {
@@ -153,8 +152,8 @@ async function openCard() {
   state.arriving = true;
   const card = await cards.take();
   if (turn !== turns) return;
-  following = state.cursor + 1;
-  if (!card) return void goOn(following);
+  state.following = state.cursor + 1;
+  if (!card) return void goOn(state.following);
   await openRow(card.row, card);
   say("a blind card: say what it is");
 }
@@ -163,7 +162,7 @@ async function openCard() {
 export async function back(row) {
   drop(row);
   if (!cards.isSample()) {
-    if (!state.between) following = state.cursor;
+    if (!state.between) state.following = state.cursor;
     return openRow(row, { row, card: true });
   }
   let position = faces.positionOf(row, state.cursor);

@@ -15,6 +15,7 @@ export const state = {
   face: null, // what the single view shows: GET /api/face
   arriving: false, // the single view has gone on to a face that is not known yet
   between: false, // the single view shows a blind card that is none of the view
+  following: 0, // the position of the view that is shown after that card
   drawing: null, // box of a missed face while it is drawn: [x, y, width, height]
   blind: false, // labels and scores are hidden
   connection: "there", // or "away" (the server does not answer, or cannot write), "locked" (it says no)
