@@ -42,7 +42,7 @@ def show(card: Card, readme: str = "", float32: Card | None = None) -> None:
     """
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in card.as_json().items():
-        shown = ", ".join(value) if isinstance(value, tuple) else "" if value is None else value
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else value
         if isinstance(value, dict):
             printed = {key: one for key, one in value.items() if key != "reliability"}
             shown = json.dumps(printed, indent=1, ensure_ascii=False)

@@ -153,12 +153,12 @@ def test_the_models_that_ship_are_listed_with_their_figures(run: Run) -> None:
 def test_models_say_what_becomes_of_a_picture_that_is_no_face(
     run: Run, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    knowing = make_bundle(tmp_path / "knowing.onnx", face=True, face_threshold=0.25)
+    knowing = make_bundle(tmp_path / "knowing.onnx", face=True, face_threshold=0.25, prior=[0.2, 0.5, 0.3])
     show_models.show_all((bundle.card(path), None) for path in (model, knowing))
     unknown, known = (line.split() for line in capsys.readouterr().out.splitlines()[1:])
 
     assert (unknown[4], known[4]) == ("no", "yes")
-    assert "face threshold 0.25" in " ".join(run("models", "show", knowing).stdout.split())
+    assert "face threshold 0.25 prior 0.2, 0.5, 0.3" in " ".join(run("models", "show", knowing).stdout.split())
     assert "None" not in run("models", "show", model).stdout
 
 
