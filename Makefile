@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 LIBRARIES := .venv-libraries
 FIFTYONE := .venv-fiftyone
+# A test that hangs fails, and where it hangs is told.
+LIMIT := --timeout 600 --timeout-method thread -o faulthandler_timeout=300
 
 .PHONY: help demo test test-fast test-slow test-libraries coverage check bench fuzz clean
 
@@ -22,10 +24,10 @@ demo: .venv/demo
 	$(BIN)/labeler classify examples/photos --out labels.csv || test $$? -eq 1
 
 test: .venv/all
-	$(BIN)/python -m pytest --numprocesses auto $(TEST)
+	$(BIN)/python -m pytest --numprocesses auto $(LIMIT) $(TEST)
 
 test-fast: .venv/all
-	$(BIN)/python -m pytest --numprocesses auto --fast
+	$(BIN)/python -m pytest --numprocesses auto $(LIMIT) --fast
 
 coverage:
 	$(MAKE) test TEST=--cov
