@@ -129,7 +129,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 
 Architecture = Annotated[
     str | None,
-    typer.Option("--arch", help="The network architecture: documented or default.", show_default="documented"),
+    typer.Option("--arch", help="The network architecture: documented, default or large.", show_default="documented"),
 ]
 Start = Annotated[
     str | None,

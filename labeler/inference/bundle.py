@@ -26,7 +26,8 @@ CLASSIFIER, FLOAT32, DETECTOR, README = "model.onnx", "float32.onnx", "detector.
 """
 
 SHIPPED_SHA256 = {
-    "default/model.onnx": "5719d4f99701a9a6290f309b57825d58d3191ec9d50ebbb52ad9e9ef38f243ed",
+    "default/float32.onnx": "5a90c821a1f5ef25656e7d3a715327bb00a2b488f10fdc3f77f8d37310f2ab54",
+    "default/model.onnx": "061785a3b40ffcb93a1238472030ee4719c34fc706d913ef80dca7180ee56c39",
     "documented/model.onnx": "32a0a85cefe861d6a152287cd1736f762cdf5e49ab412c525c553a0c0a8764d5",
     "yunet/detector.onnx": "c441040fc8e9c5aff275bd1b6313ac5218ab01a41a7cb8b2db7fc722ace0e9b9",
 }

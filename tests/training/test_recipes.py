@@ -32,7 +32,7 @@ def test_the_documented_recipe() -> None:
     assert not documented.scheduled
 
 
-@pytest.mark.parametrize("arch", ["documented", "default"])
+@pytest.mark.parametrize("arch", ["documented", "default", "large"])
 def test_a_trained_network_is_adapted_gently(arch: str) -> None:
     usual = recipes.RECIPES[arch]
     adapted = recipe_of(TrainSettings(data=Path("data"), out=Path("run"), arch=arch, start="mine"))

@@ -42,7 +42,7 @@ Labels = NDArray[np.int64]
 
 _STRENGTH = 0.003
 """Inverse regularization strength `C` of the logistic regression: of 0.0003 to 1 the one with the lowest log loss on
-held-out images (FER-2013's public test images, 256 features of a network of `--arch default`)."""
+held-out images (FER-2013's public test images, 256 features of a network of `--arch large`)."""
 
 _STEPS = 1000
 """Upper limit on the iterations of a fit; about 50 are needed."""

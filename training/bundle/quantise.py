@@ -41,8 +41,8 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     int8 are added in 16 bits with saturation: 255 * 64 * 2 = 32,640 is below 32,768, so that every processor gives
     the same sum.
 
-    Inputs, outputs and metadata are those of ``source``; `weights` becomes `int8`, and `speed`, which was another's,
-    goes.
+    Inputs, outputs and metadata are those of ``source``; `weights` becomes `int8`, `block` the usual one, which is
+    faster here than single images, and `speed`, which was another's, goes.
 
     Raises:
         ModelError: the source is no bundle, has no convolution, or is quantised already.
@@ -72,7 +72,7 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
             calibrate_method=CalibrationMethod[method],
         )
         made = onnx.load(beside)
-        about = {"weights": bundle.INT8, "created_with": f"labeler {__version__}"}
+        about = {"weights": bundle.INT8, "block": str(bundle.BLOCK), "created_with": f"labeler {__version__}"}
         onnx.helper.set_model_props(made, {key: value for key, value in metadata.items() if key != "speed"} | about)
         onnx.checker.check_model(made)
         onnx.save(made, beside)

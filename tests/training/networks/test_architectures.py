@@ -63,10 +63,12 @@ def test_the_command_line_offers_the_documented_network() -> None:
     assert recipes.RECIPES["documented"].network is architectures.documented
 
 
-@pytest.fixture(scope="module")
-def default() -> keras.Model:
+@pytest.fixture(scope="module", params=[architectures.default, architectures.large])
+def default(request: pytest.FixtureRequest) -> keras.Model:
+    """The network that ships, and the larger one of the same kind."""
     keras.utils.set_random_seed(0)
-    return architectures.default(3)
+    network: keras.Model = request.param(3)
+    return network
 
 
 @pytest.fixture
@@ -74,8 +76,16 @@ def pixels() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((5, 64, 64, 3), np.float32)
 
 
-def test_the_default_network_fits_into_8_megabytes() -> None:
-    assert architectures.default(7).count_params() * 4 < 7_800_000
+def test_the_networks_keep_their_sizes() -> None:
+    """As 8-bit integers the default network takes less than 3 MB; in float32 the large one takes less than 8."""
+    assert architectures.default(7).count_params() < 1_200_000
+    assert architectures.large(7).count_params() * 4 < 7_800_000
+
+
+def test_only_the_large_network_has_gates() -> None:
+    kinds = [{type(layer) for layer in network(7).layers} for network in (architectures.default, architectures.large)]
+
+    assert [keras.layers.Multiply in found for found in kinds] == [False, True]
 
 
 def test_the_default_shapes(default: keras.Model) -> None:

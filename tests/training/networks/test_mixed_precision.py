@@ -18,7 +18,7 @@ ANSWERS = np.eye(2, dtype=np.float32)[[0, 1] * 4]
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     keras.utils.set_random_seed(0)
-    return architectures.default(2)
+    return architectures.large(2)
 
 
 @pytest.fixture(scope="module")
