@@ -48,9 +48,9 @@ def test_the_model_says_again_what_stands_in_the_table(classifier: Classifier, f
 
 def test_a_photo_of_another_size_is_not_seen(classifier: Classifier, folder: Folder) -> None:
     folder.noise("a.png", seed=1, side=90)
-    rows = labelled(folder.path)
+    rows = labelled(folder.path, Faces.WHOLE)
     folder.noise("a.png", seed=1, side=40)
-    (found,) = seen(classifier, folder.path, rows)
+    (found,) = seen(classifier, folder.path, rows, Faces.WHOLE)
 
     assert (found.numbers, found.tried) == ([], 1)
 

@@ -125,9 +125,10 @@ def test_a_second_kill_does_not_keep_the_tab_from_the_third_server(review: Revie
     for key in "as":
         opened.server.kill()
         opened.press(key, "ArrowRight")
-        opened.server.start()
+        with opened.page.expect_response("**/api/view/*"):  # The faces are asked for again, when all else is sent.
+            opened.server.start()
         opened.settled()
-        opened.sees()  # The faces are asked for again.
+        opened.sees()
 
     assert opened.news() == [("happy", "angry"), ("happy", "sad")]
 
