@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from torch import distributed, nn
 from torch.nn import functional
 
@@ -42,6 +42,7 @@ from labeler.evaluation import calibration
 from labeler.inference.classifier import Classifier
 from labeler.labeling import Looker
 from labeler.records import Settings
+from training import recipes
 from training.bundle import export, quantise
 from training.data import dataset
 from training.networks import architectures
@@ -265,6 +266,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
+    schedule, momentum = recipes.cosine_decay(given.rate, total), recipes.ema_momentum(total)
     fast = torch.compile(network)
     faces, blanks = FACES // PROCESSES, OTHERS // PROCESSES
     is_face = torch.cat([torch.ones(faces), torch.zeros(blanks)])
@@ -278,7 +280,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
             pictures = [_moved(views[row, number], random) for row, number in zip(rows, chosen, strict=True)]
             pictures += [_other(others[row], random) for row in random.integers(0, len(others), blanks)]
             for group in optimizer.param_groups:
-                group["lr"] = given.rate * _schedule(epoch * steps + step, total)
+                group["lr"] = float(schedule(epoch * steps + step))
             x = torch.from_numpy(standardised(np.stack(pictures))[:, None]).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = fast(x).float()
@@ -289,7 +291,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
             loss.backward()
             _share(parameters)
             optimizer.step()
-            _average(average, network, epoch * steps + step + 1, total)
+            _average(average, network, epoch * steps + step + 1, momentum)
             loss_sum += loss.item()
         if rank == 0:
             print(f"epoch {epoch + 1}: loss {loss_sum / steps:.4f}, {time.monotonic() - began:.0f} s", flush=True)
@@ -323,12 +325,6 @@ def _other(gray: Gray, random: np.random.Generator) -> Gray:
     return view(gray, random) if random.random() < 0.7 else gray
 
 
-def _schedule(step: int, total: int) -> float:
-    """Return the share of the learning rate: linear warm-up over a twentieth, then cosine decay."""
-    warm = max(total // 20, 1)
-    return step / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
-
-
 def _share(parameters: list[nn.Parameter]) -> None:
     """Average the gradients of the processes."""
     flat = torch.cat([one.grad.reshape(-1) for one in parameters])
@@ -338,9 +334,9 @@ def _share(parameters: list[nn.Parameter]) -> None:
 
 
 @torch.no_grad()
-def _average(average: nn.Module, network: nn.Module, step: int, total: int) -> None:
-    """Move the average of the weights and statistics, over about a twentieth of the training or 1,000 steps."""
-    kept = min(1 - 1 / min(max(total / 20, 1), 1000), step / (step + 10))
+def _average(average: nn.Module, network: nn.Module, step: int, momentum: float) -> None:
+    """Move the average of the weights and statistics; the first steps count less, as they come from random weights."""
+    kept = min(momentum, step / (step + 10))
     for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.lerp_(new, 1 - kept)
@@ -362,17 +358,18 @@ def finish(given: argparse.Namespace) -> None:
         logits = torch.cat([student(part) for part in x.split(256)]).numpy().astype(np.float64)
     votes, truth = data["votes"], data["truth"]
     drawn = np.average(votes, axis=0, weights=_weights(votes))
-    moved = logits[:, :7] + np.log(votes.mean(0) / drawn)
+    undrawn = np.log(votes.mean(0) / drawn)
     shares = np.bincount(truth, minlength=7) / len(truth)
     prior = shares ** (1 - given.power) / (shares ** (1 - given.power)).sum()
 
+    def answers(scale: float) -> NDArray[np.float64]:
+        return log_softmax((logits[:, :7] + undrawn) / scale + np.log(prior / shares), axis=1)
+
     def loss(log_scale: float) -> float:
-        shipped = log_softmax(moved / math.exp(log_scale) + np.log(prior / shares), axis=1)
-        return -float(shipped[np.arange(len(truth)), truth].mean())
+        return -float(answers(math.exp(log_scale))[np.arange(len(truth)), truth].mean())
 
     scale = math.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x)
-    offsets = np.log(votes.mean(0) / drawn) / scale + np.log(prior / shares)
-    found = softmax(logits[:, :7] / scale + offsets, axis=1)
+    found = np.exp(answers(scale))
     right = found.argmax(1) == truth
     recall = np.mean([right[truth == one].mean() for one in range(7)])
     error = calibration.calibration_error(found, truth)
@@ -381,6 +378,7 @@ def finish(given: argparse.Namespace) -> None:
     samples = _rgb(views[random.choice(len(votes), 256, replace=False), random.integers(0, VIEWS, 256)])
     card = {**CARD, "prior": prior.round(6).tolist(), "face_threshold": FACE_THRESHOLD}
     exact = given.work / "float32.onnx"
+    offsets = undrawn / scale + np.log(prior / shares)
     export.export(_in_keras(student, scale, offsets), NAMES, exact, samples=samples, card=card)
     quantise.quantise(exact, given.work / "model.onnx", samples, "Percentile")
     for path in (exact, given.work / "model.onnx"):
