@@ -63,7 +63,7 @@ $(BIN)/python $(LIBRARIES)/bin/python $(FIFTYONE)/bin/python: %/bin/python:
 	@touch $@
 
 .venv/all: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,audit,review,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,audit,review,remote,dev]'
 	@touch $@ .venv/demo
 
 # label-studio-sdk pins OpenCV below 4.13, labeler needs 5; older versions of it bring opencv-python, which overwrites cv2.

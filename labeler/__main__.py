@@ -13,6 +13,9 @@ from labeler import streams
 WORKER_MODULES = ("labeler.labeling", "labeler.pipeline")
 """Those of the pipeline, which takes too long to be imported here."""
 
+REMOTE_MODULES = ("labeler.storage.remote",)
+"""The modules that a worker needs besides, where photos lie at an address."""
+
 
 def main() -> None:
     """Run the `labeler` command."""
@@ -25,7 +28,8 @@ def main() -> None:
         from labeler.executors import fork_server
 
         with native_output.decoders():  # A worker that cannot start may only say so to us.
-            fork_server.warm_up(WORKER_MODULES)
+            remote = REMOTE_MODULES if any("://" in one for one in sys.argv) else ()
+            fork_server.warm_up((*WORKER_MODULES, *remote))
     from labeler.cli import app  # Deferred: it takes 0.1 s, in which the workers' modules load; workers never need it.
 
     app.main()
@@ -53,7 +57,11 @@ def will_label(arguments: Sequence[str]) -> bool:
     command, given = arguments[:1], arguments[1:]
     if command == ["sort"]:
         return any(map(os.path.isdir, given[:1]))  # A table has its labels already.
-    return command == ["classify"] and any(map(os.path.exists, given))
+    return command == ["classify"] and any(_may_be_photos(one) for one in given)
+
+
+def _may_be_photos(argument: str) -> bool:
+    return "://" in argument or os.path.exists(argument)
 
 
 if __name__ == "__main__":

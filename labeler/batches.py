@@ -6,27 +6,39 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
+from labeler.member import Member
 from labeler.profile import Profile
 
 FIRST_BATCH, LARGEST_BATCH = 4, 512
-"""Files in the first batch, and the upper limit."""
+"""Files in the first batch, and the upper limit of those that take `BATCH_S`."""
+
+LARGEST_BLOCK = 512
+"""Upper limit on the members of a block in a batch."""
 
 BATCH_S = 0.05
 """Target for the duration of a batch: long enough to make the traffic between processes cheap (crops: 14,300 per second
 in batches of 512, 11,400 in batches of 32), short enough to spread large photos evenly over the workers."""
 
+REMOTE_BATCH_S = 0.5
+"""Target for the duration of a batch of a store that answers after milliseconds: a worker waits for the first file of
+each batch."""
+
 
 class Batches:
     """The batches of a run, each taken from the names when a worker is ready for it.
 
-    ``size`` fixes the number of files of a batch; 0 adapts it.
+    ``size`` fixes the number of files of a batch; 0 adapts it to take ``batch_s`` seconds, and keeps together the
+    members of a shard that are decoded together.
     """
 
-    def __init__(self, names: Iterator[str], size: int, profile: Profile) -> None:
+    def __init__(self, names: Iterator[str], size: int, profile: Profile, batch_s: float = BATCH_S) -> None:
         self._names = names
+        self._left: list[str] = []
+        """The name that was taken too many."""
         self._adapts = not size
         self._size = size or FIRST_BATCH
         self._profile = profile
+        self._batch_s = batch_s
         self._files = 0
         self._started = time.perf_counter()
 
@@ -44,11 +56,25 @@ class Batches:
         self._profile.first_rows_s = self._profile.first_rows_s or elapsed
         self._files += files
         if self._adapts:
-            per_batch = self._files / elapsed / self._profile.workers * BATCH_S
-            self._size = min(max(round(per_batch), 1), LARGEST_BATCH)
+            per_batch = self._files / elapsed / self._profile.workers * self._batch_s
+            self._size = min(max(round(per_batch), 1), round(LARGEST_BATCH * self._batch_s / BATCH_S))
 
     def _next(self) -> list[str]:
         began = time.perf_counter()
-        batch = list(islice(self._names, self._size))
+        batch = [*self._left, *islice(self._names, self._size - len(self._left))]
+        self._left = []
+        if self._adapts and batch and isinstance(batch[-1], Member) and batch[-1].block is not None:
+            self._complete(batch)
         self._profile.discover_s += time.perf_counter() - began
         return batch
+
+    def _complete(self, batch: list[str]) -> None:
+        """Add the rest of the last name's block."""
+        last = batch[-1]
+        assert isinstance(last, Member)
+        for name in self._names:
+            together = isinstance(name, Member) and name.block == last.block and name.shard == last.shard
+            if not together or len(batch) >= LARGEST_BLOCK:
+                self._left = [name]
+                return
+            batch.append(name)

@@ -15,10 +15,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labeler import storage
 from labeler.errors import OutputError
+from labeler.executors import threads
 from labeler.images.picture import ImageError, Picture
 from labeler.images.read import read
 from labeler.records import Row, Settings
 from labeler.storage import atomic, transfer
+from labeler.storage.address import below, is_remote
 from labeler.storage.store import Store
 from labeler.tables import decided
 
@@ -64,9 +66,13 @@ def annotate(
     """
     atomic.open_empty(out, "output folder", "choose a new folder, or empty it first")
     colours = dict(zip(class_names, cycle(PALETTE), strict=False))
-    by_file = groupby(rows, key=lambda row: row.file)
+    photos = (list(faces) for _, faces in groupby(rows, key=lambda row: row.file))
     store = storage.at(settings.root)
-    return (_annotated(list(faces), colours, store, settings.max_pixels, out, longer_side) for _, faces in by_file)
+
+    def draw(faces: Sequence[Row]) -> Annotated:
+        return _annotated(faces, colours, store, settings.max_pixels, out, longer_side)
+
+    return threads.mapped(draw, photos, waiting=True) if is_remote(settings.root) else map(draw, photos)
 
 
 def _annotated(
@@ -86,9 +92,12 @@ def _annotated(
 
 def _target(file: str, root: str) -> str:
     """Return the name of a file's drawing, which stays below the output folder whatever the table says."""
-    path, folder = PurePath(file), os.path.abspath(root)
-    below = path.relative_to(folder if path.is_relative_to(folder) else path.anchor)
-    return "/".join(part for part in below.parts if part != "..") + _SUFFIX
+    if is_remote(root):
+        path, folder = PurePath(below(root, file)), ""
+    else:
+        path, folder = PurePath(file), os.path.abspath(root)
+    relative = path.relative_to(folder if path.is_relative_to(folder) else path.anchor)
+    return "/".join(part for part in relative.parts if part != "..") + _SUFFIX
 
 
 def _write(image: Image.Image, target: str) -> str:

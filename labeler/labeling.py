@@ -14,7 +14,7 @@ import numpy as np
 from labeler import storage
 from labeler.errors import one_line
 from labeler.images.crop import crop, framed, resized
-from labeler.images.decode import decode
+from labeler.images.decode import decode, largest_file
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
 from labeler.inference import bundle, detector, prior, session, weights
@@ -78,6 +78,10 @@ class Looker:
         finally:
             self.spent.decode_s += perf_counter() - began
         return self.look(picture, version)
+
+    def ahead(self, files: Sequence[str]) -> None:
+        """Announce the photos that will be looked at next, in this order; see `Store.ahead`."""
+        self._store.ahead(map(files.__getitem__, range(len(files))), largest_file(self.settings.max_pixels))
 
     def seen(self, file: str) -> Seen | ImageError:
         """Return what a photo shows, or why it cannot be used.
@@ -154,16 +158,17 @@ class BatchLabeler:
         side = self.classifier.card.input_size
         return Looker(self.settings, self.device, self._vary, side)
 
-    def __call__(self, names: Iterable[str]) -> list[Row]:
+    def __call__(self, names: Sequence[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
 
-        ``names`` is iterated once: each file is read and its faces are found before the next name is asked for.
+        ``names`` is iterated once: each file's faces are found before the next name is asked for.
 
         Raises:
             ModelError: a model cannot be used.
             OutputError: a crop cannot be saved, because the disk is full or gone.
         """
-        return self.label((name, self.looker.seen(name)) for name in names)
+        self.looker.ahead(names)
+        return self.label((str(name), self.looker.seen(name)) for name in names)  # No row holds a `Member`.
 
     def label(self, shown: Iterable[tuple[str, Seen | ImageError]]) -> list[Row]:
         """Label what was seen, each with the name for its rows; an ImageError gives a row with its reason.
@@ -233,7 +238,7 @@ class Timed:
     def __init__(self, labeler: BatchLabeler) -> None:
         self._labeler = labeler
 
-    def __call__(self, names: Iterable[str]) -> tuple[list[Row], Spent]:
+    def __call__(self, names: Sequence[str]) -> tuple[list[Row], Spent]:
         """Return the labeler's rows, and the time they took."""
         began, worked = perf_counter(), process_time()
         rows = self._labeler(names)

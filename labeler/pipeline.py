@@ -21,14 +21,18 @@ from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
 from labeler.inference import bundle, prior, weights
 from labeler.job import Job, Labelled, Summary
+from labeler.lists.column import check_keep
 from labeler.profile import Profile, Spent
 from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally
 from labeler.sources import Source
+from labeler.storage.address import is_remote
 from labeler.storage.crops import Crops
+from labeler.storage.store import Store
 from labeler.tables import reader, run_record
 from labeler.tables.resume import Agenda
 from labeler.tables.run_record import RunRecord
 from labeler.tables.writer import TableWriter
+from labeler.words import counted
 
 if TYPE_CHECKING:
     from labeler.labeling import Timed, Vary
@@ -59,11 +63,11 @@ def label(
     """
     source = Source(inputs, absolute=settings.absolute)
     names = _at_least_one(source)
-    settings, device = _complete(settings, source, device)
-    labeler = partial(_labeler, settings, device, vary)
-    executor: Executor[Labelled] = InProcess() if workers == 1 else _processes(workers)
+    settings, device = complete(settings, source, device)
+    labeler = partial(labeler_of, settings, device, vary)
+    executor: Executor[Labelled] = InProcess() if workers == 1 else processes(workers)
     profile = Profile(workers=executor.workers)
-    yield from chain.from_iterable(_labelled(source, names, labeler, executor, batch_size, profile))
+    yield from chain.from_iterable(labelled(source.store, names, partial(executor.map, labeler), batch_size, profile))
 
 
 def classify(job: Job, progress: Progress | None = None) -> Summary:
@@ -84,20 +88,20 @@ def classify(job: Job, progress: Progress | None = None) -> Summary:
 
 def _classify(job: Job, progress: Progress | None) -> Summary:
     started = time.perf_counter()
-    source = Source(job.inputs, absolute=job.settings.absolute, all_files=job.all_files, selection=job.selection)
+    source = job.source()
     names = _at_least_one(source)
-    settings, device = _complete(job.settings, source, job.device)
+    settings, device = complete(job.settings, source, job.device)
     job = replace(job, settings=settings, device=device)
     card = bundle.card(Path(job.settings.model))
     if job.settings.save_crops:
-        _check_crops(job.settings.save_crops, source, job)
-    executor = job.executor or _processes(job.workers)
+        check_crops(job.settings.save_crops, source, run_record.read(job.out), run_record.unfinished(job.out))
+    executor = job.executor or processes(job.workers)
     profile = Profile(workers=executor.workers)
-    labeler = partial(_labeler, job.settings, job.device)
-    label = partial(_labelled, source, labeler=labeler, executor=executor, batch_size=job.batch_size, profile=profile)
+    work = partial(executor.map, partial(labeler_of, job.settings, job.device))
+    label = partial(labelled, source.store, work=work, batch_size=job.batch_size, profile=profile)
     tally = Tally()
     try:
-        agenda = fill(job, _record(source, job.settings, card), names, label, tally, _Told(progress, source), profile)
+        agenda = fill(job, record_of(source, job.settings, card), names, label, tally, _Told(progress, source), profile)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
     if progress:
@@ -114,6 +118,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
         vanished=agenda.vanished,
         vanished_files=tuple(agenda.vanished_files),
         source=source,
+        unlisted=0 if source.selection else agenda.unnamed,
     )
 
 
@@ -148,7 +153,7 @@ def fill(
     return agenda
 
 
-def _complete(settings: Settings, source: Source, device: Device) -> tuple[Settings, Device]:
+def complete(settings: Settings, source: Source, device: Device) -> tuple[Settings, Device]:
     """Return the settings with every default filled in, and the device if it decides which weights label.
 
     Raises:
@@ -156,24 +161,31 @@ def _complete(settings: Settings, source: Source, device: Device) -> tuple[Setti
     """
     model, device = weights.chosen(bundle.find(settings.model), device)
     detector = "" if settings.faces is Faces.WHOLE else str(bundle.detector(settings.detector))
+    if is_remote(settings.save_crops):
+        raise LabelerError(f"--save-crops takes a folder of this machine, not {settings.save_crops}")
     crops = os.path.abspath(settings.save_crops) if settings.save_crops else ""
     if settings.prior:
         prior.ratios(bundle.card(model), settings.prior)
     return replace(settings, root=source.root, model=str(model), detector=detector, save_crops=crops), device
 
 
-def _check_crops(folder: str, source: Source, job: Job) -> None:
+def check_crops(folder: str, source: Source, *records: RunRecord | None) -> None:
+    """Refuse a folder for crops that holds other files than those that the runs with these records kept there.
+
+    Raises:
+        LabelerError: it does, or lies within the photos.
+    """
     if source.contains(folder):
         raise LabelerError(
             f"{folder} is inside the folders of photos, and crops there would be taken for photos. Choose another"
         )
-    records = (run_record.read(job.out), run_record.unfinished(job.out))
     ours = any(record and record.settings.get("save_crops") == folder for record in records)
     if not ours and os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         raise LabelerError(f"{folder} is not empty; crops are kept in a new or empty folder")
 
 
-def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Timed:
+def labeler_of(settings: Settings, device: Device, vary: Vary | None = None) -> Timed:
+    """Return the per-batch function of a worker."""
     # Deferred: it takes 0.2 s, which only the process that labels should spend.
     from labeler.images.crop import png
     from labeler.labeling import BatchLabeler, Timed
@@ -183,7 +195,8 @@ def _labeler(settings: Settings, device: Device, vary: Vary | None = None) -> Ti
     return Timed(BatchLabeler(settings, device, vary, keep))
 
 
-def _processes(workers: int) -> Executor[Labelled]:
+def processes(workers: int) -> Processes[Labelled]:
+    """Return supervised processes that label, 0 for one per core; a file that none survives is `unreadable`."""
     return Processes(workers or cores(), _unreadable, WORKER_MODULES)
 
 
@@ -191,38 +204,53 @@ def _unreadable(file: str, reason: str) -> Labelled:
     return [Row(file).without_label(Status.UNREADABLE, reason)], Spent()
 
 
-def _labelled(
-    source: Source,
+def labelled(
+    store: Store,
     names: Iterator[str],
-    labeler: Callable[[], Timed],
-    executor: Executor[Labelled],
+    work: Callable[[Iterable[list[str]]], Iterator[Labelled]],
     batch_size: int,
     profile: Profile,
 ) -> Iterator[list[Row]]:
     """Yield batches of rows; before each, confirm that the folders of its unreadable files still exist."""
-    batches = Batches(names, batch_size, profile)
-    for rows, spent in executor.map(labeler, batches):
+    batches = Batches(names, batch_size, profile, store.batch_s)
+    for rows, spent in work(batches):
         profile.spent.add(spent)
         batches.note_done(sum(not row.face for row in rows))
-        source.store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
+        store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield rows
-    source.store.confirm_all()
+    store.confirm_all()
 
 
 def _at_least_one(source: Source) -> Iterator[str]:
     names = iter(source)
     for first in names:
         return chain([first], names)
+    raise none_found(source)
+
+
+def none_found(source: Source) -> NoPicturesError:
+    """Return the error of a source without photos."""
     if source.found:
-        raise NoPicturesError(
+        return NoPicturesError(
             f"none of {source.found:,} photos in {source.root} is selected by {source.selection}; patterns are matched "
             "against the whole name below that folder: '*.jpg' is in it, '**/*.jpg' anywhere below"
         )
+    if source.compressed:
+        raise NoPicturesError(
+            f"no photos in {source.root}, but {counted(source.compressed, 'compressed tar')}: unpack, or pack again as "
+            "plain .tar"
+        )
     others = f" ({source.passed_over:,} other files)" if source.passed_over else ""
-    raise NoPicturesError(f"no photos in {source.root}{others}; see `labeler classify --help` for what counts as one")
+    return NoPicturesError(f"no photos in {source.root}{others}; see `labeler classify --help` for what counts as one")
 
 
-def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
+def record_of(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
+    """Return the record of a run that begins.
+
+    Raises:
+        LabelerError: a column to keep has a name that the table needs itself.
+    """
+    check_keep(source.keep, card.class_names)
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
     del decisive["prior"]
@@ -239,6 +267,7 @@ def _record(source: Source, settings: Settings, card: bundle.Card) -> RunRecord:
         root=settings.root,
         inputs=source.inputs,
         settings=decisive,
+        keep=source.keep,
     )
 
 
@@ -261,4 +290,4 @@ class _Told:
 
     def _count(self) -> None:
         with contextlib.suppress(LabelerError):  # It stops the run, too.
-            self._total = sum(1 for _ in self._source.again())
+            self._total = self._source.count()

@@ -47,6 +47,9 @@ COLUMNS_AFTER = ("image_width", "image_height", "version", "status", "reason")
 COLUMNS_AFTER_BY_SCHEMA = {1: COLUMNS_AFTER[3:], SCHEMA_VERSION: COLUMNS_AFTER}
 """The columns after the classes, by schema version."""
 
+_COLUMNS_OF_OTHERS = frozenset({"corrected", "reviewed", "label_before", "/added"})
+"""Columns that persons, `tables.dataframe` and `tables.reviewed_labels` add, each with a meaning of its own."""
+
 RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
 """Names that no class may have, because they are columns, labels or folders with a meaning of their own."""
 
@@ -65,13 +68,27 @@ def unusable_class_names(class_names: Sequence[str]) -> list[str]:
 
 
 def _is_plain(name: str) -> bool:
-    controls = any(unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} for sign in name)
-    return not controls and not {"/", "\\"}.intersection(name) and name.strip(" .") != "" and len(name) <= 100
+    return not (_has_controls(name) or {"/", "\\"}.intersection(name)) and name.strip(" .") != "" and len(name) <= 100
 
 
-def columns(class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> tuple[str, ...]:
-    """Return the table's columns, in order, for a model with these classes."""
-    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER_BY_SCHEMA[schema])
+def _has_controls(name: str) -> bool:
+    return any(unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} for sign in name)
+
+
+def unusable_kept_names(keep: Sequence[str], class_names: Sequence[str]) -> list[str]:
+    """Return the names that no column may have that is carried over from a list: taken, repeated, with a control sign.
+
+    They stand behind the table's own columns, which a reader finds by their names.
+    """
+    counts = Counter(keep)
+    taken = {*COLUMNS_BEFORE, *COLUMNS_AFTER, *class_names, *_COLUMNS_OF_OTHERS}
+    taken.update(name for name, count in counts.items() if count > 1)
+    return sorted(name for name in counts if name in taken or not name.strip() or _has_controls(name))
+
+
+def columns(class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the table's columns, in order, for a model with these classes; ``keep`` are those carried over."""
+    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER_BY_SCHEMA[schema], *keep)
 
 
 class Faces(StrEnum):
@@ -91,6 +108,13 @@ class Device(StrEnum):
     """CUDA where the installed ONNX Runtime and this machine have it, else the CPU."""
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class Engine(StrEnum):
+    """What hands the units of a directory of parts out."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class Mode(StrEnum):
@@ -131,6 +155,21 @@ class Face(NamedTuple):
     score: float | None = None
 
 
+class ListedName(str):
+    """A file's name that a list gave, and what the list says of the file besides."""
+
+    __slots__ = ("kept",)
+
+    kept: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, kept: tuple[str, ...]) -> ListedName:
+        """Return a name with the values of the columns that are kept."""
+        listed = cls(name)
+        listed.kept = kept
+        return listed
+
+
 class Row(NamedTuple):
     """One face, or one file in which no face was labelled.
 
@@ -157,11 +196,13 @@ class Row(NamedTuple):
     before: str | None = None
     """The model's label of a face that a person reviewed; empty where the person added the face, None where nobody
     looked. In memory only: the corrections lie beside the table."""
+    kept: tuple[str, ...] = ()
+    """What a list of files says of this one, in the columns that were to be kept; empty where none were."""
 
     @classmethod
     def of_image(cls, file: str, width: int, height: int, version: str) -> Row:
         """Return the row of a file whose image was decoded, to be completed for each face, or without one."""
-        return cls._make((file, *_NOTHING, width, height, version, None))
+        return cls._make((file, *_NOTHING, width, height, version, None, ()))
 
     @property
     def failed(self) -> bool:
@@ -191,7 +232,7 @@ class Row(NamedTuple):
         return self._replace(status=Status.DAMAGED, reason=reason)
 
 
-_NOTHING = Row("")[1:-4]
+_NOTHING = Row("")[1:-5]
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -6,13 +6,17 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from heapq import merge
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from labeler import storage
 from labeler.errors import LabelerError
+from labeler.member import COMPRESSED, Member, is_shard
 from labeler.selection import Selection
-from labeler.storage.store import key
+from labeler.storage.address import is_remote, local, parse
+from labeler.storage.expansion import Expansion, Listings, in_place
+from labeler.storage.store import Listed, key
 from labeler.storage.walk import identity, is_inside
 
 SUFFIXES = frozenset(
@@ -20,6 +24,8 @@ SUFFIXES = frozenset(
     " .ico .tga .ppm .pgm .pbm .pnm .pcx .sgi".split()
 )
 """Suffixes of the files that are taken for photos; the content decides what a file really is."""
+
+_LISTED_AT_ONCE = 1000
 
 
 class Source:
@@ -34,11 +40,14 @@ class Source:
         inputs: The inputs as absolute paths, without those that lie inside another input.
         root: The folder that the names are relative to: the only input folder, else the one that all inputs share.
         store: Where the files lie.
-        passed_over: How many files without a photo's suffix the last iteration skipped.
+        compressed: How many of those that it skipped are compressed tars.
         selection: Which names are yielded.
         selected: How many names the last iteration yielded.
         found: How many names it selected from; None when it stopped before the end.
+        keep: What is known of each name besides, in the columns of a list; see `lists.source.ListSource`.
     """
+
+    keep: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -48,20 +57,24 @@ class Source:
         all_files: bool = False,
         selection: Selection = Selection(),  # noqa: B008 - frozen
     ) -> None:
-        paths = _absolute(inputs)
-        folders = {path for path in paths if os.path.isdir(path)}
-        self.inputs = tuple(path for path in paths if not any(is_inside(path, folder) for folder in folders))
-        self.root = _common_folder(self.inputs)
+        found = _found([local(os.fspath(one)) for one in inputs])
+        self.inputs, self.root = found.inputs, found.root
         self.store = storage.at(self.root)
+        self._listings = Listings(self.store)
         self.selection = selection
-        self.passed_over = self.selected = 0
+        self.selected = self.compressed = self._passed_over = 0
+        self._expansion: Expansion | None = None
         self.found: int | None = None
         self._absolute = absolute
         self._all_files = all_files
-        self._folders = [self._name(path) for path in self.inputs if path in folders]
-        self._files = sorted((self._name(path) for path in self.inputs if path not in folders), key=key)
+        self._folders, self._files = found.folders, sorted(found.files, key=key)
         for folder in {*self._folders, *map(os.path.dirname, self._files)}:
             self.store.expect(folder)
+
+    @property
+    def passed_over(self) -> int:
+        """Return how many files without a photo's suffix the last iteration skipped, in folders and in shards."""
+        return self._passed_over + (self._expansion.passed_over if self._expansion else 0)
 
     @property
     def unreadable(self) -> list[str]:
@@ -86,12 +99,61 @@ class Source:
             self.selected += 1
             yield self._shown(name)
 
+    def listed(self) -> Iterator[Listed]:
+        """Yield the names that an iteration yields, some at a time, with sizes and versions.
+
+        Of a shard its own name, in the place of its members, unless there is a selection: then theirs. `members` gives
+        them.
+
+        Raises:
+            LabelerError: as an iteration.
+        """
+        self._passed_over = self.compressed = 0
+        if not self.selection and not self._files and not self._absolute:
+            pages = map(self._photos_of, self.store.listed(self._folders, self.selection.excludes_folder))
+            yield from in_place(pages)
+            return
+        yield from in_place(self._versions_of(iter(self) if self.selection or self._absolute else self._unexpanded()))
+
+    def _versions_of(self, names: Iterator[str]) -> Iterator[Listed]:
+        while some := list(islice(names, _LISTED_AT_ONCE)):
+            versions = [self._version(name) for name in some]
+            yield Listed(some, [0] * len(some), versions)
+
+    def members(self, shard: str) -> Iterator[str]:
+        """Yield the names of the photos in a shard, as an iteration does."""
+        yield from Expansion(self._listings, self._wants, self._files)([shard])
+
+    def _photos_of(self, page: Listed) -> Listed:
+        if self._all_files:
+            return page
+        wanted = [self._wants(name) or is_shard(name) for name in page.names]
+        self._passed_over += len(wanted) - sum(wanted)
+        return page.only(wanted)
+
+    def _version(self, name: str) -> str:
+        return name.shard.version if isinstance(name, Member) else self.store.version(name) or ""
+
     def again(self) -> Source:
         """Return a source of the same names with its own counts."""
-        return Source(self.inputs, absolute=self._absolute, all_files=self._all_files, selection=self.selection)
+        made = Source(self.inputs, absolute=self._absolute, all_files=self._all_files, selection=self.selection)
+        made.store, made._listings = self.store.again(), self._listings
+        return made
+
+    def count(self) -> int | None:
+        """Return how many names a pass of its own yields; None where shards of a remote store would have to be read."""
+        again, number = self.again(), 0
+        remote = is_remote(self.root)
+        for name in again:
+            if remote and isinstance(name, Member):
+                return None
+            number += 1
+        return number
 
     def contains(self, folder: str) -> bool:
         """Say whether a folder, which need not exist, lies within an input; compares inodes, for links."""
+        if is_remote(self.root):
+            return False
         inputs = set(map(identity, self.inputs)) - {None}
         return any(identity(above) in inputs for above in (folder, *map(os.fspath, Path(folder).parents)))
 
@@ -109,8 +171,13 @@ class Source:
         self.found = found
 
     def _all(self) -> Iterator[str]:
-        self.passed_over = 0
-        below = self._wanted(self.store.walk(self._folders, self._excludes))
+        self._passed_over = self.compressed = 0
+        self._expansion = Expansion(self._listings, self._wants, self._files)
+        return self._expansion(self._unexpanded())
+
+    def _unexpanded(self) -> Iterator[str]:
+        """Yield the names of photos and shards."""
+        below = self._wanted(self.store.walk(self._folders, self.selection.excludes_folder))
         return merge(self._files, below, key=key) if self._files else below
 
     def _wanted(self, names: Iterable[str]) -> Iterator[str]:
@@ -118,19 +185,23 @@ class Source:
             yield from names
             return
         for name in names:
-            if os.path.splitext(name)[1].lower() in SUFFIXES:
+            if self._wants(name) or is_shard(name):
                 yield name
             else:
-                self.passed_over += 1
+                self._passed_over += 1
+                self.compressed += name.endswith(COMPRESSED)
 
-    def _name(self, path: str) -> str:
-        return "" if path == self.root else os.path.relpath(path, self.root).replace(os.sep, "/")
+    def _wants(self, name: str) -> bool:
+        return self._all_files or _is_photo(name)
 
     def _shown(self, name: str) -> str:
-        return self.store.locate(name).replace(os.sep, "/") if self._absolute else name
+        if not self._absolute:
+            return name
+        shown = self._absolute_name(name)
+        return name.named(shown) if isinstance(name, Member) else shown
 
-    def _excludes(self, folder: str) -> bool:
-        return bool(self.selection.exclude) and self.selection.excludes_folder(folder)
+    def _absolute_name(self, name: str) -> str:
+        return self.store.locate(name) if is_remote(self.root) else self.store.locate(name).replace(os.sep, "/")
 
 
 def find(folder: str | Path) -> Source:
@@ -138,14 +209,86 @@ def find(folder: str | Path) -> Source:
     return Source([folder])
 
 
-def _absolute(inputs: Iterable[str | Path]) -> list[str]:
+def _is_photo(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+class _Found(NamedTuple):
+    """The inputs of a source: in full, and as names relative to the root."""
+
+    inputs: tuple[str, ...]
+    root: str
+    folders: list[str]
+    files: list[str]
+
+
+def _found(inputs: Sequence[str]) -> _Found:
+    """Return what inputs are.
+
+    Raises:
+        LabelerError: there is no such file or folder, it cannot be reached, or they share no root.
+    """
+    if not any(map(is_remote, inputs)):
+        return _local(inputs)
+    if not all(map(is_remote, inputs)):
+        raise LabelerError("photos of this machine and of a remote store go into two tables")
+    return _remote(inputs)
+
+
+def _local(inputs: Sequence[str]) -> _Found:
+    paths = _absolute(inputs)
+    below = {path for path in paths if os.path.isdir(path)}
+    paths = [path for path in paths if not any(is_inside(path, folder) for folder in below)]
+    root = _common_folder(paths)
+    names = {path: "" if path == root else os.path.relpath(path, root).replace(os.sep, "/") for path in paths}
+    return _Found(
+        tuple(paths),
+        root,
+        [names[path] for path in paths if path in below],
+        [names[path] for path in paths if path not in below],
+    )
+
+
+def _remote(inputs: Sequence[str]) -> _Found:
+    """Return what addresses are: one whose last part has a suffix, and which is there, is a file."""
+    places = list(dict.fromkeys(map(parse, inputs)))
+    buckets = {place._replace(name="") for place in places}
+    if len(buckets) > 1:
+        raise LabelerError("the inputs share no bucket; give each bucket a table of its own")
+    bucket = storage.at(str(*buckets))
+    files = {one.name for one in places if os.path.splitext(one.name)[1] and bucket.version(one.name) is not None}
+    below = {one.name for one in places} - files
+    names = [one.name for one in places if not any(_is_below(one.name, folder) for folder in below)]
+    parts = [name.split("/") if name in below else name.split("/")[:-1] for name in names]
+    common = "/".join(_shared(parts))
+    root = str(buckets.pop()._replace(name=common))
+    relative = {name: name[len(common) :].lstrip("/") for name in names}
+    return _Found(
+        tuple(bucket.locate(name) for name in names),
+        root,
+        [relative[name] for name in names if name in below],
+        [relative[name] for name in names if name not in below],
+    )
+
+
+def _shared(paths: Sequence[list[str]]) -> list[str]:
+    """Return the folders that all paths begin with."""
+    first, last = min(paths), max(paths)
+    return [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))]
+
+
+def _is_below(name: str, folder: str) -> bool:
+    return name != folder and (not folder or name.startswith(f"{folder}/"))
+
+
+def _absolute(inputs: Iterable[str]) -> list[str]:
     """Return the inputs as absolute paths, each once.
 
     Raises:
         LabelerError: there is no such file or folder, or it cannot be reached.
     """
     try:
-        paths = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in inputs))
+        paths = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
     except FileNotFoundError as exc:
         raise LabelerError("the current folder no longer exists; change to another one") from exc
     for path in paths:

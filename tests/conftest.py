@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from buckets import CREDENTIALS, bucket, s3_endpoint  # noqa: F401 - fixtures
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -50,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
         paths.insert(0, str(ROOT / "tests" / "fast"))
         sys.meta_path.insert(0, NoTensorFlow())  # type: ignore[arg-type]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(CREDENTIALS)  # Now: worker processes have the environment in which the fork server started.
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

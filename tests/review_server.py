@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 class Server:
     """The process; requests are those of its own page unless a test says otherwise."""
 
-    def __init__(self, table: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, table: str | Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "labeler", "review", str(table), "--no-browser", "--reviewer", "ann", *options]
         self.process = subprocess.Popen(
             command,

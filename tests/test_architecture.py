@@ -21,9 +21,11 @@ ROWS = [
     {"report", "review"},
     {"certify"},
     {"evaluation"},
+    {"cost"},
+    {"parts"},
     {"pipeline", "labeler"},
     {"job"},
-    {"labeling", "drawing"},
+    {"labeling", "drawing", "lists"},
     {"sorting"},
     {"tables", "sources", "grouping"},
     {"images"},
@@ -32,7 +34,7 @@ ROWS = [
     {"storage", "selection", "console", "progress", "native_output"},
     {"batches"},
     {"streams", "profile", "heap"},
-    {"records", "errors", "watched", "words", "_version"},
+    {"records", "member", "errors", "watched", "words", "_version"},
 ]
 """From the front doors down: packages, and the modules that are in none. Each imports only from rows below its own."""
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Folder
 
 from labeler import pipeline
-from labeler.__main__ import WORKER_MODULES, will_label
+from labeler.__main__ import REMOTE_MODULES, WORKER_MODULES, will_label
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_workers_are_warmed_up_only_where_there_is_something_to_label(
 
 def test_what_is_loaded_ahead_is_what_the_workers_of_the_pipeline_load() -> None:
     assert WORKER_MODULES == pipeline.WORKER_MODULES
-    assert all(find_spec(name) for name in WORKER_MODULES)
+    assert all(find_spec(name) for name in (*WORKER_MODULES, *REMOTE_MODULES))
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -20,11 +20,12 @@ from training.data import batches, dataset
 from training.data.dataset import Dataset
 from training.finish import Trained
 from training.loop import callbacks, weight_averaging
-from training.loop.checkpoint import load
+from training.loop.checkpoint import State, load
 from training.loop.history import History
 from training.loop.progress import Display
 from training.networks import fast_steps
 from training.recipes import Recipe
+from training.replicas import Replicas, mirrored
 from training.settings import TrainSettings, continued, decisive, recipe_of
 from training.warm_start import Pretrained
 
@@ -45,6 +46,7 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
     if given:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
+    replicas = mirrored(recipe.batch_size) if settings.strategy == "mirrored" else Replicas()
     console = stderr()
     training, validation = dataset.find(
         settings.data, settings.val, settings.labels, settings.classes, reviews=settings.reviews
@@ -56,19 +58,16 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
             _tell(images, console)
             note = run_directory.check_same if settings.resume else run_directory.begin
             note(settings.out, _made_of(settings, images, given))
-            network, history = load(settings.out, _apply_average(settings, images)) or (
-                _fresh(recipe, images, given),
-                History(),
-            )
-            finished = _fit(
-                network,
-                images,
-                settings,
-                history,
-                Display(console, history, recipe.epochs, recipe.patience, form),
-            )
+            if replicas.strategy:
+                console.print(replicas.told(recipe.batch_size), markup=False, soft_wrap=True)
+            with replicas.scope():
+                state = load(settings.out, _apply_average(settings, images)) or State(
+                    _fresh(recipe, images, given), History()
+                )
+                display = Display(console, state.history, recipe.epochs, recipe.patience, form)
+                finished = _fit(state, images, settings, display, replicas)
             with console.status("exporting and evaluating the best network"):
-                trained = finish.conclude(images, settings, history, given)
+                trained = finish.conclude(images, settings, state.history, given)
     except KeyboardInterrupt:
         again = (
             "--resume continues" if (settings.out / run_directory.RECORD).exists() else "the same command begins again"
@@ -145,11 +144,13 @@ def _batch_settings(settings: TrainSettings) -> batches.BatchSettings:
         vary=vary,
         smoothing=recipe.smoothing,
         balance=settings.balance,
+        single=settings.strategy != "none",
     )
 
 
-def _fit(network: keras.Model, images: Dataset, settings: TrainSettings, history: History, shown: Display) -> bool:
+def _fit(state: State, images: Dataset, settings: TrainSettings, shown: Display, replicas: Replicas) -> bool:
     """Train until the last epoch, early stopping or Ctrl-C; return false after Ctrl-C."""
+    network, history = state
     recipe = recipe_of(settings)
     batch_settings = _batch_settings(settings)
     done = len(history.epochs)
@@ -166,8 +167,9 @@ def _fit(network: keras.Model, images: Dataset, settings: TrainSettings, history
     try:
         with interrupt.listening(), shown.shown():
             network.fit(
-                batches.training(images, batch_settings, first_epoch=done),
-                validation_data=batches.validation(images, recipe.batch_size),
+                replicas.divided(batches.training(images, batch_settings, first_epoch=done)),
+                validation_data=replicas.divided(batches.validation(images, recipe.batch_size)),
+                validation_steps=batches.steps(images.validation, recipe.batch_size) if replicas.strategy else None,
                 steps_per_epoch=batches.calls(images.training, batch_settings),
                 initial_epoch=done,
                 epochs=recipe.epochs,

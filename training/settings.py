@@ -12,8 +12,19 @@ from training.recipes import RECIPES, Recipe, fine_tuning
 _OF_THE_RECIPE = ("epochs", "patience", "batch_size", "learning_rate", "augment")
 """Settings whose default is that of the recipe."""
 
-_MAY_CHANGE = frozenset({"data", "val", "labels", "reviews", "start", "out", "epochs", "patience", "workers", "resume"})
-"""Settings that may differ when a run is resumed: locations (pixels and targets are compared), and when to stop."""
+_MAY_CHANGE = frozenset(
+    {"data", "val", "labels", "reviews", "start", "out", "epochs", "patience", "workers", "resume", "strategy"}
+)
+"""Settings that may differ when a run is resumed: locations (pixels and targets are compared), when to stop, and the
+devices."""
+
+STRATEGIES = ("none", "mirrored")
+"""The choices of ``--strategy``."""
+
+_NO_MULTIWORKER = (
+    "--strategy multiworker: Keras 3 cannot train by MultiWorkerMirroredStrategy (its fit fails in the first step); "
+    "mirrored uses all GPUs of one machine"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +61,8 @@ class TrainSettings:
     """Class weighting: 0 gives every training image the same weight, 1 every class; values between interpolate."""
     start: str | None = None
     """A trained model to fine-tune, as `labeler.inference.bundle.find` accepts it."""
+    strategy: str = "none"
+    """One of `STRATEGIES`: on the device that Keras chooses, or each batch divided among all GPUs of the machine."""
 
 
 def continued(settings: TrainSettings, arch: str) -> TrainSettings:
@@ -107,6 +120,8 @@ def _check(settings: TrainSettings, chosen: Recipe) -> None:
         (not chosen.learning_rate > 0, "--learning-rate must be above 0"),
         (not 0 <= settings.balance <= 1, "--balance must lie between 0 and 1"),
         (not 0 <= settings.seed < 2**32, "--seed must lie between 0 and 4294967295"),
+        (settings.strategy not in {*STRATEGIES, "multiworker"}, f"--strategy must be one of {', '.join(STRATEGIES)}"),
+        (settings.strategy == "multiworker", _NO_MULTIWORKER),
     ]
     complaints = [complaint for failed, complaint in wrong if failed]
     if complaints:

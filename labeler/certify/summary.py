@@ -18,8 +18,10 @@ from labeler.certify.draw import FEWEST_FACES
 from labeler.certify.gathered import FEWEST_CARDS, FEWEST_TAUGHT, Gathered
 from labeler.certify.groups import Gap
 from labeler.records import Status
+from labeler.storage.address import is_remote
 from labeler.tables import index, reader, run_record
 from labeler.tables.index import Index
+from labeler.tables.reviews import SUFFIX
 from labeler.tables.run_record import RunRecord
 
 
@@ -28,6 +30,8 @@ class Summary:
     """A table, counted; ``labels`` and ``statuses`` with the most frequent first."""
 
     table: Path
+    named: str
+    """What the user calls the table: its path, or the address that ``table`` is a copy of."""
     record: RunRecord
     is_begun: bool
     """Whether a run has begun that will add to the table, or replace it."""
@@ -57,7 +61,7 @@ class Summary:
         """Return all of it for JSON."""
         found = self.found
         return {
-            "table": str(self.table),
+            "table": self.named,
             "finished": not self.is_begun,
             "faces": self.faces,
             "photos": self.photos,
@@ -80,7 +84,10 @@ class Summary:
         }
 
     def _next(self) -> Iterator[tuple[str, str]]:
-        table, stem = shlex.quote(str(self.table)), self.table.stem
+        table, stem = shlex.quote(self.named), self.table.stem
+        folder = Path() if is_remote(self.named) else self.table.parent
+        if is_remote(self.named):
+            table += f" --reviews {shlex.quote(self.table.name + SUFFIX)}"
         if self.is_begun:
             yield f"labeler classify ... --out {table}", "the same command continues it"
         if not self.faces:
@@ -93,12 +100,12 @@ class Summary:
         if self._is_adaptable():
             yield f"labeler adapt {table} --out runs/mine", "a model that learnt from the reviews"
         if self.certified and not self.record.calibrated:
-            better = shlex.quote(str(self.table.with_name(f"{stem}-calibrated{self.table.suffix}")))
+            better = shlex.quote(str(folder / f"{stem}-calibrated{self.table.suffix}"))
             yield f"labeler calibrate {table} --out {better}", "fit the scores"
         if not self.found or self.found.looked < self.faces:
             yield f"labeler review {table}", "correct labels by keyboard"
         yield (
-            f"labeler report {table} --out {shlex.quote(str(self.table.with_name(f'{stem}.html')))}",
+            f"labeler report {table} --out {shlex.quote(str(folder / f'{stem}.html'))}",
             "a page to look at",
         )
         yield f"labeler sort {table} --into sorted/", "photos into a folder for each label"
@@ -116,8 +123,9 @@ def summarize(
     wanted: float = certified.WANTED,
     within: float = certified.WITHIN,
     by: str = "",
+    named: str = "",
 ) -> Summary:
-    """Count a table and its reviews.
+    """Count a table and its reviews; ``named`` is what the user calls it, by default its path.
 
     Raises:
         LabelerError: the table or its reviews cannot be read, or there is nothing to group ``by``.
@@ -132,6 +140,7 @@ def summarize(
     photos = loaded.face <= 0
     return Summary(
         table=table,
+        named=named or str(table),
         record=record,
         is_begun=run_record.is_begun(table),
         faces=int(np.count_nonzero(loaded.label != loaded.labels.index(""))),

@@ -8,18 +8,21 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Json, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import Json, ProgressOption, Quiet, Reviews, Root, Table, here
 from labeler.errors import needs
 from labeler.records import Progress
 
 
 def adapt(
     table: Table,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the new model, for classify --model.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=here, help="The folder of the new model, for classify --model.")
+    ],
     model: Annotated[
         str, typer.Option("--model", help="The model that labelled the table.", show_default="as recorded")
     ] = "",
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Number of threads; 0 for one per core.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model in the folder.")] = False,
     progress: ProgressOption = Progress.AUTO,
@@ -36,14 +39,14 @@ def adapt(
     """
     from labeler import console
     from labeler.cli import show_photos
+    from labeler.tables import remote
 
     with needs("adapt", "onnx", "scipy", "imagehash"):
         from labeler.certify import recalibrated_bundle
         from training.adapt import adapt as adapting
-    source, target = recalibrated_bundle.places(table, model, out, overwrite=overwrite, option="--out")
-    found = adapting.adapt(
-        table, source, str(root) if root else "", workers, show_photos.watching(progress, quiet=quiet)
-    )
+    with remote.local(table, reviews) as path:
+        source, target = recalibrated_bundle.places(path, model, out, overwrite=overwrite, option="--out")
+        found = adapting.adapt(path, source, root, workers, show_photos.watching(progress, quiet=quiet))
     if not quiet:
         console.say("\n".join(found.lines()))
     is_better = found.judged.is_better

@@ -17,10 +17,12 @@ from labeler.cli import (
     exports,
     models,
     photos,
+    plan,
     privacy,
     reports,
     review,
     reviews,
+    scale,
     show,
     support,
 )
@@ -36,6 +38,7 @@ app = typer.Typer(
 )
 for command in (
     photos.classify,
+    plan.plan,
     photos.sort,
     show.show,
     datasets.train,
@@ -48,6 +51,7 @@ for command in (
     calibrate.calibrate,
     adapt.adapt,
     exports.export,
+    scale.merge,
     privacy.forget,
     support.doctor,
 ):

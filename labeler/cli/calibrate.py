@@ -8,17 +8,21 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Json, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import Json, ProgressOption, Quiet, Reviews, Root, Table, here
 from labeler.errors import LabelerError, needs
 from labeler.records import Progress
 
 
 def calibrate(
     table: Table,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet; new.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=here, help="The table to write: .csv, .jsonl or .parquet; new.")
+    ],
     model_out: Annotated[
         Path | None,
-        typer.Option("--model-out", help="Write a bundle that gives these scores into this folder, for classify."),
+        typer.Option(
+            "--model-out", callback=here, help="Write a bundle that gives these scores into this folder, for classify."
+        ),
     ] = None,
     model: Annotated[
         str,
@@ -26,7 +30,8 @@ def calibrate(
             "--model", help="With --model-out, the model that labelled the table.", show_default="as recorded"
         ),
     ] = "",
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing table, and an existing bundle.")
     ] = False,
@@ -46,22 +51,24 @@ def calibrate(
     from labeler import console
     from labeler.certify import recalibrated
     from labeler.cli import show_photos
+    from labeler.tables import remote
 
-    recalibrated.check(table, out, overwrite=overwrite)
-    source = target = None
-    if model_out:
-        with needs("calibrate", "onnx"):
-            from labeler.certify import recalibrated_bundle
-        source, target = recalibrated_bundle.places(table, model, model_out, overwrite=overwrite)
-    elif model:
-        raise LabelerError("--model is that of the bundle to write: name its folder with --model-out")
-    found = recalibrated.fit(table, str(root) if root else "")
-    if not quiet:
-        console.say("\n".join(found.lines()))
-    if found.helps:
-        if source and target:  # First: where it cannot be written, there is no table either.
-            recalibrated_bundle.write(found, source, target)
-        recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
+    with remote.local(table, reviews) as path:
+        recalibrated.check(path, out, overwrite=overwrite)
+        source = target = None
+        if model_out:
+            with needs("calibrate", "onnx"):
+                from labeler.certify import recalibrated_bundle
+            source, target = recalibrated_bundle.places(path, model, model_out, overwrite=overwrite)
+        elif model:
+            raise LabelerError("--model is that of the bundle to write: name its folder with --model-out")
+        found = recalibrated.fit(path, root)
+        if not quiet:
+            console.say("\n".join(found.lines()))
+        if found.helps:
+            if source and target:  # First: where it cannot be written, there is no table either.
+                recalibrated_bundle.write(found, source, target)
+            recalibrated.write(found, out, overwrite=overwrite, watched=show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps({**found.as_json(), "written": found.helps}))
     if not found.helps:

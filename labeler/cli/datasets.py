@@ -26,6 +26,7 @@ from labeler.cli.options import (
     ProgressOption,
     Quiet,
     Start,
+    Strategy,
     Workers,
 )
 from labeler.errors import needs
@@ -61,6 +62,7 @@ def train(
         int, typer.Option("--seed", help="Random seed of the split, the initial weights and the order.")
     ] = 0,
     workers: Workers = 0,
+    strategy: Strategy = "none",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the run directory.")] = False,
     progress: ProgressOption = Progress.AUTO,
     as_json: Json = False,
@@ -101,6 +103,7 @@ def train(
         group_by=group_by,
         balance=balance,
         start=start,
+        strategy=strategy,
     )
     trained = fit.train(settings, progress)
     if as_json:

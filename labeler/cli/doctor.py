@@ -29,6 +29,8 @@ from labeler.records import Device, Faces, Settings
 NEEDED = ("numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pyarrow", "rich", "tqdm", "typer")
 _EVALUATE = ("matplotlib", "scikit-learn")
 _EXPORT = ("imagehash", "scipy")
+_REMOTE = ("arro3-core", "fsspec", "obstore")
+
 EXTRAS = {
     "adapt": (*_EXPORT, "onnx"),
     "audit": (*_EVALUATE, *_EXPORT, "cleanlab", "threadpoolctl"),
@@ -36,6 +38,8 @@ EXTRAS = {
     "evaluate": _EVALUATE,
     "export": _EXPORT,
     "heif": ("pillow-heif",),
+    "ray": (*_REMOTE, "ray"),
+    "remote": _REMOTE,
     "review": ("starlette", "uvicorn"),
     "train": (*_EVALUATE, *_EXPORT, "keras", "onnx", "tensorflow", "tf2onnx"),
 }

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import GroupBy, Json, MaxPixels, NoReviews, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import (
+    GroupBy,
+    Json,
+    MaxPixels,
+    NoReviews,
+    ProgressOption,
+    Quiet,
+    Reviews,
+    Root,
+    Table,
+    here,
+)
 from labeler.errors import Interrupted
 from labeler.native_output import decoders
 from labeler.records import Mode, Progress
@@ -76,8 +87,11 @@ KeepMetadata = Annotated[
 def export(
     table: Table,
     to: Annotated[To, typer.Option("--to", help="The format.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to export into: a new or an empty one.")],
-    root: Root = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=here, help="The folder to export into: a new or empty one.")
+    ],
+    root: Root = "",
+    reviews: Reviews = None,
     split: Split = "",
     group_by: GroupBy = "",
     seed: Annotated[int, typer.Option("--seed", help="Random seed of --split and --per-class.")] = 0,
@@ -104,25 +118,26 @@ def export(
     from labeler.cli import show_export, show_photos
     from labeler.exports import export as exporting
     from labeler.exports.settings import ExportSettings
+    from labeler.tables import remote
 
-    wanted = ExportSettings(
-        table=table,
-        to=to.value,
-        out=out,
-        root=str(root) if root else "",
-        split=show_export.shares(split),
-        group_by=group_by,
-        seed=seed,
-        crops=crops,
-        mode=None if mode is Placed.NONE else Mode(mode.value),
-        per_class=per_class,
-        min_score=min_score,
-        keep_metadata=keep_metadata,
-        max_pixels=max_pixels,
-        reviews=not no_reviews,
-    )
     try:
-        with decoders():
+        with decoders(), remote.local(table, reviews) as path:
+            wanted = ExportSettings(
+                table=path,
+                to=to.value,
+                out=out,
+                root=root,
+                split=show_export.shares(split),
+                group_by=group_by,
+                seed=seed,
+                crops=crops,
+                mode=None if mode is Placed.NONE else Mode(mode.value),
+                per_class=per_class,
+                min_score=min_score,
+                keep_metadata=keep_metadata,
+                max_pixels=max_pixels,
+                reviews=not no_reviews,
+            )
             made = exporting.export(wanted, show_photos.watching(progress, quiet=quiet))
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; the same command continues in {out}") from None

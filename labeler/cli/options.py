@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labeler.records import Device, Faces, Progress
+from labeler.errors import LabelerError
+from labeler.records import Device, Engine, Faces, Progress
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:").fullmatch
+
+
+def here(path: Path | None) -> Path | None:
+    """Return a path of this machine; refuse an address, which has lost one of its slashes as a path."""
+    if path and path.parts and _SCHEME(path.parts[0]):
+        address = "/".join((f"{path.parts[0]}/", *path.parts[1:]))
+        raise LabelerError(f"{address} is an address; name a file or folder of this machine here")
+    return path
+
 
 Inputs = Annotated[
-    list[Path], typer.Argument(help="Folders, which are walked recursively, and single files.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        help="Folders, which are walked recursively, shards (.tar, .parquet) and single files; or addresses such as "
+        "s3://bucket/photos. With --from-list, the one place that names in the list are relative to.",
+        show_default=False,
+    ),
 ]
-Table = Annotated[Path, typer.Argument(help="A table made by classify.")]
-Root = Annotated[Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint", metavar="URL", help="The server of addresses, for stores that speak as S3 does: http://host:9000."
+    ),
+]
+Region = Annotated[str, typer.Option("--region", help="The region of an address's bucket.")]
+Anonymous = Annotated[
+    bool, typer.Option("--anonymous", help="Ask without credentials, as public buckets let everybody do.")
+]
+Table = Annotated[
+    str,
+    typer.Argument(
+        help="A table made by classify; or its address, such as s3://bucket/labels.csv or s3://bucket/labels/."
+    ),
+]
+"""A path or an address: `tables.remote.local` gives the path of either."""
+Reviews = Annotated[
+    Path | None,
+    typer.Option(
+        "--reviews",
+        callback=here,
+        help="For a table at an address: the corrections, in a .jsonl file of this machine.",
+        show_default="those beside the table",
+    ),
+]
+Root = Annotated[
+    str,
+    typer.Option(
+        "--root",
+        help="Where the table's files are now, a folder or an address, if they have moved since.",
+        show_default=False,
+    ),
+]
 ModelOption = Annotated[
     str,
     typer.Option(
@@ -74,11 +125,18 @@ DeviceOption = Annotated[
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Photos with more pixels are `too_large`.")]
 Data = Annotated[
     Path,
-    typer.Argument(help="A folder with one subfolder of photos per class; with --labels, any folder with its photos."),
+    typer.Argument(
+        callback=here,
+        help="A folder with one subfolder of photos per class; with --labels, any folder with its photos.",
+    ),
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option("--labels", help="A table of labels or votes instead of class folders: .csv, .jsonl or .parquet."),
+    typer.Option(
+        "--labels",
+        callback=here,
+        help="A table of labels or votes instead of class folders: .csv, .jsonl or .parquet.",
+    ),
 ]
 Classes = Annotated[
     str,
@@ -99,6 +157,25 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="GLOB", help="Leave out photos whose names match.", show_default=False),
 ]
+FromList = Annotated[
+    str,
+    typer.Option(
+        "--from-list",
+        metavar="FILE",
+        help="Label the files that a list names, wherever they are: text with a name or address a line, .csv, .tsv, "
+        ".jsonl or .parquet; - for stdin. Names are relative to INPUTS, else to the list's folder.",
+        show_default=False,
+    ),
+]
+Column = Annotated[
+    str, typer.Option("--column", help="The column of the list with the names.", show_default="file, path, url, ...")
+]
+Keep = Annotated[
+    str,
+    typer.Option(
+        "--keep", metavar="COL,COL", help="Columns of the list to carry into the table, as text.", show_default=False
+    ),
+]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="Label only the first N photos, to try a run; 0 for all.")]
 Sample = Annotated[int, typer.Option("--sample", min=0, help="Label only N randomly chosen photos; 0 for all.")]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed of --sample.")]
@@ -112,6 +189,35 @@ RetryFailed = Annotated[
     ),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Label the files again that have changed since.")]
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N shares of a directory's units, from 0: 3/16. auto takes both from Slurm or AWS Batch; "
+        "auto/16 the index from Kubernetes, too.",
+        show_default=False,
+    ),
+]
+UnitSize = Annotated[
+    int,
+    typer.Option("--unit-size", min=0, help="Files in a part of a directory.", show_default="10,000"),
+]
+PlanOnly = Annotated[
+    bool, typer.Option("--plan-only", help="List the photos and write the directory's plan, and label nothing.")
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option("--engine", help="What works on the parts of a directory: this machine's cores, or actors of Ray."),
+]
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        help="A Ray cluster: auto on one of its nodes, or host:port; without it, Ray starts on this machine alone.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 ProgressOption = Annotated[
     Progress,
@@ -135,6 +241,12 @@ Start = Annotated[
     str | None,
     typer.Option(
         "--from", help="Fine-tune this model on DATA: a bundle's name, a run directory, an .onnx or a .keras file."
+    ),
+]
+Strategy = Annotated[
+    str,
+    typer.Option(
+        "--strategy", help="none: train on one device; mirrored: divide each batch among all GPUs of this machine."
     ),
 ]
 Epochs = Annotated[
@@ -166,3 +278,17 @@ Augment = Annotated[
 GroupBy = Annotated[
     str, typer.Option("--group-by", help="Never split files for which this regular expression finds the same text.")
 ]
+
+
+def addressed(inputs: Iterable[str], endpoint: str, region: str, *, anonymous: bool) -> tuple[str, ...]:
+    """Return the inputs; an address carries how its store is reached from then on."""
+    from labeler.storage.address import asking  # Deferred: it loads what reads files.
+
+    options = dict(reaching(endpoint, region, anonymous=anonymous))
+    return tuple(asking(one, options) for one in inputs)
+
+
+def reaching(endpoint: str, region: str, *, anonymous: bool) -> tuple[tuple[str, str], ...]:
+    """Return what an address carries of these options."""
+    options = {"endpoint": endpoint, "region": region, "anonymous": "true" if anonymous else ""}
+    return tuple((name, value) for name, value in options.items() if value)

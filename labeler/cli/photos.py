@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from labeler.cli.options import (
+    Address,
     AllFiles,
+    Anonymous,
     BatchSize,
+    Column,
     Detector,
     DeviceOption,
+    Endpoint,
+    EngineOption,
     Exclude,
     FacesOption,
     FaceThreshold,
+    FromList,
     Include,
     Inputs,
     Json,
+    Keep,
     Limit,
     MaxFaces,
     MaxPixels,
@@ -28,28 +38,49 @@ from labeler.cli.options import (
     ModelOption,
     NoReviews,
     Overwrite,
+    PlanOnly,
     PriorOption,
     ProgressOption,
     Quiet,
     Refresh,
+    Region,
     RetryFailed,
+    Reviews,
+    Root,
     Sample,
     SaveCrops,
     Seed,
+    ShardOption,
+    Table,
     Threshold,
+    UnitSize,
     Workers,
+    addressed,
+    here,
+    reaching,
 )
 from labeler.errors import LabelerError
 from labeler.native_output import decoders
-from labeler.records import Device, Faces, Mode, Progress, Redo, Row, Settings
+from labeler.records import Device, Engine, Faces, Mode, Progress, Redo, Row, Settings
 
 if TYPE_CHECKING:
-    from labeler.job import Summary
+    from labeler.job import Request, Summary
+    from labeler.lists.entry import Wanted
+    from labeler.parts.order import Order
 
 
 def classify(
-    inputs: Inputs,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write: .csv, .jsonl or .parquet.")],
+    *,
+    inputs: Inputs = None,
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The table to write: .csv, .jsonl or .parquet; or a directory for parts, which ends in /, or an "
+            "address such as s3://bucket/labels/.",
+        ),
+    ],
     model: ModelOption = "",
     faces: FacesOption = Faces.AUTO,
     threshold: Threshold = 0.0,
@@ -64,14 +95,25 @@ def classify(
     max_pixels: MaxPixels = 100_000_000,
     absolute: Annotated[bool, typer.Option("--absolute", help="Write absolute paths.")] = False,
     all_files: AllFiles = False,
+    from_list: FromList = "",
+    column: Column = "",
+    keep: Keep = "",
     include: Include = None,
     exclude: Exclude = None,
+    endpoint: Endpoint = "",
+    region: Region = "",
+    anonymous: Anonymous = False,
     limit: Limit = 0,
     sample: Sample = 0,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     retry_failed: RetryFailed = False,
     refresh: Refresh = False,
+    shard: ShardOption = "",
+    unit_size: UnitSize = 0,
+    plan_only: PlanOnly = False,
+    engine: EngineOption = Engine.LOCAL,
+    address: Address = "",
     device: DeviceOption = Device.AUTO,
     profile: Annotated[
         bool, typer.Option("--profile", help="Print the time of each stage, and what would help.")
@@ -86,46 +128,97 @@ def classify(
     an unfinished table; with --retry-failed or --refresh, too, the table is completed first, with the settings it was
     begun with.
 
-    Examples: labeler classify ./photos --out labels.csv | labeler classify ./photos --out labels.csv --prior balanced
+    An --out that ends in / is a directory of Parquet parts, for runs that are large, remote, or shared by several
+    machines: each runs the same command with its --shard, and the last one finishes the directory.
+
+    Examples: labeler classify ./photos --out labels.csv | labeler classify ./photos --out labels.csv --prior balanced |
+    labeler classify s3://bucket/photos --out s3://bucket/labels/ --shard 3/16 |
+    labeler classify ./photos --from-list split.csv --keep id,split --out labels.csv
     """
+    summary = _classified(SimpleNamespace(**locals()))
+    _end(summary, as_json=as_json, profile=profile, quiet=quiet)
+
+
+def _classified(asked: SimpleNamespace) -> Summary:
+    """Carry out `classify`, given its options by their names."""
     from labeler import pipeline
     from labeler.cli import show_photos
-    from labeler.inference import prior as priors
     from labeler.job import Job
+    from labeler.parts.order import is_directory
+
+    request = _request(asked)
+    (out,) = addressed([asked.out], asked.endpoint, asked.region, anonymous=asked.anonymous)
+    redo = {one for one, wanted in ((Redo.FAILED, asked.retry_failed), (Redo.CHANGED, asked.refresh)) if wanted}
+    with decoders(), show_photos.labeling_progress(asked.progress, quiet=asked.quiet) as show:
+        if is_directory(out):
+            if asked.overwrite or redo:
+                raise LabelerError(
+                    f"--overwrite, --retry-failed and --refresh change a table, and the parts in {out} are never "
+                    "changed; choose another --out"
+                )
+            from labeler.parts import classify as parts  # It loads pyarrow, which a run into one file does without.
+
+            return parts.classify(_order(asked, request, out), show)
+        if asked.shard or asked.unit_size or asked.plan_only or asked.engine is Engine.RAY:
+            raise LabelerError(f"--shard, --unit-size, --plan-only and --engine go with a directory: --out {out}/")
+        job = Job.of(request, out=Path(out), overwrite=asked.overwrite, redo=frozenset(redo))
+        return pipeline.classify(job, show)
+
+
+def _request(asked: SimpleNamespace) -> Request:
+    from labeler.inference import prior as priors
+    from labeler.job import Request
     from labeler.selection import Selection
 
-    settings = Settings(
-        model=model,
-        faces=faces,
-        detector=detector,
-        min_face=min_face,
-        face_threshold=face_threshold,
-        max_faces=max_faces,
-        threshold=threshold,
-        prior=priors.wanted(prior, model),
-        max_pixels=max_pixels,
-        absolute=absolute,
-        save_crops=save_crops,
-    )
+    of_settings = {name: getattr(asked, name) for name in Settings.__dataclass_fields__ if hasattr(asked, name)}
+    settings = Settings(**{**of_settings, "prior": priors.wanted(asked.prior, asked.model)})
     selection = Selection(
-        include=tuple(include or ()), exclude=tuple(exclude or ()), limit=limit, sample=sample, seed=seed
+        include=tuple(asked.include or ()),
+        exclude=tuple(asked.exclude or ()),
+        limit=asked.limit,
+        sample=asked.sample,
+        seed=asked.seed,
     )
-    redo = frozenset(one for one, wanted in ((Redo.FAILED, retry_failed), (Redo.CHANGED, refresh)) if wanted)
-    job = Job(
-        inputs=tuple(inputs),
-        out=out,
+    return Request(
+        inputs=addressed(asked.inputs or (), asked.endpoint, asked.region, anonymous=asked.anonymous),
         settings=settings,
-        workers=workers,
-        batch_size=batch_size,
-        overwrite=overwrite,
-        all_files=all_files,
-        device=device,
-        redo=redo,
+        workers=asked.workers,
+        batch_size=asked.batch_size,
+        all_files=asked.all_files,
+        device=asked.device,
         selection=selection,
+        listing=_listing(asked),
     )
-    with decoders(), show_photos.labeling_progress(progress, quiet=quiet) as show:
-        summary = pipeline.classify(job, show)
-    _end(summary, as_json=as_json, profile=profile, quiet=quiet)
+
+
+def _listing(asked: SimpleNamespace) -> Wanted | None:
+    from labeler.lists.entry import Wanted
+
+    if asked.from_list:
+        keep = next(csv.reader([asked.keep]), [])
+        options = reaching(asked.endpoint, asked.region, anonymous=asked.anonymous)
+        names = tuple(name.strip() for name in keep)
+        return Wanted(path=asked.from_list, column=asked.column, keep=names, options=options)
+    if asked.column or asked.keep:
+        raise LabelerError("--column and --keep go with a list of files: --from-list FILE")
+    if not asked.inputs:
+        raise LabelerError("name folders or files of photos, or a list of them with --from-list")
+    return None
+
+
+def _order(asked: SimpleNamespace, request: Request, out: str) -> Order:
+    from labeler.cli import engine
+    from labeler.parts.order import WHOLE, Order, Share
+
+    share = Share.of(asked.shard, os.environ) if asked.shard else WHOLE
+    return Order.of(
+        request,
+        out=out,
+        share=share,
+        unit_files=asked.unit_size,
+        plan_only=asked.plan_only,
+        actors=engine.actors(asked.engine, asked.address, asked.workers, asked.device),
+    )
 
 
 def _end(summary: Summary, *, as_json: bool, profile: bool, quiet: bool) -> NoReturn:
@@ -142,16 +235,21 @@ def _end(summary: Summary, *, as_json: bool, profile: bool, quiet: bool) -> NoRe
 
 def sort(
     source: Annotated[
-        Path | None, typer.Argument(help="A table made by classify, or a folder of photos, which is classified first.")
-    ] = None,
-    into: Annotated[Path | None, typer.Option("--into", help="The folder to sort into.")] = None,
+        str,
+        typer.Argument(
+            help="A table made by classify, or a folder of photos, which is classified first; or an address of these.",
+            show_default=False,
+        ),
+    ] = "",
+    into: Annotated[Path | None, typer.Option("--into", callback=here, help="The folder to sort into.")] = None,
     mode: Annotated[Mode, typer.Option("--mode", help="How files are placed there.")] = Mode.COPY,
     flat: Annotated[bool, typer.Option("--flat", help="Leave out the subfolders below the label's folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
-    undo: Annotated[Path | None, typer.Option("--undo", help="Undo what was sorted into this folder.")] = None,
-    root: Annotated[
-        Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")
+    undo: Annotated[
+        Path | None, typer.Option("--undo", callback=here, help="Undo what was sorted into this folder.")
     ] = None,
+    root: Root = "",
+    reviews: Reviews = None,
     model: ModelOption = "",
     threshold: Threshold = 0.0,
     prior: PriorOption = "trained",
@@ -173,21 +271,24 @@ def sort(
     from labeler.cli import show_photos
     from labeler.inference import prior as priors
     from labeler.sorting import sort as sorting
-    from labeler.tables import decided, reader
+    from labeler.tables import decided, reader, remote
 
     watched = show_photos.watching(progress, quiet=quiet)
     if undo:
         with sorting.undo(undo, watched) as moves:
             outcomes = show_photos.show_moves(iter(moves), len(moves), undo, progress, doing="undoing", quiet=quiet)
     elif source and into:
-        folder = _root(source, root)
-        with nullcontext() if dry_run else sorting.held(into, folder):
-            if source.is_dir():
+        with ExitStack() as opened:
+            table = opened.enter_context(remote.local(source, reviews)) if remote.is_table(source) else None
+            folder = reader.root(table, root) if table else source
+            if not dry_run:
+                opened.enter_context(sorting.held(into, folder))
+            if table:
+                rows: Iterable[Row] = decided.rows(table, not no_reviews, folder)
+                class_names = reader.class_names(table)
+            else:
                 settings = Settings(model=model, threshold=threshold, prior=priors.wanted(prior, model))
                 rows, class_names = _labelled(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
-            else:
-                rows = decided.rows(source, not no_reviews, folder)
-                class_names = reader.class_names(source)
             plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
             if dry_run:
                 show_photos.show_plan(plan, into, as_json=as_json)
@@ -200,17 +301,8 @@ def sort(
     raise typer.Exit(1 if any(sorting.Outcome(outcome).notable for outcome in outcomes) else 0)
 
 
-def _root(source: Path, root: Path | None) -> str:
-    """Return the folder that the names of the files to sort are relative to."""
-    from labeler.tables import reader
-
-    if source.is_dir():
-        return str(source)
-    return str(root) if root else reader.root(source)
-
-
 def _labelled(
-    source: Path, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
+    source: str, into: Path, settings: Settings, workers: int, progress: Progress, *, dry_run: bool, quiet: bool
 ) -> tuple[Iterable[Row], tuple[str, ...]]:
     """Label a folder; return the rows to sort by, and the names of the classes."""
     from labeler import pipeline
@@ -220,7 +312,7 @@ def _labelled(
     from labeler.sorting import sort as sorting
     from labeler.tables import decided
 
-    sorting.plan([], str(source), into)  # It refuses what cannot be sorted before an hour is spent on labels.
+    sorting.plan([], source, into)  # It refuses what cannot be sorted before an hour is spent on labels.
     if dry_run:
         class_names = bundle.card(bundle.find(settings.model)).class_names
         return _heard(pipeline.label([source], settings, workers)), class_names
@@ -229,7 +321,7 @@ def _labelled(
         summary = pipeline.classify(job, show)
     if not quiet:
         show_photos.show_summary(summary)
-    return decided.rows(summary.out), summary.model.class_names
+    return decided.rows(job.out), summary.model.class_names
 
 
 def _heard(rows: Iterable[Row]) -> Iterator[Row]:
@@ -239,11 +331,12 @@ def _heard(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def annotate(
-    table: Annotated[Path, typer.Argument(help="A table made by classify.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to draw into: a new or an empty one.")],
-    root: Annotated[
-        Path | None, typer.Option("--root", help="Where the table's files are now, if they have moved since.")
-    ] = None,
+    table: Table,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=here, help="The folder to draw into: a new or an empty one.")
+    ],
+    root: Root = "",
+    reviews: Reviews = None,
     max_pixels: MaxPixels = 100_000_000,
     no_reviews: NoReviews = False,
     progress: ProgressOption = Progress.AUTO,
@@ -255,11 +348,11 @@ def annotate(
     """
     from labeler import drawing
     from labeler.cli import show_photos
-    from labeler.tables import decided, reader
+    from labeler.tables import decided, reader, remote
 
-    settings = Settings(root=str(root) if root else reader.root(table), max_pixels=max_pixels)
-    rows = decided.rows(table, not no_reviews, settings.root)
-    drawn = drawing.annotate(rows, reader.class_names(table), settings, out)
-    with decoders():
+    with decoders(), remote.local(table, reviews) as path:
+        settings = Settings(root=reader.root(path, root), max_pixels=max_pixels)
+        rows = decided.rows(path, not no_reviews, settings.root)
+        drawn = drawing.annotate(rows, reader.class_names(path), settings, out)
         failed = show_photos.show_annotated(drawn, out, progress, quiet=quiet)
     raise typer.Exit(1 if failed else 0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Json, Quiet, Root
+from labeler.cli.options import Json, Quiet, Root, here
 
 
 def forget(
@@ -16,8 +16,10 @@ def forget(
         list[str],
         typer.Argument(help="Photos: their names in the table, or their paths.", metavar="FILE...", show_default=False),
     ],
-    table: Annotated[Path, typer.Option("--table", help="The table made by classify to erase them from.")],
-    root: Root = None,
+    table: Annotated[
+        Path, typer.Option("--table", callback=here, help="The table made by classify to erase them from.")
+    ],
+    root: Root = "",
     cache: Annotated[
         str,
         typer.Option(
@@ -42,7 +44,7 @@ def forget(
     from labeler.errors import printable
     from labeler.tables import forget as forgetting
 
-    found = forgetting.forget(files, table, root=str(root) if root else "", cache=cache, dry_run=dry_run)
+    found = forgetting.forget(files, table, root=root, cache=cache, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if quiet:

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Classes, Json, Labels, MaxPixels, NoReviews, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import (
+    Classes,
+    Json,
+    Labels,
+    MaxPixels,
+    NoReviews,
+    ProgressOption,
+    Quiet,
+    Reviews,
+    Root,
+    Table,
+    here,
+)
 from labeler.native_output import decoders
 from labeler.records import Progress
 
@@ -21,8 +33,9 @@ Replace = Annotated[bool, typer.Option("--overwrite", help="Replace a file that 
 
 def report(
     table: Table,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write: an .html file.")],
-    root: Root = None,
+    out: Annotated[Path, typer.Option("--out", "-o", callback=here, help="The page to write: an .html file.")],
+    root: Root = "",
+    reviews: Reviews = None,
     labels: Labels = None,
     classes: Classes = "",
     class_folders: ClassFolders = False,
@@ -50,22 +63,23 @@ def report(
     from labeler import console
     from labeler.cli import show_photos
     from labeler.report import report as reporting
+    from labeler.tables import remote
 
-    wanted = reporting.ReportSettings(
-        table=table,
-        out=out,
-        root=str(root) if root else "",
-        samples=samples,
-        seed=seed,
-        pictures=pictures,
-        labels=labels,
-        classes=classes,
-        class_folders=class_folders,
-        reviews=not no_reviews,
-        overwrite=overwrite,
-        max_pixels=max_pixels,
-    )
-    with decoders():
+    with decoders(), remote.local(table, reviews) as path:
+        wanted = reporting.ReportSettings(
+            table=path,
+            out=out,
+            root=root,
+            samples=samples,
+            seed=seed,
+            pictures=pictures,
+            labels=labels,
+            classes=classes,
+            class_folders=class_folders,
+            reviews=not no_reviews,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+        )
         found = reporting.write(wanted, show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
@@ -74,10 +88,12 @@ def report(
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="A table made by classify.", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="Another table of the same photos.", show_default=False)],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw it as a page, too: an .html file.")] = None,
-    root: Root = None,
+    a: Table,
+    b: Annotated[str, typer.Argument(help="Another table of the same photos, or its address.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", callback=here, help="Draw it as a page, too: an .html file.")
+    ] = None,
+    root: Root = "",
     labels: Labels = None,
     classes: Classes = "",
     class_folders: ClassFolders = False,
@@ -115,23 +131,27 @@ def diff(
     from labeler.cli import show_diff, show_photos
     from labeler.report import diff as differing
     from labeler.report import diff_page
+    from labeler.tables import remote
 
-    wanted = differing.DiffSettings(
-        a=a,
-        b=b,
-        flips=flips,
-        least_iou=least_iou,
-        ignore_versions=ignore_versions,
-        root=str(root) if root else "",
-        labels=labels,
-        classes=classes,
-        class_folders=class_folders,
-        reviews=not no_reviews,
-    )
-    page = (
-        diff_page.PageSettings(out=out, pictures=pictures, overwrite=overwrite, max_pixels=max_pixels) if out else None
-    )
-    with decoders():
+    with decoders(), remote.local(a) as path_a, remote.local(b) as path_b:
+        wanted = differing.DiffSettings(
+            a=path_a,
+            b=path_b,
+            named=(a, b),
+            flips=flips,
+            least_iou=least_iou,
+            ignore_versions=ignore_versions,
+            root=root,
+            labels=labels,
+            classes=classes,
+            class_folders=class_folders,
+            reviews=not no_reviews,
+        )
+        page = (
+            diff_page.PageSettings(out=out, pictures=pictures, overwrite=overwrite, max_pixels=max_pixels)
+            if out
+            else None
+        )
         if page:
             diff_page.check(wanted, page)
         watched = show_photos.watching(progress, quiet=quiet)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeler.cli.options import MaxPixels, Root, Table
+from labeler.cli.options import MaxPixels, Reviews, Root, Table, here
 from labeler.errors import LabelerError, needs
 from labeler.native_output import decoders
 
 if TYPE_CHECKING:
+    from labeler.review.desk import Desk
     from labeler.review.review import Opened
 
 Certify = Annotated[
@@ -43,10 +44,13 @@ def review(
     reviewer: Annotated[
         str, typer.Option("--reviewer", help="Your name, which stands in each correction.", show_default="your login")
     ] = "",
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     audit: Annotated[
         Path | None,
-        typer.Option("--audit", help="A table of `labeler audit`: offer its order, the most doubtful first."),
+        typer.Option(
+            "--audit", callback=here, help="A table of `labeler audit`: offer its order, the most doubtful first."
+        ),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port of the page; 0 for a free one.")] = 0,
     unix_socket: Annotated[
@@ -72,15 +76,15 @@ def review(
 ) -> None:
     """Correct labels by keyboard, on a page of this machine. Ctrl-C ends it.
 
-    Corrections are appended to TABLE.reviews.jsonl; the table and the photos stay as they are. On the page, the key ?
-    explains the keys.
+    Corrections are appended to TABLE.reviews.jsonl, those of a table at an address to --reviews; the table and the
+    photos stay as they are. On the page, the key ? explains the keys.
 
     Example: labeler review labels.csv
     """
     with needs("review", "starlette", "uvicorn", "anyio"):
         from labeler.cli import show_certificate
         from labeler.review import review as reviewing
-        from labeler.tables import reviews
+        from labeler.tables import remote
 
     if certify and (read_only or audit):
         other = "--read-only: answers are written" if read_only else "--audit: a sample has an order of its own"
@@ -88,33 +92,41 @@ def review(
     if by:
         show_certificate.check(by)
 
-    settings = reviewing.ReviewSettings(
-        table=table,
-        reviewer=_named(reviewer),
-        root=str(root) if root else "",
-        cache=cache,
-        audit=audit,
-        port=port,
-        unix_socket=unix_socket,
-        read_only=read_only,
-        max_pixels=max_pixels,
-        certify=certify,
-        cards=cards,
-        wanted=wanted,
-        within=within,
-    )
-    remote = "SSH_CONNECTION" in os.environ
-    with decoders():
-        desk = reviewing.run(settings, lambda opened: _tell(opened, browser=not no_browser and not remote), _note)
+    browser = not no_browser and "SSH_CONNECTION" not in os.environ
+    with decoders(), remote.local(table, reviews, corrects=not read_only) as path:
+        settings = reviewing.ReviewSettings(
+            table=path,
+            reviewer=_named(reviewer),
+            root=root,
+            cache=cache,
+            audit=audit,
+            port=port,
+            unix_socket=unix_socket,
+            read_only=read_only,
+            max_pixels=max_pixels,
+            certify=certify,
+            cards=cards,
+            wanted=wanted,
+            within=within,
+        )
+        desk = reviewing.run(settings, lambda opened: _tell(opened, browser=browser), _note)
+        _finish(desk, table, path, by)
+
+
+def _finish(desk: Desk, table: str, path: Path, by: str) -> None:
+    """Say what was reviewed, and how right the table is; ``table`` is what the user calls it."""
+    from labeler.cli import show_certificate
+    from labeler.tables.reviews import path_of
+
     if desk.thumbnails.unusable:
         _say(f"could not keep thumbnails: {desk.thumbnails.unusable}")
     reviewed = desk.current.reviewed
     said = "1 face is" if reviewed == 1 else f"{reviewed:,} faces are"
-    where = f"; every command takes the labels in {reviews.path_of(table)}" if reviewed else ""
+    where = f"; every command takes the labels in {path_of(path)}" if reviewed else ""
     typer.echo(f"{table}: {said} reviewed{where}", err=True)
     found = desk.cards.certificate() if desk.cards else None
     if found:
-        show_certificate.finish(table, found, by)
+        show_certificate.finish(path, found, by)
 
 
 def _named(reviewer: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from labeler.cli.options import Json, ProgressOption, Quiet, Root, Table
+from labeler.cli.options import Json, ProgressOption, Quiet, Reviews, Root, Table, here
 from labeler.errors import LabelerError
 from labeler.records import Progress
 
@@ -42,7 +42,11 @@ def reviews(ctx: typer.Context) -> None:
 
 @app.command("show")
 def show_reviews(
-    table: Table, root: Root = None, progress: ProgressOption = Progress.AUTO, as_json: Json = False
+    table: Table,
+    root: Root = "",
+    reviews: Reviews = None,
+    progress: ProgressOption = Progress.AUTO,
+    as_json: Json = False,
 ) -> None:
     """Print what each reviewer said, and how far they agree: raw, kappa, Krippendorff's alpha, Gwet's AC1.
 
@@ -53,8 +57,10 @@ def show_reviews(
     """
     from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import merge as merging
+    from labeler.tables import remote
 
-    found = merging.votes(table, str(root) if root else "", show_photos.watching(progress, quiet=as_json))
+    with remote.local(table, reviews) as path:
+        found = merging.votes(path, root, show_photos.watching(progress, quiet=as_json))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
@@ -71,7 +77,11 @@ def merge_reviews(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Put all of them into this file instead.", show_default="the reviews of the table"
+            "--out",
+            "-o",
+            callback=here,
+            help="Put all of them into this file instead.",
+            show_default="the reviews of the table",
         ),
     ] = None,
     decide: Annotated[
@@ -82,7 +92,8 @@ def merge_reviews(
             "reviewers and the model by how far they can be trusted; needs the extra `audit`.",
         ),
     ] = Decide.MAJORITY,
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -96,15 +107,13 @@ def merge_reviews(
     """
     from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import merge as merging
+    from labeler.tables import remote
 
-    wanted = merging.MergeSettings(
-        table=table,
-        others=others or [],
-        out=out,
-        decide=merging.Decide(decide.value),
-        root=str(root) if root else "",
-    )
-    found = merging.merge(wanted, show_photos.watching(progress, quiet=quiet))
+    with remote.local(table, reviews, corrects=not out) as path:
+        wanted = merging.MergeSettings(
+            table=path, others=others or [], out=out, decide=merging.Decide(decide.value), root=root
+        )
+        found = merging.merge(wanted, show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if not quiet:
@@ -140,7 +149,8 @@ def import_reviews(
     accept: Annotated[
         bool, typer.Option("--accept", help="Labels that were left as they were have been looked at, and are right.")
     ] = False,
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -154,17 +164,19 @@ def import_reviews(
     """
     from labeler.cli import show_photos, show_reviews
     from labeler.reviewers import importing
+    from labeler.tables import remote
 
-    wanted = importing.ImportSettings(
-        table=table,
-        file=file,
-        source=importing.Source(source.value),
-        reviewer=_named(reviewer) if reviewer or source is not Source.LABEL_STUDIO else "",
-        export=export,
-        accept=accept,
-        root=str(root) if root else "",
-    )
-    found = importing.import_reviews(wanted, show_photos.watching(progress, quiet=quiet))
+    with remote.local(table, reviews, corrects=True) as path:
+        wanted = importing.ImportSettings(
+            table=path,
+            file=file,
+            source=importing.Source(source.value),
+            reviewer=_named(reviewer) if reviewer or source is not Source.LABEL_STUDIO else "",
+            export=export,
+            accept=accept,
+            root=root,
+        )
+        found = importing.import_reviews(wanted, show_photos.watching(progress, quiet=quiet))
     if as_json:
         typer.echo(json.dumps(found.as_json()))
     if not quiet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeler.cli.options import Json, Root, Table
+from labeler.cli.options import Json, Reviews, Root, Table
 from labeler.cli.review import By, Wanted, Within
 from labeler.errors import LabelerError
 from labeler.words import counted
@@ -33,7 +33,8 @@ _MOST_LINES = 2
 
 def show(
     table: Table,
-    root: Root = None,
+    root: Root = "",
+    reviews: Reviews = None,
     wanted: Wanted = 0.95,
     within: Within = 0.03,
     by: By = "",
@@ -51,8 +52,10 @@ def show(
     """
     from labeler.certify import summary
     from labeler.cli import show_certificate
+    from labeler.tables import remote
 
-    found = summary.summarize(table, str(root) if root else "", wanted, within, by)
+    with remote.local(table, reviews) as path:
+        found = summary.summarize(path, root, wanted, within, by, named=table)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
@@ -76,7 +79,7 @@ def show(
 def _lines(found: Summary) -> Iterator[str]:
     from labeler.errors import printable
 
-    yield f"{printable(str(found.table))}: {counted(found.faces, 'face')} in {counted(found.photos, 'photo')}"
+    yield f"{printable(found.named)}: {counted(found.faces, 'face')} in {counted(found.photos, 'photo')}"
     if found.is_begun:
         yield from _named("begun", "a run that will add to this table, or replace it, has not ended")
     yield from _named("photos", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()))

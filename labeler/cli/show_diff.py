@@ -42,14 +42,13 @@ def show(diff: Diff, out: Path | None = None) -> None:
 
 def _show_tables(diff: Diff) -> None:
     sides = (diff.comparison.a, diff.comparison.b)
-    tables = (diff.settings.a, diff.settings.b)
-    for name, table, record, side in zip("AB", tables, diff.records, sides, strict=True):
+    for name, table, record, side in zip("AB", diff.settings.names, diff.records, sides, strict=True):
         _say(f"{name}  {_table(table, record, side)}")
     for name, one, other in diff.differences:
         _say(f"differs: {name}: {_short(one)} in A, {_short(other)} in B")
 
 
-def _table(table: Path, record: RunRecord | None, side: Side) -> str:
+def _table(table: str, record: RunRecord | None, side: Side) -> str:
     model = f", by the model {record.model!r}" if record else ""
     return f"{table}: {counted(side.faces, 'face')} in {counted(side.files, 'file')}{model}"
 

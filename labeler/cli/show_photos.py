@@ -20,11 +20,13 @@ from labeler import progress
 from labeler.console import say, stderr
 from labeler.errors import Interrupted, printable
 from labeler.records import FAILURES, Progress, Row, Status, Tally
+from labeler.storage.address import shown
 from labeler.words import counted
 
 if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline.
     from labeler.drawing import Annotated
     from labeler.job import Summary
+    from labeler.parts.merge import Merged
     from labeler.profile import Profile
     from labeler.sorting.sort import Move, Plan
     from labeler.sources import Source
@@ -78,7 +80,9 @@ def show_summary(summary: Summary) -> None:
     tally = summary.tally
     found = f"{counted(tally.faces, 'face')} in {counted(tally.files, 'file')}"
     device = summary.profile.spent.device
-    title = f"{summary.out}: {found}, by the model {summary.model.name!r}{f' on {device}' if device else ''}"
+    title = (
+        f"{shown(str(summary.out))}: {found}, by the model {summary.model.name!r}{f' on {device}' if device else ''}"
+    )
     console.print(title, markup=False, soft_wrap=True)
     if tally.faces:
         console.print(_labels(tally))
@@ -93,22 +97,53 @@ def show_summary(summary: Summary) -> None:
     if spent.lost_crops:
         lost = f"not saved: {counted(spent.lost_crops, 'crop')}, the first of {spent.lost_crop}"
         console.print(lost, markup=False, style="red", soft_wrap=True)
-    if summary.vanished:
-        named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
-        gone = f"deleted since, kept in the table: {counted(summary.vanished, 'file')}: {named}"
-        console.print(gone, markup=False, style="yellow", soft_wrap=True)
+    for told in _differences(summary):
+        console.print(told, markup=False, style="yellow", soft_wrap=True)
     if summary.passed_over:
-        console.print(f"passed over: {counted(summary.passed_over, 'file')} without the suffix of an image")
+        packed = counted(summary.source.compressed, "compressed tar")
+        advice = f", {packed} among them: unpack, or pack again as plain .tar" if summary.source.compressed else ""
+        console.print(f"passed over: {counted(summary.passed_over, 'file')} without the suffix of an image{advice}")
     if summary.source.selection:
         console.print(_selection(summary.source), markup=False, soft_wrap=True)
+    if summary.units:
+        console.print(_units(*summary.units), style="" if summary.units[0] == summary.units[1] else "yellow")
+    console.print(_made(summary))
+
+
+def _differences(summary: Summary) -> Iterator[str]:
+    """Yield what is in the table and not in the input, and the reverse."""
+    if summary.vanished:
+        named = ", ".join(summary.vanished_files) + (", ..." if summary.vanished > len(summary.vanished_files) else "")
+        yield f"deleted since, kept in the table: {counted(summary.vanished, 'file')}: {named}"
+    if summary.unlisted:
+        yield f"no longer in the list, kept in the table: {counted(summary.unlisted, 'file')}"
+    if summary.repeated:
+        yield f"in the list more than once, labeled once: {counted(summary.repeated, 'repetition')}"
+
+
+def _made(summary: Summary) -> str:
     if summary.complete_before:
-        console.print("the table was complete already; --overwrite labels all photos again")
-    else:
-        made = tally.files - tally.resumed
-        rate = made / summary.profile.total_s
-        console.print(
-            f"{counted(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
-        )
+        again = "choose another --out to label" if summary.units else "--overwrite labels"
+        return f"the table was complete already; {again} all photos again"
+    made = summary.tally.files - summary.tally.resumed
+    rate = made / summary.profile.total_s
+    return f"{counted(made, 'file')} in {summary.profile.total_s:,.1f} s, {rate:,.{0 if rate > 10 else 1}f} per second"
+
+
+def show_merged(merged: Merged) -> None:
+    """Print what was merged, and what is missing."""
+    console = stderr()
+    tally = merged.tally
+    title = f"{merged.out}: {counted(tally.faces, 'face')} in {counted(tally.files, 'file')}"
+    console.print(title, markup=False, soft_wrap=True)
+    console.print(_reconciled(tally))
+    console.print(_units(merged.units - len(merged.missing), merged.units), style="yellow" if merged.missing else "")
+
+
+def _units(done: int, units: int) -> str:
+    if done == units:
+        return f"all {counted(units, 'unit')} done"
+    return f"{done:,} of {counted(units, 'unit')} done; the same command, or its other shards, do the rest"
 
 
 def show_profile(profile: Profile) -> None:

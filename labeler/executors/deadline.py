@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterable
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 LONGEST_S = 60.0
 """Upper limit on the CPU time of one item: native code that loops for ever cannot be stopped in any other way.
@@ -12,17 +13,34 @@ The slowest photo of 24 megapixels took 1.1 s. A scan of a JPEG takes 10 bytes a
 file of 1 MB can take minutes."""
 
 
-def limited(items: Iterable[str], longest_s: float) -> Generator[str, None, None]:
-    """Yield items, with a limit of ``longest_s`` until the next one is asked for, and none after the last.
+class Limited(Sequence[str]):
+    """Items of which each may take ``longest_s`` from when an iteration yields it until the next one is asked for.
 
-    SIGPROF ends a process that exceeds the limit. Close the generator where it may not be exhausted.
+    Whoever looks at one by its place, to prepare for it, starts no limit. SIGPROF ends a process that exceeds it. Use
+    it as a context: there is no limit behind the block.
     """
-    try:
-        for item in items:
-            _limit_cpu_time(longest_s)
-            yield item
-    finally:
+
+    def __init__(self, items: Sequence[str], longest_s: float) -> None:
+        self._items = items
+        self._longest_s = longest_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         _limit_cpu_time(0)
+
+    def __iter__(self) -> Iterator[str]:
+        for item in self._items:
+            _limit_cpu_time(self._longest_s)
+            yield item
+        _limit_cpu_time(0)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._items[place]
 
 
 def given_up(cause: str, longest_s: float) -> str:

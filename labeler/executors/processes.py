@@ -61,19 +61,51 @@ class Processes(Generic[Result]):
             OutputError: a process died and ``lost`` is None, or processes die whatever they are given, or at once.
             Exception: whatever the task raises.
         """
-        return _Supervisor(self, make_task).results(iter(batches))
+        crew = Crew(self, make_task)
+        try:
+            yield from crew.results(batches)
+        finally:
+            crew.close()
+
+    @contextlib.contextmanager
+    def started(self, make_task: MakeTask[Result]) -> Iterator[Callable[[Iterable[Sequence[str]]], Iterator[Result]]]:
+        """See `Executor.started`: processes are kept from one call to the next."""
+        crew = Crew(self, make_task)
+        try:
+            crew.begin()
+            yield crew.results
+        finally:
+            crew.close()
 
 
-class _Supervisor(Generic[Result]):
-    """One call of `Processes.map`."""
+class Crew(Generic[Result]):
+    """The processes of a `Processes`, started when they are needed."""
 
     def __init__(self, executor: Processes[Result], make_task: MakeTask[Result]) -> None:
         self._executor = executor
         self._make_task = make_task
         self._given_up_in_a_row = 0
+        self._pool: ProcessPoolExecutor | None = None
 
-    def results(self, batches: Iterator[Sequence[str]]) -> Iterator[Result]:
-        """Yield the results of all batches; start a new pool after each death."""
+    def begin(self) -> None:
+        """Start all processes, so that they make their tasks while there is no batch yet.
+
+        What goes wrong with that goes wrong with the first batches, too, and is said then.
+        """
+        with contextlib.suppress(*_DYING, *fork_server.IMPOSSIBLE, BrokenProcessPool):
+            self._pool = self._new_pool()
+            for _ in range(self._executor.workers):
+                self._pool.submit(worker.run, ())
+
+    def close(self) -> None:
+        """End the processes; what they have not begun is not done."""
+        pool, self._pool = self._pool, None
+        if pool:
+            pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them just now.
+
+    def results(self, batches: Iterable[Sequence[str]]) -> Iterator[Result]:
+        """Yield the results of all batches, see `Processes.map`; start a new pool after each death."""
+        batches = iter(batches)
         try:
             while suspects := (yield from self._until_one_dies(batches)):
                 for batch in suspects:
@@ -87,25 +119,23 @@ class _Supervisor(Generic[Result]):
         """Yield results until all are there, or return the batches that a dead process leaves unfinished."""
         unfinished: deque[Sequence[str]] = deque()
         futures: deque[Future[Result]] = deque()
-        pool: ProcessPoolExecutor | None = None
         try:
             for batch in batches:
                 unfinished.append(batch)
                 with _starting():
-                    pool = pool or self._new_pool()
-                    futures.append(pool.submit(worker.run, batch))
+                    self._pool = self._pool or self._new_pool()
+                    futures.append(self._pool.submit(worker.run, batch))
                 while futures and (futures[0].done() or len(futures) > 2 * self._executor.workers):
                     yield _oldest(futures, unfinished)
             while futures:
                 yield _oldest(futures, unfinished)
         except BrokenProcessPool:
+            self.close()
             return list(unfinished)
         except _NoWorkersError as exc:
+            self.close()
             exc.unfinished = list(unfinished)
             raise
-        finally:
-            if pool:
-                pool.shutdown(cancel_futures=True)  # Not cancel(): the pool's own thread may be failing them just now.
         return []
 
     def _new_pool(self) -> ProcessPoolExecutor:

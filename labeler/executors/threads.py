@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from labeler.executors.cores import cores
 
@@ -15,33 +15,50 @@ Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
 _MOST_THREADS = 4
-"""Upper limit on photos that are decoded at a time, because each may take 300 MB."""
+"""Upper limit on threads that nobody asked for: each may decode a photo, which may take 300 MB."""
+
+_MOST_WAITING = 16
+"""Upper limit on calls that wait for a remote store: with 20 ms a request, 800 a second."""
 
 _AHEAD = 4
 """Things that are waiting or done, for each thread: it never waits for the next one."""
 
 
 def mapped(
-    function: Callable[[Thing], Result], things: Iterable[Thing], threads: int = 0
+    function: Callable[[Thing], Result], things: Iterable[Thing], threads: int = 0, *, waiting: bool = False
 ) -> Generator[Result, None, None]:
     """Yield the result for each thing, in order; things are taken a few ahead, in the caller's thread.
 
-    ``threads`` is 0 for one per core.
+    For ``threads`` and ``waiting`` see `ahead`.
 
     When the iterator is closed early, as by Ctrl-C (use `contextlib.closing`), only the calls that began are finished.
     """
-    with ahead(function, threads=threads) as working:
+    with ahead(function, threads=threads, waiting=waiting) as working:
         for _, result in working.of(things):
             yield result()
 
 
-@contextmanager
-def ahead(do: Callable[[Thing], Result], *, threaded: bool = True, threads: int = 0) -> Iterator[Ahead[Thing, Result]]:
-    """Yield what does ``do`` in as many threads as there are cores; when the block fails, only calls that began end.
+def one_ahead(things: Iterable[Thing]) -> Iterator[Thing]:
+    """Yield things while another thread makes the next one."""
+    iterator = iter(things)
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        following: Future[Any] = pool.submit(next, iterator, end)
+        while (thing := following.result()) is not end:
+            following = pool.submit(next, iterator, end)
+            yield thing
 
-    What takes less than the 50 us that a thread costs is better not ``threaded``.
+
+@contextmanager
+def ahead(
+    do: Callable[[Thing], Result], *, threaded: bool = True, threads: int = 0, waiting: bool = False
+) -> Iterator[Ahead[Thing, Result]]:
+    """Yield what does ``do`` in so many ``threads``; when the block fails, only calls that began end.
+
+    By default there is one per core, few enough to decode photos; more than that for calls that are ``waiting`` for a
+    remote store most of their time. What takes less than the 50 us that a thread costs is better not ``threaded``.
     """
-    threads = min(_MOST_THREADS, threads or cores())
+    threads = threads or (_MOST_WAITING if waiting else min(_MOST_THREADS, cores()))
     pool = ThreadPoolExecutor(threads)
     try:
         yield Ahead(do, pool, threads if threaded else 0)

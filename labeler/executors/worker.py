@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Generic
 
@@ -27,9 +26,9 @@ class Worker(Generic[Result]):
         self._task = make_task()
         self._longest_s = longest_s
 
-    def __call__(self, batch: Iterable[str]) -> Result:
+    def __call__(self, batch: Sequence[str]) -> Result:
         """Return the task's result; this process ends if an item takes more than ``longest_s`` of CPU time."""
-        with contextlib.closing(deadline.limited(batch, self._longest_s)) as items:
+        with deadline.Limited(batch, self._longest_s) as items:
             return self._task(items)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labeler.exports.item import Item
 from labeler.records import Row
 from labeler.tables.cells import escape
+
+_OWN = frozenset(
+    "file_name image label label_name file width height face score face_score probabilities objects".split()
+)
+"""The columns of the exports."""
 
 WHOLE = "train"
 """The subset of an export that is not split: readers call it so, whatever its files are called."""
@@ -17,7 +23,7 @@ def subset_of(item: Item) -> str:
     return item.subset or WHOLE
 
 
-def annotation(item: Item, *, crops: bool) -> dict[str, Any]:
+def annotation(item: Item, *, crops: bool, keep: Sequence[str] = ()) -> dict[str, Any]:
     """Return what is known of a picture: of a crop its one face, of a photo all faces as lists of equal length.
 
     Boxes are ``[x, y, width, height]`` in pixels of the picture, as in COCO. No value is None: `datasets` takes a
@@ -26,8 +32,19 @@ def annotation(item: Item, *, crops: bool) -> dict[str, Any]:
     about = {"file": escape(item.file), "label": item.label, "width": item.width, "height": item.height}
     if crops:
         face = item.faces[0]
-        return {**about, "face": face.face or 0, "score": score_of(face)}
-    return {**about, "objects": objects(item)}
+        return {**about, "face": face.face or 0, "score": score_of(face), **kept(item, keep)}
+    return {**about, "objects": objects(item), **kept(item, keep)}
+
+
+def kept(item: Item, keep: Sequence[str]) -> dict[str, str]:
+    """Return the columns of a list that the table carries, with their values for a picture."""
+    values = (item.faces[0].kept if item.faces else ()) or ("",) * len(keep)
+    return dict(zip(map(kept_name, keep), values, strict=True)) if keep else {}
+
+
+def kept_name(name: str) -> str:
+    """Return what a column of a list is called in an export, which has columns of its own."""
+    return f"list_{name}" if name in _OWN else name
 
 
 def objects(item: Item) -> dict[str, Any]:

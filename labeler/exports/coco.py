@@ -81,7 +81,7 @@ def _comma(before: int) -> str:
 def _head(plan: Plan) -> str:
     info = {
         "description": f"faces labelled by labeler {plan.record.version} with the model {plan.record.model}",
-        **({"root": escape(plan.root)} if plan.mode is None else {}),
+        **({"root": escape(plan.original(""))} if plan.mode is None else {}),
     }
     categories = [{"id": number, "name": name} for number, name in enumerate(plan.class_names, 1)]
     return f'{{\n"info": {json.dumps(info)},\n"licenses": [],\n"categories": {json.dumps(categories)},\n"images": ['

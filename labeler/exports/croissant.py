@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from labeler.exports import card, json_ld, marker
-from labeler.exports.annotation import WHOLE
+from labeler.exports.annotation import WHOLE, kept_name
 from labeler.exports.card import Counts
 from labeler.exports.item import Item, Plan
 from labeler.exports.json_ld import Node
@@ -101,9 +101,10 @@ def _table(plan: Plan) -> Parts:
     record = plan.record
     # An identity has no space, a class may have one.
     identities = {name: f"probability-{number}" for number, name in enumerate(record.class_names)}
+    identities |= {name: f"kept-{number}" for number, name in enumerate(record.keep)}
     fields = []
-    for name in columns(record.class_names, record.schema_version):
-        kind = "sc:Text" if name in STRINGS else "sc:Integer" if name in INTEGERS else "sc:Float"
+    for name in columns(record.class_names, record.schema_version, record.keep):
+        kind = "sc:Text" if name in STRINGS or name in record.keep else "sc:Integer" if name in INTEGERS else "sc:Float"
         fields.append(json_ld.field(f"faces/{identities.get(name, name)}", name, kind, source, {"column": name}))
     yield (
         [source],
@@ -137,6 +138,8 @@ def _about(plan: Plan, subset: str, source: Node, kinds: dict[str, str]) -> Iter
     """Yield the fields of a picture that are columns of a table."""
     for name, kind in (kinds | _CROP if plan.crops else kinds).items():
         yield json_ld.field(f"{subset}/{name}", name, kind, source, {"column": name})
+    for place, column in enumerate(map(kept_name, plan.record.keep)):
+        yield json_ld.field(f"{subset}/kept-{place}", column, "sc:Text", source, {"column": column})
     if not plan.crops:
         number = "sc:Integer" if kinds["label"] == "sc:Integer" else "sc:Text"
         for name, kind, shape in (

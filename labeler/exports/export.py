@@ -24,6 +24,7 @@ from labeler.exports.settings import ExportSettings
 from labeler.images.picture import ImageError
 from labeler.records import EXAMPLES, Mode
 from labeler.storage import atomic
+from labeler.storage.address import is_remote
 from labeler.storage.names import ADVICE
 from labeler.watched import Watched, unwatched
 
@@ -92,7 +93,10 @@ def _made(wanted: ExportSettings, plan: Plan, watched: Watched) -> Exported:
     counts = Counts(left_out=chosen.assigned.unreadable if chosen.assigned else 0)
     examples: list[str] = []
     reads = plan.crops or plan.mode is Mode.COPY
-    with FORMATS[plan.format](plan) as form, ahead(_work(form, plan, wanted), threaded=reads) as working:
+    with (
+        FORMATS[plan.format](plan) as form,
+        ahead(_work(form, plan, wanted), threaded=reads, waiting=is_remote(plan.root)) as working,
+    ):
         for item, work in working.of(chosen.items("exporting")):
             try:
                 _add(form, plan, item, work)

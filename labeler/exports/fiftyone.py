@@ -7,7 +7,6 @@ in place, ``<subset>/data.json`` says where they lie.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -50,8 +49,7 @@ class FiftyOne(Growing):
         faces = ", ".join(_detection(face, self._numbers[face.label], item) for face in item.faces)
         self._labels[item.subset](f"{json.dumps(portable.stem(name))}: [{faces}]")
         if self._plan.mode is None:
-            original = os.path.join(os.path.abspath(self._plan.root), item.file)
-            self._places[item.subset](f"{json.dumps(name)}: {json.dumps(original)}")
+            self._places[item.subset](f"{json.dumps(name)}: {json.dumps(self._plan.original(item.file))}")
 
 
 def _detection(face: Row, number: int, item: Item) -> str:

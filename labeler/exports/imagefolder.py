@@ -66,7 +66,7 @@ class ImageFolder:
 
     def add(self, item: Item) -> None:
         """Write the line of an item."""
-        about = {"file_name": self._name(item), **annotation(item, crops=self._plan.crops)}
+        about = {"file_name": self._name(item), **annotation(item, crops=self._plan.crops, keep=self._plan.record.keep)}
         self._files[subset_of(item)].write(json.dumps(about, ensure_ascii=False) + "\n")
 
     def _name(self, item: Item) -> str:

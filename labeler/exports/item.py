@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labeler import storage
 from labeler.records import Face, Mode, Row
+from labeler.storage.address import is_remote, parse
 from labeler.tables.run_record import RunRecord
 
 
@@ -66,6 +68,11 @@ class Plan:
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in the model's order."""
         return self.record.class_names
+
+    def original(self, file: str) -> str:
+        """Return where a photo lies, for a tool that reads it in place: it knows no options of an address."""
+        place = storage.at(self.root).locate(file)
+        return parse(place).place if is_remote(place) else place
 
 
 def box(face: Row) -> tuple[float, float, float, float]:

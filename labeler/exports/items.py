@@ -14,7 +14,7 @@ from labeler.exports.item import Item, box
 from labeler.exports.pictures import COMMON, suffix
 from labeler.records import Face, Row, Status, by_file
 from labeler.sources import SUFFIXES
-from labeler.storage.local import Local
+from labeler.storage.address import below, is_remote
 from labeler.storage.names import Names, hashed
 from labeler.tables import decided
 
@@ -58,7 +58,7 @@ class Items:
         names: Names | None = None,
     ) -> None:
         self.left_out: Counter[str] = Counter()
-        self._root = Local(root)
+        self._root = root
         self._names = names or Names(str(out))
         self._class_names = frozenset(class_names)
         self._crops, self._encodes, self._min_score = crops, encodes, min_score
@@ -135,7 +135,7 @@ class Items:
 
         A name that is not kept has its hash, and its suffix in lower case.
         """
-        folder, _, name = file.rpartition("/")
+        folder, _, name = below(self._root, file).rpartition("/") if is_remote(file) else file.rpartition("/")
         kept = self._part(name)
         own = os.path.splitext(name)[1].lower()
         if not ending and (kept != name or _TAKEN.fullmatch(name)):
@@ -147,8 +147,11 @@ class Items:
         return f"{self._folder(folder)}{kept}{ending}"
 
     def _portable_folder(self, folder: str) -> str:
-        path = os.path.relpath(self._root.locate(folder), self._root.address)
-        parts = [] if path == "." else path.split(os.sep)
+        if is_remote(self._root):
+            parts = [part for part in folder.split("/") if part not in {"", ".", ".."}]
+        else:
+            path = os.path.relpath(os.path.join(self._root, folder), self._root)
+            parts = [] if path == "." else path.split(os.sep)
         return "".join(self._part(part) + "/" for part in parts)
 
     def _part(self, part: str) -> str:

@@ -16,8 +16,9 @@ from urllib.parse import quote
 from labeler.errors import LabelerError
 from labeler.exports import portable
 from labeler.exports.growing import Growing, growing
-from labeler.exports.item import Item, box
+from labeler.exports.item import Item, Plan, box
 from labeler.records import Row
+from labeler.storage.address import is_remote
 from labeler.tables.cells import escape
 
 
@@ -27,11 +28,20 @@ class LabelStudio(Growing):
     most_tasks: ClassVar = 100_000
     """Upper limit on the tasks of a file; it is also what Label Studio advises for a project."""
 
+    def __init__(self, plan: Plan) -> None:
+        if plan.mode is None and is_remote(plan.root):
+            raise LabelerError(
+                "Label Studio serves files of its own machine, and the photos lie elsewhere: --mode none is not "
+                "possible. Leave it out"
+            )
+        super().__init__(plan)
+
     def begin(self, opened: ExitStack) -> None:
         """Write what a project needs, and open the first file."""
-        root = os.path.abspath(self._plan.root)
         in_place = self._plan.mode is None
-        self._root, self._name = os.path.split(root) if in_place else (os.path.abspath(self._plan.out), "images")
+        self._root, self._name = (
+            os.path.split(self._plan.root) if in_place else (os.path.abspath(self._plan.out), "images")
+        )
         self._model = dumps(f"{self._plan.record.model} {self._plan.record.model_sha256[:12]}")
         opened.enter_context(growing(self._plan.out / "config.xml"))(_config(self._plan.class_names))
         opened.enter_context(growing(self._plan.out / "IMPORT.txt"))(_advice(self._root, self._name))

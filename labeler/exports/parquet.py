@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Self
 import pyarrow
 import pyarrow.parquet
 
-from labeler import storage
-from labeler.exports.annotation import objects
+from labeler.exports.annotation import kept, kept_name, objects
 from labeler.exports.item import Item, Plan
 from labeler.exports.shards import Shards
 from labeler.records import Row
@@ -50,7 +49,7 @@ class Parquet(Shards):
 
     def key(self, item: Item) -> str:
         """Return the picture's name; where pictures stay in place, its path."""
-        return escape(item.name if item.content else storage.at(self._plan.root).locate(item.file))
+        return escape(item.name if item.content else self._plan.original(item.file))
 
     def keys(self, path: Path) -> Iterator[str]:
         """Yield the names of a file's pictures; no other column is read."""
@@ -72,7 +71,8 @@ class Parquet(Shards):
             "width": item.width,
             "height": item.height,
         }
-        return about | (_face(item.faces[0]) if self._plan.crops else {"objects": self._objects(item)})
+        faces = _face(item.faces[0]) if self._plan.crops else {"objects": self._objects(item)}
+        return {**about, **faces, **kept(item, self._plan.record.keep)}
 
     def _objects(self, item: Item) -> dict[str, Any]:
         found = objects(item)
@@ -152,6 +152,7 @@ def _schema(plan: Plan) -> pyarrow.Schema:
             "scores": _list(number),
             "face_scores": _list(number),
         }
+    columns += [(kept_name(name), pyarrow.string()) for name in plan.record.keep]
     return pyarrow.schema(columns, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 

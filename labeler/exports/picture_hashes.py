@@ -20,6 +20,7 @@ from labeler.images.decode import FULL, decode
 from labeler.images.picture import ImageError, Picture
 from labeler.images.read import content
 from labeler.records import INPUT_SIDE, Face
+from labeler.storage.address import is_remote
 from labeler.storage.store import Store
 
 Hashed = Generator[tuple[Item, bytes], None, None]
@@ -41,7 +42,7 @@ def hashed(items: Iterable[Item], store: Store, cache: HashCache, max_pixels: in
     The items of a file are adjacent.
     """
     files = (_known(list(group), cache) for _, group in groupby(items, attrgetter("file")))
-    with closing(threads.mapped(partial(_read, store, max_pixels), files)) as read:
+    with closing(threads.mapped(partial(_read, store, max_pixels), files, waiting=is_remote(store.address))) as read:
         for file in read:
             for item, key, phash in zip(file.items, file.keys, file.hashes, strict=True):
                 if phash and file.version and file.version == item.version:

@@ -20,8 +20,7 @@ class Placing:
 
     def __init__(self, plan: Plan, read: Callable[[Item], bytes]) -> None:
         self._out = Local(str(plan.out))
-        self._photos = Local(os.path.abspath(plan.root))
-        self._mode, self._read = plan.mode, read
+        self._original, self._mode, self._read = plan.original, plan.mode, read
 
     def place(self, item: Item, path: str) -> None:
         """Write an item's picture, or link its photo, at a path below the folder.
@@ -39,7 +38,7 @@ class Placing:
             with transfer.writing(target):
                 self._out.write(path, content)
         elif self._mode:
-            self._link(_LINK[self._mode], self._photos.locate(item.file), target)
+            self._link(_LINK[self._mode], self._original(item.file), target)
 
     def _link(self, link: Callable[[str, str], None], photo: str, target: str) -> None:
         if not os.path.isfile(photo):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from labeler.exports.formats import FORMATS
 from labeler.exports.item import Plan
 from labeler.records import Faces, Mode
 from labeler.storage import transfer
+from labeler.storage.address import absolute, is_remote, parse
 from labeler.tables import reader
 from labeler.tables.reviews import path_of as reviews_of
 from labeler.tables.run_record import RunRecord
@@ -72,7 +73,7 @@ def plan(wanted: ExportSettings) -> Plan:
         out=wanted.out,
         table=wanted.table,
         record=record,
-        root=os.path.abspath(_root(wanted, record, reads=mode is not None or len(split) > 1)),
+        root=absolute(_root(wanted, record, reads=mode is not None or len(split) > 1)),
         subsets=subsets.names(split),
         crops=crops,
         format=wanted.to,
@@ -80,6 +81,11 @@ def plan(wanted: ExportSettings) -> Plan:
         mode=mode,
         reviews=wanted.reviews and not in_place,
     )
+    if is_remote(found.root) and mode not in {None, Mode.COPY}:
+        raise LabelerError(
+            f"the photos lie at {parse(found.root).place}, where no link leads to: --mode {mode} is not possible. "
+            "Leave it out, or use --mode none"
+        )
     form(found)  # It refuses what it cannot do, before anything is made.
     return found
 
@@ -96,7 +102,7 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
         LabelerError: the table cannot be read.
     """
     try:
-        digest = transfer.digest(str(wanted.table))
+        digest = _digest(wanted.table)
         reviews = reviews_of(wanted.table)
         corrected = transfer.digest(str(reviews)) if planned.reviews and reviews.exists() else None
     except transfer.UnreadableError as exc:
@@ -116,6 +122,14 @@ def identity(wanted: ExportSettings, planned: Plan) -> dict[str, Any]:
         "--min-score": wanted.min_score,
         "--keep-metadata": wanted.keep_metadata,
     }
+
+
+def _digest(table: Path) -> str:
+    """Return the SHA-256 of a table; of a directory of parts, that of its files' own."""
+    if not table.is_dir():
+        return transfer.digest(str(table))
+    parts = sorted(path for path in table.rglob("*") if path.is_file())
+    return hashlib.sha256("".join(transfer.digest(str(path)) for path in parts).encode()).hexdigest()
 
 
 def _crops(wanted: ExportSettings, form: type[Format], record: RunRecord, mode: Mode | None) -> bool:
@@ -142,6 +156,6 @@ def _check_in_place(wanted: ExportSettings) -> None:
 
 def _root(wanted: ExportSettings, record: RunRecord, *, reads: bool) -> str:
     """Return the folder of the photos, which has to be there only where they are looked at."""
-    if wanted.root:
-        return wanted.root
-    return reader.root(wanted.table) if reads or not record.root else record.root
+    if reads or not (wanted.root or record.root):
+        return reader.root(wanted.table, wanted.root)
+    return wanted.root or record.root

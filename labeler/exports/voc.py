@@ -6,7 +6,6 @@ of 2007 counted whole pixels from 1.
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import ExitStack
 
@@ -44,7 +43,7 @@ class Voc(Growing):
         """Write the picture's file and its name."""
         name = self._name(item)
         stem = portable.stem(name)
-        original = os.path.join(os.path.abspath(self._plan.root), item.file) if self._plan.mode is None else ""
+        original = self._plan.original(item.file) if self._plan.mode is None else ""
         self.place(f"Annotations/{stem}.xml", _annotation(item, name, original))
         self._lists[item.subset](f"{stem}\n")
 

@@ -66,7 +66,7 @@ class WebDataset(Shards):
         A photo is ``.jpg`` whatever it is: readers look at the content, and `datasets` refuses different members.
         """
         number = self._plan.class_names.index(item.label) if item.label else _NO_CLASS
-        about = annotation(item, crops=self._plan.crops)
+        about = annotation(item, crops=self._plan.crops, keep=self._plan.record.keep)
         key = self.key(item)
         return {
             f"{key}{'.png' if self._plan.crops else '.jpg'}": content,

@@ -13,6 +13,7 @@ from labeler.certify.certified import Certified
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.report.choice import Best, Sampled
 from labeler.report.truth import Judged
+from labeler.storage.address import below
 from labeler.tables import decided
 from labeler.tables.corrections import Counts
 
@@ -108,7 +109,7 @@ class Aggregates:
         self.reasons: dict[tuple[Status, str], Reason] = {}
         self.without_face = Sampled(samples, seed)
         self._samples, self._seed = samples, seed
-        self._root = f"{root.rstrip('/')}/"
+        self._root = root
         self._file: str | None = None
         self._folder = Folder()
         self._faces_of_photo = -1
@@ -130,7 +131,7 @@ class Aggregates:
 
     def below(self, file: str) -> str:
         """Return a file's name below the root, which absolute names begin with."""
-        return file.removeprefix(self._root)
+        return below(self._root, file)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""

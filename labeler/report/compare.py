@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from labeler.errors import LabelerError
 from labeler.records import EXAMPLES, RESERVED_NAMES, UNCERTAIN, Row, Status
+from labeler.storage.address import below
+from labeler.storage.versions import comparable
 from labeler.tables import decided, formats, run_record
 from labeler.tables.matching import LEAST_IOU, match
 from labeler.tables.order import grouped, is_ascending, keyed, outer_join
@@ -120,7 +122,7 @@ class Comparison:
     b: Side = field(default_factory=Side)
     same_version: int = 0
     unchecked: int = 0
-    """Files of both tables without a version in one of them."""
+    """Files of both tables without a version in one of them, or with versions of two kinds."""
     changed: int = 0
     changed_names: list[str] = field(default_factory=list)
     statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -162,7 +164,7 @@ class Comparison:
             self.answers.add(a, b)
 
     def _has_changed(self, a: Row, b: Row) -> bool:
-        if not a.version or not b.version:
+        if not comparable(a.version, b.version):
             self.unchecked += 1
         elif a.version == b.version:
             self.same_version += 1
@@ -228,13 +230,13 @@ def _by_file(table: Path, reviews: bool, root: str) -> Iterator[list[Row]]:
     rows = decided.rows(table, reviews, root)
     record = run_record.read(table)
     if record and record.settings.get("absolute"):
-        rows = _relative(rows, record.root.rstrip("/") + "/")
+        rows = _relative(rows, record.root)
     return grouped(rows, ascending=is_ascending(formats.of(table).files(table)))
 
 
-def _relative(rows: Iterable[Row], folder: str) -> Iterator[Row]:
-    """Yield rows with names relative to a folder that all files are in, which does not change their order."""
-    return (row._replace(file=row.file.removeprefix(folder)) for row in rows)
+def _relative(rows: Iterable[Row], root: str) -> Iterator[Row]:
+    """Yield rows with names relative to the root that all files are below, which does not change their order."""
+    return (row._replace(file=below(root, row.file)) for row in rows)
 
 
 def _faces(rows: Sequence[Row]) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from labeler.evaluation.agreement import Agreement, McNemar, agreement, mcnemar
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.report import truth
 from labeler.report.compare import Answers, Comparison, Side, is_class, joined
+from labeler.storage.address import absolute
 from labeler.tables import decided, labels, reader, run_record
 from labeler.tables.matching import LEAST_IOU
 from labeler.tables.run_record import RunRecord
@@ -39,6 +39,13 @@ class DiffSettings:
     """Whether the first folder of a name is the true class."""
     reviews: bool = True
     """Whether corrections count."""
+    named: tuple[str, str] = ("", "")
+    """What the user calls the tables, if not by their paths: the addresses that these are copies of."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Return what the user calls the tables."""
+        return self.named[0] or str(self.a), self.named[1] or str(self.b)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +96,8 @@ class Diff:
         """Return what `--json` prints."""
         found, agreed = self.comparison, self.agreement
         return {
-            "a": _side_as_json(self.settings.a, self.records[0], found.a),
-            "b": _side_as_json(self.settings.b, self.records[1], found.b),
+            "a": _side_as_json(self.settings.names[0], self.records[0], found.a),
+            "b": _side_as_json(self.settings.names[1], self.records[1], found.b),
             "differences": {name: [one, other] for name, one, other in self.differences},
             "files": {
                 "both": found.both,
@@ -167,7 +174,7 @@ def root_of(wanted: DiffSettings) -> str:
     Raises:
         LabelerError: neither an option nor a run record names it, or it has gone.
     """
-    return wanted.root or reader.root(wanted.a)
+    return reader.root(wanted.a, wanted.root)
 
 
 def _answers(wanted: DiffSettings, class_names: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[Answers | None, str]:
@@ -176,8 +183,8 @@ def _answers(wanted: DiffSettings, class_names: tuple[tuple[str, ...], tuple[str
         raise LabelerError("--labels and --class-folders both name the truth; give one of them")
     if wanted.class_folders and not wanted.classes:
         return Answers(truth_of=truth.of_folders, class_names=class_names), "the class folders"
-    folder = Path(root_of(wanted) if wanted.labels else "")
-    given = labels.truth(wanted.labels, wanted.classes, folder, reviews=wanted.reviews)
+    root = root_of(wanted) if wanted.labels else ""
+    given = labels.truth(wanted.labels, wanted.classes, root, reviews=wanted.reviews)
     if not given:
         return None, ""
     return Answers(truth_of=truth.of_labels(given.labels), class_names=class_names), given.against
@@ -185,7 +192,7 @@ def _answers(wanted: DiffSettings, class_names: tuple[tuple[str, ...], tuple[str
 
 def _refuse_other_photos(wanted: DiffSettings, found: Comparison, records: Sequence[RunRecord | None]) -> None:
     """Refuse tables of photos that have no name in common, or nothing but their names."""
-    roots = [os.path.abspath(record.root) if record else "an unknown folder" for record in records]
+    roots = [absolute(record.root) if record else "an unknown folder" for record in records]
     if not found.both:
         raise LabelerError(
             f"no file is in both {wanted.a} and {wanted.b}; names are relative to {roots[0]} and {roots[1]}"
@@ -217,8 +224,8 @@ def _nested(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _side_as_json(table: Path, record: RunRecord | None, side: Side) -> dict[str, Any]:
-    return {"table": str(table), "model": record.model if record else None, **asdict(side)}
+def _side_as_json(table: str, record: RunRecord | None, side: Side) -> dict[str, Any]:
+    return {"table": table, "model": record.model if record else None, **asdict(side)}
 
 
 def _face_as_json(row: Row) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def compose(diff: Diff, album: Album | None) -> str:
     """Return the page; without an album, without pictures."""
     sections = [_labels(diff), _truth(diff), _flips(diff, album), _compared(diff)]
     a, b = diff.settings.a, diff.settings.b
-    title = "Difference of {} and {}".format(*((a, b) if a.name == b.name else (a.name, b.name)))
+    title = "Difference of {} and {}".format(*(diff.settings.names if a.name == b.name else (a.name, b.name)))
     return page(title, _lead(diff, album), [section for section in sections if section])
 
 
@@ -260,8 +260,8 @@ def _differences(diff: Diff) -> Html:
 def _sides(diff: Diff) -> Html:
     sides = (diff.comparison.a, diff.comparison.b)
     rows = [
-        (side, name(str(path)), one.files, one.faces)
-        for side, path, one in zip("AB", (diff.settings.a, diff.settings.b), sides, strict=True)
+        (side, name(table), one.files, one.faces)
+        for side, table, one in zip("AB", diff.settings.names, sides, strict=True)
     ]
     return table("The tables", ("", "table", "files", "faces"), rows, wide=True)
 

@@ -154,11 +154,9 @@ def _album(wanted: ReportSettings, groups: Iterable[Group], root: str, watched: 
 
 def _root(wanted: ReportSettings, record: RunRecord | None) -> str:
     """Return the folder of the photos, which has to be there only where they are looked at."""
-    if wanted.root:
-        return wanted.root
     if wanted.pictures or wanted.labels:
-        return reader.root(wanted.table)
-    return record.root if record else ""
+        return reader.root(wanted.table, wanted.root)
+    return wanted.root or (record.root if record else "")
 
 
 def _judged(wanted: ReportSettings, class_names: tuple[str, ...], root: str) -> Judged | None:
@@ -168,7 +166,7 @@ def _judged(wanted: ReportSettings, class_names: tuple[str, ...], root: str) -> 
         if wanted.classes:
             raise LabelerError("--classes selects from a table: name the table with --labels, or omit --classes")
         return Judged(class_names, truth.of_folders, "the class folders")
-    given = labels.truth(wanted.labels, wanted.classes, Path(root), reviews=wanted.reviews)
+    given = labels.truth(wanted.labels, wanted.classes, root, reviews=wanted.reviews)
     if not given:
         return None
     ties = (f"{given.ties:,} photos with tied votes",) if given.ties else ()

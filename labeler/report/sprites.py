@@ -19,6 +19,8 @@ from labeler.images.read import read as read_image
 from labeler.images.tile import sides, tile
 from labeler.records import Row, Settings
 from labeler.report.page import Html, name, spelled, tag
+from labeler.storage import versions
+from labeler.storage.address import is_remote
 from labeler.storage.store import Store
 from labeler.tables import decided
 from labeler.watched import Watched, unwatched
@@ -61,7 +63,8 @@ def read(rows: Iterable[Row], settings: Settings, watched: Watched = unwatched) 
         by_file.setdefault(row.file, {})[row.face] = row
     album = Album()
     look = partial(_look, storage.at(settings.root), settings.max_pixels)
-    with closing(threads.mapped(look, (list(faces.values()) for faces in by_file.values()))) as found:
+    photos = (list(faces.values()) for faces in by_file.values())
+    with closing(threads.mapped(look, photos, waiting=is_remote(settings.root))) as found:
         firsts = (next(iter(faces.values())) for faces in by_file.values())
         for row, (faces, reason, version) in zip(watched(firsts, "reading photos"), found, strict=True):
             for face in by_file[row.file]:
@@ -69,7 +72,7 @@ def read(rows: Iterable[Row], settings: Settings, watched: Watched = unwatched) 
                     album.faces[row.file, face] = faces[face]
                 else:
                     album.missing[row.file, face] = reason
-            if version and row.version and version != row.version:
+            if versions.differ(version, row.version):
                 album.changed.add(row.file)
     return album
 

@@ -16,7 +16,9 @@ from labeler.images.read import read
 from labeler.inference.yunet import YuNet
 from labeler.records import INPUT_SIDE, Face, Faces, Row
 from labeler.review.codes import Features, folded
+from labeler.storage.address import is_remote
 from labeler.storage.store import Store
+from labeler.storage.versions import differ
 
 Look = Callable[[Pixels], Features]
 
@@ -55,7 +57,9 @@ class Reader(NamedTuple):
 
     def seen(self, faces: Iterable[Numbered], workers: int) -> Generator[Seen, None, None]:
         """Yield the features of faces, a few at a time, in order; the faces of a file are adjacent."""
-        with closing(threads.mapped(self._seen, chunks(faces), workers)) as found:
+        with closing(
+            threads.mapped(self._seen, chunks(faces), workers, waiting=is_remote(self.store.address))
+        ) as found:
             yield from found
 
     def _seen(self, chunk: list[list[Numbered]]) -> Seen:
@@ -85,7 +89,7 @@ class Reader(NamedTuple):
         for face in file:
             pixels = _cut(picture, face.row)
             if pixels is not None:
-                yield face, pixels, face.row.version in ("", version)
+                yield face, pixels, not differ(face.row.version, version)
 
 
 def chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:

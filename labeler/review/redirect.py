@@ -78,9 +78,9 @@ def page(name: str) -> Iterator[Page]:
             found.remove()
 
 
-def name_of(table: Path, socket_path: Path | None) -> str:
-    """Return the name of the page of whoever writes the reviews of a table: the same for the same command."""
-    places = (os.path.abspath(one) if one else "" for one in (table, socket_path))
+def name_of(log: Path, socket_path: Path | None) -> str:
+    """Return the name of the page of whoever writes a file of reviews: the same for the same command."""
+    places = (os.path.abspath(one) if one else "" for one in (log, socket_path))
     return blake2b(b"\0".join(map(os.fsencode, places)), digest_size=16).hexdigest()
 
 

@@ -26,6 +26,7 @@ from labeler.review.estimate import Estimate
 from labeler.review.task import Task
 from labeler.review.thumbnails import Thumbnails
 from labeler.review.tile_cache import NAME, TileCache
+from labeler.storage.address import absolute, is_remote
 from labeler.storage.lock import Lock
 from labeler.tables import corrections, index, reader, run_record
 from labeler.tables.corrections import HashOf
@@ -78,14 +79,14 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None], note: Callab
         OutputError: the corrections cannot be written.
     """
     table = settings.table
-    root = settings.root or reader.root(table)
+    root = reader.root(table, settings.root)
     reader.class_names(table)
-    if not os.path.isdir(root):
+    if not is_remote(root) and not os.path.isdir(root):
         raise LabelerError(f"the folder {root} does not exist; name that of the photos: --root FOLDER")
     doubted = audited.files(settings.audit) if settings.audit else None
     log = Log.of(table)
     # One who only looks on has a page of his own: that of the table belongs to who holds its log.
-    name = redirect.new_name() if settings.read_only else redirect.name_of(table, settings.unix_socket)
+    name = redirect.new_name() if settings.read_only else redirect.name_of(log.path, settings.unix_socket)
     with (
         server.heard() as stopping,
         _held(log, settings),
@@ -177,7 +178,7 @@ def task_of(settings: ReviewSettings, root: str) -> Task | None:
     return Task(
         table=os.path.abspath(settings.table),
         model=os.path.abspath(model),
-        root=os.path.abspath(root),
+        root=absolute(root),
         folder=os.path.abspath(folder),
         max_pixels=settings.max_pixels,
         faces=str(record.settings.get("faces", Faces.AUTO)),

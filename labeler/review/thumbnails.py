@@ -20,7 +20,9 @@ from labeler.images.tile import sides, tile
 from labeler.records import Row, Status
 from labeler.review.refused import Refused
 from labeler.review.tile_cache import Kept, TileCache, key
+from labeler.storage.address import is_remote
 from labeler.storage.store import Store
+from labeler.storage.versions import comparable
 from labeler.tables.reviews import picture_hash
 
 COLUMNS = 16
@@ -51,6 +53,7 @@ class Thumbnails:
 
     def __init__(self, store: Store, max_pixels: int, cache: TileCache) -> None:
         self._store, self._max_pixels, self._cache = store, max_pixels, cache
+        self._waits = is_remote(store.address)
         self._hashes: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -128,7 +131,7 @@ class Thumbnails:
                 self._note(rows[number].file, kept[its_key].hash)
         missing = [{n: row for n, row in some.items() if n not in found} for some in by_file.values()]
         made: list[tuple[bytes, Kept]] = []
-        with ahead(partial(self._cut, side)) as working:
+        with ahead(partial(self._cut, side), waiting=self._waits) as working:
             for _, result in working.of([some for some in missing if some]):
                 if stopped():
                     raise Stopped
@@ -141,11 +144,12 @@ class Thumbnails:
     def _keys(self, by_file: Mapping[str, Mapping[int, Row]], side: int) -> dict[int, bytes]:
         """Return the keys of those tiles that may be kept: of photos that are as they were."""
         keys: dict[int, bytes] = {}
-        for file, some in by_file.items():
-            version = self._store.version(file)
-            for number, row in some.items():
-                if version and not _differs(version, row.version):
-                    keys[number] = key(row, version, side)
+        with ahead(self._store.version, threaded=self._waits, waiting=self._waits) as working:
+            for file, result in working.of(by_file):
+                version = result()
+                for number, row in by_file[file].items():
+                    if version and not _differs(version, row.version):
+                        keys[number] = key(row, version, side)
         return keys
 
     def _cut(self, side: int, rows: Mapping[int, Row]) -> tuple[dict[int, _Tile], list[tuple[bytes, Kept]]]:
@@ -191,7 +195,9 @@ def _differs(version: str, labelled: str) -> bool:
 
     Another time alone does not say so: the photos may have been copied since.
     """
-    return bool(labelled) and version.partition("-")[0] != labelled.partition("-")[0]
+    if not version or not labelled:
+        return bool(labelled)
+    return comparable(version, labelled) and version.partition("-")[0] != labelled.partition("-")[0]
 
 
 def _other(row: Row, picture: Picture, version: str) -> str:

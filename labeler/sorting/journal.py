@@ -15,6 +15,7 @@ from typing import NamedTuple
 from labeler.errors import LabelerError
 from labeler.records import Mode
 from labeler.storage import atomic
+from labeler.storage.address import is_remote
 
 NAME = ".labeler-sort.jsonl"
 """Name of the journal in the sorted folder. It is hidden, so that `classify` passes it over."""
@@ -41,6 +42,7 @@ class Outcome(StrEnum):
     UNDONE = "undone"
     CHANGED = "kept: changed since it was sorted"
     ONLY = "kept: its original is gone"
+    UNREACHED = "kept: its original cannot be reached"
     OCCUPIED = "kept: something else stands at its old place"
     REFUSED = "kept: its old name is refused there"
 
@@ -54,6 +56,7 @@ class Move(NamedTuple):
     """A file and its place in the sorted folder: ``target`` is relative to it, with forward slashes."""
 
     source: str
+    """A path, or the address of an object, which can only be copied."""
     target: str
     mode: Mode = Mode.COPY
     outcome: Outcome = Outcome.PLANNED
@@ -189,7 +192,8 @@ def _sound(entry: Entry) -> bool:
     parts = [part for part in target.split("/") if part not in ("", ".")]
     if os.path.isabs(target) or os.path.splitdrive(target)[0] or ".." in parts:
         return False
-    placed = len(parts) > 1 and os.path.isabs(os.fsencode(entry.source))
+    copied = is_remote(entry.source) and entry.mode == Mode.COPY
+    placed = len(parts) > 1 and (copied or os.path.isabs(os.fsencode(entry.source)))
     return not entry.mode or (entry.mode in MODES and placed)
 
 

@@ -14,7 +14,9 @@ from labeler.records import Mode
 from labeler.sorting.folders import clipped, key
 from labeler.sorting.journal import Entry, Move, Outcome
 from labeler.sorting.ledger import Entries, Plan
+from labeler.sorting.originals import is_apart
 from labeler.storage import transfer
+from labeler.storage.address import absolute, below, is_remote
 
 NAME_BYTES = 255
 """Upper limit in bytes on a file name, on common file systems."""
@@ -29,7 +31,7 @@ class Destinations:
 
     def __init__(self, root: str, into: Path, mode: Mode, flat: bool, announced: Iterable[Entry]) -> None:
         self.into, self.mode, self.flat = into, mode, flat
-        self._below_root, self._below_into = os.path.join(root, ""), os.path.join(into, "")
+        self._root, self._below_root, self._below_into = root, os.path.join(root, ""), os.path.join(into, "")
         folder = os.path.realpath(into)
         self._way_to = lru_cache(WAYS)(lambda path: _way(folder, path))
         self._leads_out = lru_cache(WAYS)(lambda target: _way(folder, self._path(target)) is None)
@@ -51,7 +53,7 @@ class Destinations:
         if inside := self._inside(source):
             return Move(source=source, target=inside, mode=self.mode, outcome=Outcome.THERE)
         wanted = self._wanted(source, folder)
-        present = os.path.isfile(source)
+        present = is_apart(source) or os.path.isfile(source)  # What lies apart is asked for when it is copied.
         for placed in self._earlier.moves(source):
             if self._done(placed, made=True) if present else os.path.exists(self._path(placed.target)):
                 return self._again(placed, wanted, present)
@@ -71,6 +73,8 @@ class Destinations:
 
     def _inside(self, source: str) -> str:
         """Return the target of a file that is in the sorted folder already; empty for any other."""
+        if is_remote(source):
+            return ""
         folder, _, name = source.rpartition(os.sep)
         way = self._way_to(folder + os.sep)
         return "" if way is None else (way / name).as_posix()
@@ -80,19 +84,26 @@ class Destinations:
 
     def _wanted(self, source: str, folder: str) -> str:
         """Return the target of a file before a number is added."""
-        name = source.rpartition(os.sep)[2]
-        below = not self.flat and source.startswith(self._below_root)
-        path = source[len(self._below_root) : len(source) - len(name)] if below else ""
+        path, name = _divided(below(self._root, source)) if is_remote(source) else self._place(source)
         if transfer.UNFINISHED.fullmatch(name):  # A file of this name would be removed as the remains of a kill.
             name = f"_{name}"
-        return f"{folder}/{path.replace(os.sep, '/')}{name}"
+        return f"{folder}/{'' if self.flat else path}{name}"
+
+    def _place(self, source: str) -> tuple[str, str]:
+        """Return the folder of a file below the root, with a slash at its end, or an empty text; and its name."""
+        name = source.rpartition(os.sep)[2]
+        path = source[len(self._below_root) : len(source) - len(name)] if source.startswith(self._below_root) else ""
+        return path.replace(os.sep, "/"), name
 
     def _done(self, move: Move, *, made: bool = False) -> bool:
         """Return whether the file is at its target already: the right link, or the same bytes.
 
-        ``made`` says that a sort has written the target; its size and time are then compared instead of its bytes.
+        ``made`` says that a sort has written the target; its size and time are then compared instead of its bytes, or,
+        where the original lies apart, its hash with that in the journal. What no sort has written is then another file.
         """
         target = self._path(move.target)
+        if is_apart(move.source):
+            return made and _has(target, move.sha256)
         if os.path.islink(target):
             return move.mode is Mode.SYMLINK and os.readlink(target) == move.source
         return transfer.is_copy(target, move.source) if made else transfer.same_bytes(target, move.source)
@@ -134,8 +145,8 @@ def check(root: str, into: Path) -> None:
     Raises:
         LabelerError: the folder is refused; the message says what to choose instead.
     """
-    photos, folder = os.path.abspath(root), Path(os.path.realpath(into))
-    if _way(str(folder), photos) is not None:
+    photos, folder = absolute(root), Path(os.path.realpath(into))
+    if not is_remote(root) and _way(str(folder), photos) is not None:
         raise LabelerError(f"{into} contains the photos ({photos}). Choose a folder beside or below them")
     if folder.exists() and not folder.is_dir():
         raise LabelerError(f"{into} is a file. Choose a folder, or a name that is free")
@@ -162,6 +173,19 @@ def _same(first: str, second: str) -> bool:
     with suppress(OSError):
         return os.path.samefile(first, second)
     return False
+
+
+def _divided(name: str) -> tuple[str, str]:
+    """Return the folder of an object below the root, with a slash at its end, and its name; both stay below it."""
+    *folders, own = [part for part in name.split("/") if part not in {"", ".", ".."}] or ["_"]
+    return "".join(f"{folder}/" for folder in folders), own
+
+
+def _has(path: str, sha256: str) -> bool:
+    try:
+        return transfer.digest(path) == sha256
+    except transfer.UnreadableError:
+        return False
 
 
 def _numbered(target: str, number: int) -> str:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 
@@ -21,17 +21,16 @@ from labeler.sorting import holding, journal, ledger
 from labeler.sorting.folders import Folders
 from labeler.sorting.journal import Entry, Move, Outcome
 from labeler.sorting.ledger import Entries, Plan
+from labeler.sorting.originals import BATCH, Originals, checked, refuse_links
 from labeler.sorting.plan import Destinations, check
 from labeler.sorting.undo import is_below, undone
 from labeler.storage import transfer
+from labeler.storage.address import absolute, is_remote
 from labeler.storage.transfer import UnreadableError
 from labeler.tables import decided
 from labeler.watched import Watched, unwatched
 
 __all__ = ["Mode", "Move", "Outcome", "Plan", "apply", "held", "plan", "undo"]
-
-BATCH = 32
-"""Moves per batch: their intents are synced to the disk together, because a sync takes milliseconds."""
 
 PLACE: dict[Mode, Callable[[Move, str], None]] = {
     Mode.COPY: lambda move, target: transfer.copy(move.source, target, move.sha256),
@@ -72,18 +71,21 @@ def plan(
     finds the sorted files does no harm.
 
     Raises:
-        LabelerError: ``into`` contains ``root``, cannot be a folder, or holds these files sorted in another way.
+        LabelerError: ``into`` contains ``root``, cannot be a folder, or holds these files sorted in another way; or the
+            files lie at an address, and are not to be copied.
         OutputError: the temporary folder has no room for the plan.
     """
     check(root, into)
-    root = os.path.abspath(root)
+    refuse_links(root, mode)
+    root = absolute(root)
     store = storage.at(root)
     folders = Folders(class_names)
     with ledger.stored():
         destinations = Destinations(root, into, mode, flat, _announced(into, watched))
         for file, faces in groupby(watched(rows, "planning"), key=attrgetter("file")):
             path = store.locate(file)
-            destinations.add(path if _is_plain(file) else os.path.abspath(path), folders.of(decided.face_of(faces)))
+            refuse_links(path, mode)
+            destinations.add(path if _is_plain(file) else absolute(path), folders.of(decided.face_of(faces)))
     return destinations.plan
 
 
@@ -95,9 +97,9 @@ def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
         LabelerError: the file system does not support links of this kind.
     """
     begun = False
-    moves = iter(moves)
+    photos = Originals()
     _clear(into)
-    while batch := [_ready(move) for move in islice(moves, BATCH)]:
+    for batch in photos.batches(moves):
         with transfer.writing(into):
             if not begun and any(move.outcome is Outcome.PLANNED for move in batch):
                 new = not into.is_dir()
@@ -106,7 +108,7 @@ def apply(moves: Iterable[Move], into: Path) -> Iterator[Move]:
                 begun = True
             journal.append(_journal(into), _intents(batch, into))
         for move in batch:
-            yield _carried_out(move, os.path.join(into, move.target))
+            yield _carried_out(move, os.path.join(into, move.target), photos.content(move))
 
 
 @contextmanager
@@ -148,8 +150,9 @@ class Undo:
         """
         complete = True
         with ledger.stored():
-            for entry in reversed(self._entries):
-                outcome = undone(entry, self._into)
+            remote = any(is_remote(entry.source) for entry in journal.last(_journal(self._into), 1))
+            for entry, original in checked(reversed(self._entries), remote=remote):
+                outcome = undone(entry, self._into, original)
                 if outcome and outcome.notable:
                     self._entries.keep(entry)
                     complete = complete and not entry.mode
@@ -178,18 +181,6 @@ def _announced(into: Path, watched: Watched) -> Iterator[Entry]:
         raise LabelerError(f"{_journal(into)} cannot be read: {exc.strerror}") from exc
 
 
-def _ready(move: Move) -> Move:
-    """Return the move as its intent is written: with the hash of a copy, or with why it is not carried out."""
-    if move.outcome is not Outcome.PLANNED:
-        return move
-    if not os.path.isfile(move.source):
-        return move._replace(outcome=Outcome.MISSING)
-    try:
-        return move._replace(sha256=transfer.digest(move.source) if move.mode is Mode.COPY else "")
-    except UnreadableError:
-        return move._replace(outcome=Outcome.UNREADABLE)
-
-
 def _clear(into: Path) -> None:
     """Remove, where possible, the unfinished copies that a kill has left of the last files announced."""
     with suppress(OSError):
@@ -209,25 +200,28 @@ def _intents(batch: Sequence[Move], into: Path) -> list[Entry]:
     ]
 
 
-def _carried_out(move: Move, target: str) -> Move:
-    """Carry out a planned move, and return it with its outcome."""
+def _carried_out(move: Move, target: str, content: bytes | None) -> Move:
+    """Carry out a planned move, of a file or of the ``content`` of an object, and return it with its outcome."""
     if move.outcome is not Outcome.PLANNED:
         return move
     try:
         with transfer.writing(target):
-            return move._replace(outcome=_placed(move, target))
+            return move._replace(outcome=_placed(move, target, content))
     except UnreadableError:
         return move._replace(outcome=Outcome.UNREADABLE)
 
 
-def _placed(move: Move, target: str) -> Outcome:
+def _placed(move: Move, target: str, content: bytes | None) -> Outcome:
     """Place a planned file."""
     try:
         transfer.discard(transfer.unfinished(target))
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        _place(move, target)
+        if content is None:
+            _place(move, target)
+        else:
+            transfer.put(content, target, move.sha256)
     except OSError as exc:
-        if transfer.is_refused(exc, move.source, target):
+        if transfer.is_refused(exc, move.source if content is None else os.curdir, target):
             return Outcome.BLOCKED
         raise
     return Outcome.SORTED

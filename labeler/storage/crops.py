@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labeler.errors import OutputError
 from labeler.records import Settings
+from labeler.storage.address import below, is_remote
 from labeler.storage.local import Local
 from labeler.storage.names import ADVICE, REFUSED, Names, hashed
 
@@ -24,14 +25,21 @@ class Crops:
     def __init__(self, settings: Settings) -> None:
         self._store = Local(settings.save_crops)
         self._names = Names(self._store.address)
-        self._root = Local(settings.root)
+        self._root = settings.root
 
     def name(self, file: str, index: int) -> str:
         """Return the name of a face's crop; it lies below the crops' folder as the file does below the root."""
-        *folders, name = os.path.relpath(self._root.locate(file), self._root.address).split(os.sep)
-        # A folder never gets the name of a crop, so that the two cannot collide.
-        parts = [hashed(part) if _CROP.fullmatch(part) else self._names.distinct(part) for part in folders]
-        return "/".join((*parts, f"{self._names.distinct(name)}.face{index}.png"))
+        *folders, name = self._parts(file)
+        return "/".join((*map(self._folder, folders), f"{self._names.distinct(name)}.face{index}.png"))
+
+    def _folder(self, part: str) -> str:
+        """Return a folder's name: never that of a crop, so that the two cannot collide, nor one that leads upwards."""
+        return hashed(part) if part == os.pardir or _CROP.fullmatch(part) else self._names.distinct(part)
+
+    def _parts(self, file: str) -> list[str]:
+        if is_remote(self._root):
+            return below(self._root, file).split("/")
+        return os.path.relpath(os.path.join(self._root, file), self._root).split(os.sep)
 
     def path(self, file: str, index: int) -> Path:
         """Return the path of a face's crop."""

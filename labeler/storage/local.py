@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
-from labeler.storage import atomic
+from labeler.batches import BATCH_S
+from labeler.storage import atomic, transfer
 from labeler.storage.presence import Presence
-from labeler.storage.store import Content, FileError
+from labeler.storage.store import Content, FileError, Listed, Part
 from labeler.storage.walk import Walk
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
+_LISTED_AT_ONCE = 1000
+
+_NOT_REGULAR = "not a regular file"
+
 
 class Local:
     """The files below one folder. See `Store`."""
+
+    batch_s = BATCH_S
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.unreadable: dict[str, str] = {}
         self._prefix = os.path.join(address, "")
         self._presence = Presence()
+        self._open: _Open | None = None
+
+    def __reduce__(self) -> tuple[type[Local], tuple[str]]:
+        return Local, (self.address,)
+
+    def again(self) -> Local:
+        """See `Store.again`: it walks the disk anew."""
+        return Local(self.address)
 
     def locate(self, name: str) -> str:
         """See `Store.locate`."""
@@ -34,6 +51,17 @@ class Local:
         walk = Walk(self.locate, folders, skips, self._presence)
         self.unreadable = walk.unreadable
         return iter(walk)
+
+    def listed(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[Listed]:
+        """See `Store.listed`. A file that goes meanwhile is left out."""
+        names = iter(self.walk(folders, skips))
+        while some := list(islice(names, _LISTED_AT_ONCE)):
+            found = [(name, stands) for name in some if (stands := self._stat(name))]
+            yield Listed(
+                [name for name, _ in found],
+                [stands.st_size for _, stands in found],
+                [version_of(stands) for _, stands in found],
+            )
 
     def read(self, name: str, limit: int) -> Content:
         """See `Store.read`."""
@@ -53,6 +81,19 @@ class Local:
         except OSError as exc:
             raise FileError(exc.strerror or str(exc), version) from exc
 
+    def read_range(self, name: str, start: int, length: int) -> Part:
+        """See `Store.read_range`. The last file stays open: parts of one are read after one another."""
+        try:
+            file = self._open
+            if file is None or file.name != name:
+                self._open = file = _Open(name, self.locate(name))
+            return file.read(start, length)
+        except (OSError, ValueError) as exc:
+            raise FileError(getattr(exc, "strerror", "") or str(exc)) from exc
+
+    def ahead(self, names: Iterable[str], limit: int) -> None:
+        """See `Store.ahead`: the system reads ahead by itself, and threads would cost more than they save."""
+
     def version(self, name: str) -> str | None:
         """See `Store.version` and `version_of`."""
         try:
@@ -68,6 +109,34 @@ class Local:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic.placing(path, durable=False) as beside:
             beside.write_bytes(content)
+
+    def write_new(self, name: str, content: bytes) -> bool:
+        """See `Store.write_new`. Written beside, then linked: a link never replaces a file.
+
+        Where the file system has no links, two that write at the same moment may both succeed; the last one stays.
+        """
+        path = self.locate(name)
+        folder, own = os.path.split(path)
+        os.makedirs(folder, exist_ok=True)
+        beside = os.path.join(folder, f".{own}.{os.getpid()}-{secrets.token_hex(4)}.part")
+        try:
+            with open(beside, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            transfer.rename(beside, path)
+        except FileExistsError:
+            return False
+        finally:
+            transfer.discard(beside)
+        atomic.sync_folder(folder)
+        return True
+
+    def _stat(self, name: str) -> os.stat_result | None:
+        try:
+            return os.stat(self.locate(name))
+        except (OSError, ValueError):
+            return None
 
     def expect(self, folder: str) -> None:
         """See `Store.expect`."""
@@ -95,7 +164,7 @@ def version_of(found: os.stat_result) -> str:
 
 def _check(found: os.stat_result, limit: int, version: str) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise FileError("not a regular file", version)
+        raise FileError(_NOT_REGULAR, version)
     _refuse_long(found.st_size, limit, version)
 
 
@@ -118,3 +187,37 @@ def _read(path: str, size: int, limit: int, version: str) -> bytes:
         return content
     finally:
         os.close(descriptor)
+
+
+class _Open:
+    """A regular file that stays open until this object goes. By `os.pread`, several threads can read it at a time."""
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name = name
+        self._descriptor = -1
+        if not stat.S_ISREG(os.stat(path).st_mode):  # Before it is opened, as in `Local.read`.
+            raise FileError(_NOT_REGULAR)
+        self._descriptor = os.open(path, _READ)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def read(self, start: int, length: int) -> Part:
+        found = os.fstat(self._descriptor)
+        content = _READ_AT(self._descriptor, length, start)
+        while len(content) < min(length, found.st_size - start):  # Linux reads at most 2 GiB at a time.
+            some = _READ_AT(self._descriptor, length - len(content), start + len(content))
+            if not some:
+                break
+            content += some
+        return Part(content, version_of(found), found.st_size)
+
+
+def _seek_and_read(descriptor: int, length: int, start: int) -> bytes:
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, length)
+
+
+_READ_AT: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
+"""Read at a place; Windows has no `os.pread`."""

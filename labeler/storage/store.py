@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
 from typing import NamedTuple, Protocol
 
 
@@ -16,11 +17,51 @@ def key(name: str) -> str:
     return f"{folder.replace('/', chr(0))}\0\0{file}" if slash else f"\0{file}"
 
 
+class Listed(NamedTuple):
+    """Some files of a listing, in columns; each list has an entry for every file."""
+
+    names: list[str]
+    sizes: list[int]
+    """In bytes."""
+    versions: list[str]
+
+    def only(self, wanted: Sequence[bool]) -> Listed:
+        """Return those of which ``wanted`` says so."""
+        names, versions = compress(self.names, wanted), compress(self.versions, wanted)
+        return Listed(list(names), list(compress(self.sizes, wanted)), list(versions))
+
+    def run(self, start: int, end: int) -> Listed:
+        """Return those from ``start`` up to ``end``."""
+        return Listed(self.names[start:end], self.sizes[start:end], self.versions[start:end])
+
+    def taken(self) -> Listed:
+        """Return all of them, and keep none."""
+        found = self.run(0, len(self.names))
+        for column in self:
+            column.clear()
+        return found
+
+    def extend(self, others: Listed) -> None:
+        """Append others."""
+        self.names.extend(others.names)
+        self.sizes.extend(others.sizes)
+        self.versions.extend(others.versions)
+
+
 class Content(NamedTuple):
     """A file's bytes, and the version that they are of; a remote store answers one request with both."""
 
     data: bytes
     version: str
+
+
+class Part(NamedTuple):
+    """Some bytes of a file, and what the same answer says of the file."""
+
+    data: bytes
+    version: str
+    size: int
+    """Bytes of the whole file."""
 
 
 class FileError(Exception):
@@ -39,8 +80,20 @@ class Store(Protocol):
     """Where files lie. A name is relative to the store's address, or absolute, with forward slashes."""
 
     address: str
-    unreadable: dict[str, str]
-    """Folders of the last walk that could not be listed, and why."""
+
+    @property
+    def batch_s(self) -> float:
+        """Return how long a batch of its files should take, in seconds: the longer its answers take, the longer."""
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the folders of the last walk that could not be listed, and why."""
+
+    def again(self) -> Store:
+        """Return a store for another walk of the same files, at the same time.
+
+        Where a listing takes many requests, it gives what the first one found.
+        """
 
     def locate(self, name: str) -> str:
         """Return where a file lies, in full; an absolute name is returned as it is, "" gives the address itself."""
@@ -55,6 +108,13 @@ class Store(Protocol):
             InputGoneError: a folder that was there has gone.
         """
 
+    def listed(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[Listed]:
+        """Yield what `walk` yields, some files at a time, with the size and version of each, for millions of files.
+
+        Raises:
+            LabelerError: as `walk`.
+        """
+
     def read(self, name: str, limit: int) -> Content:
         """Return a file's content, of at most ``limit`` bytes.
 
@@ -62,11 +122,33 @@ class Store(Protocol):
             FileError: it cannot be read, or is longer.
         """
 
+    def read_range(self, name: str, start: int, length: int) -> Part:
+        """Return at most ``length`` bytes of a file from its byte ``start`` on, by one request; fewer at its end.
+
+        Raises:
+            FileError: it cannot be read, or does not reach so far.
+        """
+
+    def ahead(self, names: Iterable[str], limit: int) -> None:
+        """Announce the files that will be read next, in this order, each of at most ``limit`` bytes.
+
+        Where each answer takes its time, they are asked for now, as far as memory allows.
+        """
+
     def version(self, name: str) -> str | None:
         """Return what says that a file changed: None when it is gone, empty when it cannot be reached."""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, whole or not at all; its folders are made.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+
+    def write_new(self, name: str, content: bytes) -> bool:
+        """Write a file, whole or not at all, unless there is one of this name; say whether it was written.
+
+        Of several that write it at the same time, one succeeds (put if absent). It outlasts a power failure.
 
         Raises:
             OSError: it cannot be written.

@@ -56,6 +56,23 @@ def copy(source: str, target: str, sha256: str, *, keep_owner: bool = False) -> 
         discard(part)
 
 
+def put(content: bytes, target: str, sha256: str) -> None:
+    """Write a new file; ``target`` appears whole and verified, or not at all.
+
+    Raises:
+        FileExistsError: ``target`` exists.
+        OutputError: what was written does not have this SHA-256.
+    """
+    part = unfinished(target)
+    try:
+        Path(part).write_bytes(content)
+        if digest(part) != sha256:
+            raise OutputError(f"{target} was not written as it was read. Run the same command again to continue")
+        rename(part, target)
+    finally:
+        discard(part)
+
+
 def move(source: str, target: str) -> None:
     """Move a file; across file systems, remove the original only after fsync of its verified copy.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labeler.errors import LabelerError, one_line
 from labeler.storage import atomic
 from labeler.tables import arrays
-from labeler.tables.cells import STRINGS, inert
+from labeler.tables.cells import STRINGS, alive, inert, layout_of
 
 CORRECTED = "corrected"
 """The column that a person adds to a table to say what a label should be; it is read as text."""
@@ -126,14 +126,25 @@ def _separator(path: Path) -> str:
     return next((separator for separator in _SEPARATORS if "file" in names[separator]), _SEPARATORS[0])
 
 
+def _kept(path: Path, separator: str) -> list[str]:
+    """Return the columns that a table of ours carries over from a list, as they are called in the file."""
+    with path.open("rb") as file:
+        header = next(csv.reader([file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")], delimiter=separator))
+    try:
+        return header[len(header) - len(layout_of(list(map(alive, header))).keep) :]
+    except ValueError:
+        return []
+
+
 def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
+    texts = (*STRINGS, CORRECTED, *_kept(path, separator))  # A file may be called 007.
     return pyarrow.csv.read_csv(
         path,
         # pyarrow infers the types of columns from the first block, so the first block is the whole file.
         read_options=pyarrow.csv.ReadOptions(block_size=min(max(path.stat().st_size, 1), _LARGEST_BLOCK)),
         parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys((*STRINGS, CORRECTED), pyarrow.string()),  # A file may be called 007.
+            column_types=dict.fromkeys(texts, pyarrow.string()),
             decimal_point=decimal_point,
         ),
     )

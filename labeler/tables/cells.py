@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeler.records import (
     COLUMNS_AFTER_BY_SCHEMA,
@@ -14,6 +14,7 @@ from labeler.records import (
     Status,
     columns,
     unusable_class_names,
+    unusable_kept_names,
 )
 
 STRINGS = ("file", "label", "version", "status", "reason")
@@ -25,8 +26,19 @@ _STATUSES = {str(status): status for status in Status}
 _BEGIN_FORMULAS = frozenset("=+-@\t\r'")
 
 
-def cells(row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> dict[str, Any]:
-    """Return a row as a mapping from column to value."""
+class Layout(NamedTuple):
+    """What the columns of a table are, besides those that every table has."""
+
+    class_names: tuple[str, ...]
+    schema: int = SCHEMA_VERSION
+    keep: tuple[str, ...] = ()
+    """Columns that were carried over from a list of files; they come last, and hold text."""
+
+
+def cells(
+    row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return a row as a mapping from column to value; a kept value that it lacks is empty."""
     probabilities = row.probabilities or (None,) * len(class_names)
     image = {"image_width": row.image_width, "image_height": row.image_height, "version": row.version}
     return {
@@ -43,6 +55,7 @@ def cells(row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION) ->
         **(image if schema > 1 else {}),
         "status": str(row.status),
         "reason": row.reason,
+        **(dict(zip(keep, row.kept or ("",) * len(keep), strict=True)) if keep else {}),
     }
 
 
@@ -81,27 +94,34 @@ def alive(text: str) -> str:
     return text.removeprefix("'")
 
 
-def schema_of(names: Sequence[str]) -> int:
-    """Return the version of the schema whose columns these are.
+def layout_of(names: Sequence[str]) -> Layout:
+    """Return what these columns are: `reason` ends those of the table itself, for no other may be called so.
 
     Raises:
         ValueError: they are no table's.
     """
+    end = names.index("reason") + 1 if "reason" in names else 0
+    own, keep = tuple(names[:end]), tuple(names[end:])
     for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
-        class_names = names[len(COLUMNS_BEFORE) : -len(after)]
-        if class_names and tuple(names) == columns(class_names, schema) and not unusable_class_names(class_names):
-            return schema
+        class_names = own[len(COLUMNS_BEFORE) : -len(after)]
+        unusable = unusable_class_names(class_names) or unusable_kept_names(keep, class_names)
+        if class_names and own == columns(class_names, schema) and not unusable:
+            return Layout(class_names, schema, keep)
     raise ValueError("its columns are not those of a table")
 
 
-def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION) -> Row:
+def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0) -> Row:
     """Return the row of the values of all columns, in their order; an absent one is None or an empty string.
+
+    The last values, of which there are ``kept``, are those of the columns that were carried over from a list.
 
     One function for all formats, without helpers: tables of millions of rows are read by it.
 
     Raises:
         ValueError: it is none: a value is missing, of another kind, not finite or out of place.
     """
+    if kept:
+        return row_of(values[:-kept], schema)._replace(kept=tuple(map(_kept_text, values[-kept:])))
     try:
         file, face, x, y, width, height, face_score, label, score = values[: len(COLUMNS_BEFORE)]
         probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
@@ -136,3 +156,12 @@ def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION) -> Row:
     if total - total != 0 or "\0" in row.file or min(row.face or 0, row.image_width or 0, row.image_height or 0) < 0:
         raise ValueError("no row of a table: no file is called so, a negative face or size, or a number without end")
     return row
+
+
+def _kept_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"no row of a table: {value!r} is no text")  # noqa: TRY004 - the table is wrong, not a type
+    value.encode()
+    return value

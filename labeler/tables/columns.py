@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
+from labeler.executors.threads import one_ahead
 from labeler.records import columns
-from labeler.tables import arrays, reader
+from labeler.tables import arrays, parts, reader
 from labeler.tables.cells import INTEGERS, STRINGS, cells, inert
 from labeler.tables.comma_separated import Dialect
 from labeler.tables.text import LONGEST_RECORD
@@ -34,6 +34,8 @@ class UnusualError(ValueError):
 
 def most_rows(table: Path) -> int:
     """Return an upper limit on the rows of a table: in text each takes a separator a column."""
+    if parts.is_directory(table):
+        return sum(map(most_rows, parts.files(table)))
     if table.suffix.lower() == ".parquet":
         with pyarrow.parquet.ParquetFile(table) as file:
             return int(file.metadata.num_rows)
@@ -46,13 +48,14 @@ def fast(table: Path) -> Iterator[pyarrow.RecordBatch]:
     Raises:
         UnusualError: the format has no fast reader, or the file is empty or does not read as a table; use `slow`.
     """
-    names = reader.columns(table)
-    make = {".csv": _csv, ".parquet": _parquet}.get(table.suffix.lower())
+    names = _read_columns(table)
+    suffix = "/" if parts.is_directory(table) else table.suffix.lower()
+    make = {".csv": _csv, ".parquet": _parquet, "/": _parts}.get(suffix)
     if not make:
         raise UnusualError("no format of columns")
     read = 0
     try:
-        for batch in _ahead(make(table, [name for name in names if name not in _LEFT_OUT])):
+        for batch in one_ahead(make(table, [name for name in names if name not in _LEFT_OUT])):
             read += len(batch)
             yield batch
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
@@ -61,30 +64,26 @@ def fast(table: Path) -> Iterator[pyarrow.RecordBatch]:
         raise UnusualError("no rows")
 
 
-def _ahead(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
-    """Yield batches while another thread reads the next one."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, batches, None)
-        while (batch := following.result()) is not None:
-            following = pool.submit(next, batches, None)
-            yield batch
-
-
 def slow(table: Path) -> Iterator[pyarrow.RecordBatch]:
     """Yield the same batches of a table of any format, from its rows; at least one.
 
     Raises:
         LabelerError: it is no table of ours, or damaged.
     """
-    class_names, names = reader.class_names(table), reader.columns(table)
-    schema = 2 if "version" in names else 1
-    kinds = pyarrow.schema([(name, _type(name)) for name in columns(class_names, schema) if name not in _LEFT_OUT])
+    class_names, schema, _ = reader.layout(table)
+    kinds = pyarrow.schema([(name, _type(name)) for name in _read_columns(table) if name not in _LEFT_OUT])
     rows = reader.read(table)
     for first in count():
         found = [cells(row, class_names, schema) for row in islice(rows, _ROWS_AT_ONCE)]
         if first and not found:
             return
         yield arrays.batch(found, kinds)
+
+
+def _read_columns(table: Path) -> tuple[str, ...]:
+    """Return the columns of a table without those that were carried over from a list, which no one asks for here."""
+    class_names, schema, _ = reader.layout(table)
+    return columns(class_names, schema)
 
 
 def _type(name: str) -> pyarrow.DataType:
@@ -134,6 +133,11 @@ def _parquet(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
     with pyarrow.parquet.ParquetFile(table, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
             yield pyarrow.RecordBatch.from_arrays([_as(batch.column(name), _type(name)) for name in names], names)
+
+
+def _parts(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
+    for one in parts.files(table):
+        yield from _parquet(one, names)
 
 
 def _as(column: pyarrow.Array, kind: pyarrow.DataType) -> pyarrow.Array:

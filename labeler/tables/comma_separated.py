@@ -14,13 +14,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from labeler.records import COLUMNS_BEFORE, SCHEMA_VERSION, Row, columns
 from labeler.tables import text
-from labeler.tables.cells import STRINGS, alive, escape, inert, row_of, schema_of, unescape
+from labeler.tables.cells import STRINGS, alive, escape, inert, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
     import pandas
 
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
+_END = "\r\n"
 _needs_quotes = re.compile('[,"\r\n]').search
 
 
@@ -35,18 +36,31 @@ class Csv:
         """Return this format: it can grow."""
         return self
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:
         """Return the line of column names."""
-        return _csv_header(columns(class_names, schema))
+        return _csv_header(columns(class_names, schema, keep))
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
+    def encode(
+        self,
+        rows: Iterable[Row],
+        class_names: Sequence[str],
+        schema: int = SCHEMA_VERSION,
+        keep: Sequence[str] = (),
+    ) -> bytes:
         """Return one record a row; probabilities with six decimals."""
         decimals = ",".join(["%.6f"] * len(class_names))
         nothing = "," * (len(class_names) - 1)
         image = _csv_image if schema > 1 else lambda row: ""  # noqa: ARG005 - there are no such columns
+        rows = list(rows) if keep else rows
         records = [
             _csv_record(row, decimals % row.probabilities if row.probabilities else nothing, image(row)) for row in rows
         ]
+        if keep:
+            unknown = "," * len(keep)
+            records = [
+                f"{record.removesuffix(_END)}{_csv_kept(row) or unknown}{_END}"
+                for record, row in zip(records, rows, strict=True)
+            ]
         return "".join(records).encode()
 
     def columns(self, path: Path) -> tuple[str, ...]:
@@ -103,16 +117,18 @@ class Csv:
         dialect, records = _csv_records(stream)
         header, _ = next(records, ([], 0))
         try:
-            schema = schema_of(list(map(alive, header)))
-            texts = [at for at, name in enumerate(header) if name in STRINGS]
+            _, schema, keep = layout_of(list(map(alive, header)))
+            kept = len(keep)
+            end_of_own = len(header) - kept
+            texts = [at for at, name in enumerate(header) if name in STRINGS or at >= end_of_own]
             for cells, end in records:
                 if len(cells) != len(header):
                     return
-                dialect.mend(cells)
+                dialect.mend(cells, end_of_own)
                 for at in texts:
                     if cells[at][:1] == "'":
                         cells[at] = cells[at][1:]
-                yield row_of(cells, schema), end
+                yield row_of(cells, schema, kept), end
         except ValueError:
             return
 
@@ -137,10 +153,10 @@ class Dialect(NamedTuple):
         """Say whether numbers certainly have a decimal point, and no comma."""
         return self.delimiter == ","
 
-    def mend(self, cells: list[str]) -> None:
-        """Give the numbers of a record decimal points."""
+    def mend(self, cells: list[str], end: int) -> None:
+        """Give the numbers of a record decimal points; the table's own columns are those before ``end``."""
         if not self.decimal_point:
-            numbers = slice(1, COLUMNS_BEFORE.index("label")), slice(COLUMNS_BEFORE.index("score"), -2)
+            numbers = slice(1, COLUMNS_BEFORE.index("label")), slice(COLUMNS_BEFORE.index("score"), end - 2)
             for some in numbers:
                 cells[some] = [cell.replace(",", ".") for cell in cells[some]]
 
@@ -168,6 +184,10 @@ def _csv_record(row: Row, probabilities: str, image: str) -> str:
     scores = f"{_decimal(row.face_score)},{_repeated(row.label)},{_decimal(row.score)}"
     end = f"{row.status},{_repeated(row.reason)}\r\n"
     return f"{_quoted(escape(row.file))},{face},{box},{scores},{probabilities},{image}{end}"
+
+
+def _csv_kept(row: Row) -> str:
+    return "".join(f",{_quoted(value)}" for value in row.kept)
 
 
 def _csv_image(row: Row) -> str:

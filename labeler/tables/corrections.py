@@ -270,6 +270,7 @@ def _without_face(row: Row) -> Row:
         image_height=row.image_height,
         version=row.version,
         before=row.label,
+        kept=row.kept,
     )
 
 
@@ -285,4 +286,5 @@ def _added(row: Row, face: int, verdict: Verdict) -> Row:
         image_height=row.image_height,
         version=row.version,
         before="",
+        kept=row.kept,
     )

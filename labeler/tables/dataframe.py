@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas
 from labeler.errors import LabelerError, one_line
 from labeler.records import Row
 from labeler.tables import corrections, formats, reader
-from labeler.tables.cells import INTEGERS, STRINGS, cells, escape, row_of, schema_of, unescape
+from labeler.tables.cells import INTEGERS, STRINGS, cells, escape, layout_of, row_of, unescape
 from labeler.tables.corrections import Corrections
 
 REVIEWED, BEFORE = "reviewed", "label_before"
@@ -31,7 +31,7 @@ def read(path: str | Path, *, reviews: bool = True) -> pandas.DataFrame:
     types: dict[str, str] = {
         **dict.fromkeys(columns, "float64"),
         **dict.fromkeys(INTEGERS, "Int64"),
-        **dict.fromkeys(STRINGS, "str"),
+        **dict.fromkeys((*STRINGS, *layout_of(columns).keep), "str"),
     }
     types = {name: types[name] for name in columns}
     found = corrections.of_table(path) if reviews else None
@@ -41,7 +41,7 @@ def read(path: str | Path, *, reviews: bool = True) -> pandas.DataFrame:
         raise LabelerError(f"{path} is damaged: {one_line(exc)}") from exc
     if reviews:
         frame[REVIEWED], frame[BEFORE] = False, frame["label"]
-    return _corrected(frame, types, found, reader.class_names(path)) if found else frame
+    return _corrected(frame, types, found) if found else frame
 
 
 def _named(frame: pandas.DataFrame) -> pandas.DataFrame:
@@ -50,17 +50,15 @@ def _named(frame: pandas.DataFrame) -> pandas.DataFrame:
     return frame
 
 
-def _corrected(
-    frame: pandas.DataFrame, types: Mapping[str, str], found: Corrections, class_names: Sequence[str]
-) -> pandas.DataFrame:
+def _corrected(frame: pandas.DataFrame, types: Mapping[str, str], found: Corrections) -> pandas.DataFrame:
     """Return a frame in which the rows of files with corrections are replaced, in their places."""
     affected = frame["file"].isin(found.files)
     rows = _rows(frame[affected], list(types))
     places = {file: place for place, file in reversed(list(frame["file"][affected].items()))}
-    made, schema = list(found.rows(rows)), schema_of(list(types))
+    made, layout = list(found.rows(rows)), layout_of(list(types))
     if not made:
         return frame
-    records = [{**cells(row, class_names, schema), **_reviewed(row)} for row in made]
+    records = [{**cells(row, *layout), **_reviewed(row)} for row in made]
     others = pandas.DataFrame(records, index=[places[row.file] for row in made], columns=frame.columns)
     others = _named(others.astype({**types, REVIEWED: "bool", BEFORE: "str"}))
     whole = pandas.concat([frame[~affected], others])
@@ -75,5 +73,5 @@ def _rows(frame: pandas.DataFrame, columns: list[str]) -> list[Row]:
     plain = frame[columns].astype(object)
     plain = plain.where(plain.notna(), None)
     plain["file"] = [escape(name) for name in plain["file"]]
-    schema = schema_of(columns)
-    return [row_of(values, schema) for values in plain.itertuples(index=False, name=None)]
+    layout = layout_of(columns)
+    return [row_of(values, layout.schema, len(layout.keep)) for values in plain.itertuples(index=False, name=None)]

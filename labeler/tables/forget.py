@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from labeler import storage
 from labeler.errors import LabelerError, OutputError, printable
 from labeler.records import Row, Settings, Tally
 from labeler.storage import atomic
+from labeler.storage.address import below, is_remote
 from labeler.storage.crops import Crops
 from labeler.storage.lock import Lock
 from labeler.tables import formats, reader, run_record, writer
@@ -100,9 +102,11 @@ def _found(given: Sequence[str], table: Path, record: RunRecord, log: Log, root:
 
 def _meant(given: str, root: str) -> set[str]:
     """Return the names that a photo may have in a table: the given one, its path, its path below the root."""
+    if is_remote(root):
+        return {given, below(root, given)}
     path = os.path.abspath(given)
-    below = os.path.relpath(path, os.path.abspath(root))
-    return {name.replace(os.sep, "/") for name in (given, path, below)}
+    relative = os.path.relpath(path, os.path.abspath(root))
+    return {name.replace(os.sep, "/") for name in (given, path, relative)}
 
 
 def _kept(cache: str) -> Iterator[Path]:
@@ -163,8 +167,7 @@ def _rewrite(table: Path, record: RunRecord, files: Collection[str]) -> None:
     with atomic.replacing(table) as unplaced:
         formats.of(table).write(unplaced, others(), record)
         if run_record.read(table):
-            root = os.path.join(record.root, "")
-            gone = {*files, *(root + file for file in files)}
+            gone = {*files, *map(storage.at(record.root).locate, files)}
             inputs = tuple(name for name in record.inputs if name not in gone)
             left = replace(record, counts=tally.counts(), inputs=inputs, certificate=None)  # It was of other rows.
             run_record.write(table, left, "")

@@ -1,4 +1,4 @@
-"""The registry of table formats: a file name's suffix decides. The only place that lists them."""
+"""The registry of table formats: a name's suffix decides, or that it is a directory. The only place that lists them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from labeler.errors import LabelerError
 from labeler.records import Row
+from labeler.tables import parts
 from labeler.tables.comma_separated import Csv
 from labeler.tables.json_lines import JsonLines
 from labeler.tables.run_record import RunRecord
@@ -57,6 +58,8 @@ def of(path: Path) -> Format:
     Raises:
         LabelerError: its name has none of the suffixes.
     """
+    if parts.is_directory(path):
+        return parts.Parts()
     make = FORMATS.get(path.suffix.lower())
     if not make:
         raise LabelerError(f"cannot tell the format of {path}: a table's name ends in {', '.join(SUFFIXES)}")

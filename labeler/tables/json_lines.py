@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from labeler.records import SCHEMA_VERSION, Row
 from labeler.tables import text
-from labeler.tables.cells import cells, row_of, schema_of, unescape
+from labeler.tables.cells import Layout, cells, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -33,13 +33,19 @@ class JsonLines:
         """Return this format: it can grow."""
         return self
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:  # noqa: ARG002 - lines name them
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:  # noqa: ARG002 - lines name them
         """Return nothing."""
         return b""
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
+    def encode(
+        self,
+        rows: Iterable[Row],
+        class_names: Sequence[str],
+        schema: int = SCHEMA_VERSION,
+        keep: Sequence[str] = (),
+    ) -> bytes:
         """Return one line a row."""
-        lines = (json.dumps(cells(row, class_names, schema), ensure_ascii=False) for row in rows)
+        lines = (json.dumps(cells(row, class_names, schema, keep), ensure_ascii=False) for row in rows)
         return "".join(line + "\n" for line in lines).encode()
 
     def columns(self, path: Path) -> tuple[str, ...]:
@@ -77,17 +83,17 @@ class JsonLines:
         """Yield each sound row and the offset of its end; stop before the first torn one."""
         end = 0
         keys: list[str] = []
-        schema = 0
+        layout = Layout(())
         for line in text.lines(stream):
             end += len(line)
             try:
                 found = json.loads(line)
                 if not keys:
                     keys = list(found)
-                    schema = schema_of(keys)
+                    layout = layout_of(keys)
                 if list(found) != keys:
                     return
-                row = row_of(list(found.values()), schema)
+                row = row_of(list(found.values()), layout.schema, len(layout.keep))
             except (ValueError, TypeError, AttributeError, RecursionError):
                 return
             yield row, end

@@ -12,6 +12,7 @@ import numpy as np
 
 from labeler.errors import LabelerError
 from labeler.records import RESERVED_NAMES, unusable_class_names
+from labeler.storage.address import absolute, below, is_remote
 from labeler.tables import arrow, reviewed_labels, run_record
 from labeler.tables.cells import alive, unescape
 from labeler.tables.reviews import path_of as reviews_of
@@ -86,21 +87,22 @@ class Table:
         self._reasons = np.select(conditions, reasons, "")
         check_names(path, self.class_names)
 
-    def below(self, directory: Path) -> Labelled:
+    def below(self, directory: str | Path) -> Labelled:
         """Return the labelled files below a directory; other rows are counted as passed over.
 
         Files are relative to the table's folder, to the folder that `classify` recorded, or to ``directory``: the
-        first of these under which a file exists.
+        first of these under which a file exists. Below an address, they are relative to it, or addresses themselves.
 
         Raises:
             LabelerError: no row names a file that exists below ``directory``.
         """
-        names = self._names(directory)
+        directory = os.fspath(directory)
+        names = self._names_at(directory) if is_remote(directory) else self._names(directory)
         reasons = np.where([not name for name in names], f"not below {directory}", self._reasons)
         kept = np.flatnonzero(reasons == "")
         counts = Counter(reasons[reasons != ""].tolist())
         return Labelled(
-            root=os.path.abspath(directory),
+            root=absolute(directory),
             class_names=self.class_names,
             files=tuple(names[row] for row in kept),
             votes=self._votes[kept],
@@ -108,7 +110,14 @@ class Table:
             passed_over=tuple(f"{counted(count, 'row')} of {self.path.name}: {why}" for why, count in counts.items()),
         )
 
-    def _names(self, directory: Path) -> list[str]:
+    def _names_at(self, address: str) -> list[str]:
+        """Return each row's file relative to an address; an empty name when it does not lie below it."""
+        return [
+            "" if is_remote(name) or os.path.isabs(name) else name
+            for name in (below(address, file) for file in self._files)
+        ]
+
+    def _names(self, directory: str) -> list[str]:
         """Return each row's file relative to ``directory``; an empty name when it does not lie below it."""
         record = run_record.read(self.path)
         folder = os.path.join(os.path.abspath(directory), "")
@@ -136,7 +145,7 @@ def opened(table: Path | None, classes: str, *, reviews: bool = True) -> Table |
     return None
 
 
-def truth(table: Path | None, classes: str, directory: Path, *, reviews: bool = True) -> Truth | None:
+def truth(table: Path | None, classes: str, directory: str | Path, *, reviews: bool = True) -> Truth | None:
     """Return the ground truth that a table gives for a directory: the label, or the class with the most votes.
 
     Raises:

@@ -17,7 +17,7 @@ Left = TypeVar("Left")
 Right = TypeVar("Right")
 
 _CACHE_KIB = 8192
-"""How much of the rows SQLite sorts in memory; the rest waits in its temporary file."""
+"""How much SQLite sorts in memory; the rest waits in its temporary file."""
 
 
 def is_ascending(files: Iterable[str]) -> bool:
@@ -38,7 +38,7 @@ def grouped(rows: Iterable[Row], *, ascending: bool) -> Iterator[list[Row]]:
     Raises:
         OutputError: there is no room to sort them.
     """
-    return by_file(rows if ascending else _sorted(rows))
+    return by_file(rows if ascending else outside_memory((key(row.file), row.face, row) for row in rows))
 
 
 def keyed(items: Iterable[Item], file: Callable[[Item], str]) -> Iterator[tuple[str, Item]]:
@@ -78,23 +78,29 @@ def outer_join(
             one, other = next(lefts, None), next(rights, None)
 
 
-def _sorted(rows: Iterable[Row]) -> Iterator[Row]:
-    """Sort rows by file and face in a nameless temporary file, which goes with the process, however that ends."""
+def outside_memory(items: Iterable[tuple[str, int | None, Item]]) -> Iterator[Item]:
+    """Yield the third of each tuple in ascending order of the first two, a key of names and a number.
+
+    They are sorted in a nameless temporary file, which goes with the process, however that ends.
+
+    Raises:
+        OutputError: there is no room to sort them.
+    """
     with closing(sqlite3.connect("", isolation_level=None)) as database:
         try:
             for statement in (
                 "PRAGMA journal_mode = OFF",
                 f"PRAGMA cache_size = -{_CACHE_KIB}",
-                "CREATE TABLE rows (key BLOB, face INTEGER, row BLOB)",
+                "CREATE TABLE items (key BLOB, number INTEGER, item BLOB)",
                 "BEGIN",
             ):
                 database.execute(statement)
-            values = ((key(row.file).encode("utf-8", "surrogatepass"), row.face, pickle.dumps(row)) for row in rows)
-            database.executemany("INSERT INTO rows VALUES (?, ?, ?)", values)
-            for (content,) in database.execute("SELECT row FROM rows ORDER BY key, face"):
+            values = ((at.encode("utf-8", "surrogatepass"), number, pickle.dumps(item)) for at, number, item in items)
+            database.executemany("INSERT INTO items VALUES (?, ?, ?)", values)
+            for (content,) in database.execute("SELECT item FROM items ORDER BY key, number"):
                 yield pickle.loads(content)  # What this process has written itself.
         except sqlite3.Error as exc:
             raise OutputError(
-                f"no room to sort the table in the temporary folder ({exc}); name one with room: TMPDIR=FOLDER, then "
+                f"no room to sort in the temporary folder ({exc}); name one with room: TMPDIR=FOLDER, then "
                 "run the same command to continue"
             ) from exc

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow
 import pyarrow.parquet
@@ -16,7 +16,7 @@ import pyarrow.parquet
 from labeler.errors import one_line
 from labeler.records import Row, columns
 from labeler.tables import arrays
-from labeler.tables.cells import INTEGERS, STRINGS, cells, row_of, schema_of, unescape
+from labeler.tables.cells import INTEGERS, STRINGS, cells, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ _REPEATED = ("label", "status")
 """Columns of few values: Arrow keeps each of these once."""
 
 
+_MAGIC = b"PAR1"
+_SAID = "labeler_part"
+
+
 class Parquet:
     """One file of row groups. It cannot grow: an unfinished table is JSON Lines."""
 
@@ -49,13 +53,13 @@ class Parquet:
         with _readable():
             return tuple(pyarrow.parquet.read_schema(path).names)
 
-    def read(self, path: Path) -> Iterator[Row]:
+    def read(self, path: Path | pyarrow.NativeFile) -> Iterator[Row]:
         """Yield all rows; raise ValueError where one is damaged."""
         with _readable(), pyarrow.parquet.ParquetFile(path) as file:
-            schema = schema_of(file.schema_arrow.names)
+            layout = layout_of(file.schema_arrow.names)
             for batch in file.iter_batches(_ROWS_READ_AT_ONCE):
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield row_of(values, schema)
+                    yield row_of(values, layout.schema, len(layout.keep))
 
     def files(self, path: Path) -> Iterator[str]:
         """Yield the values of the first column; no other is read."""
@@ -65,11 +69,7 @@ class Parquet:
 
     def write(self, path: Path, rows: Iterable[Row], record: RunRecord) -> None:
         """Write a table, a row group at a time, and the run record into its metadata."""
-        schema = _schema(record)
-        batches = _batches(iter(rows), record, schema)
-        with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-            while group := list(islice(batches, _BATCHES_PER_GROUP)):
-                writer.write_table(pyarrow.Table.from_batches(group, schema), ROWS_PER_GROUP)
+        _write(path, rows, record, {})
 
     def frame(self, path: Path, types: Mapping[str, str]) -> pandas.DataFrame:
         """Return the values; a text that is absent is empty, as in a `Row`."""
@@ -77,6 +77,51 @@ class Parquet:
 
         texts = {name: "" for name, kind in types.items() if kind == "str"}
         return pandas.read_parquet(path).astype(dict.fromkeys(texts, object)).fillna(texts)
+
+
+def part(rows: Iterable[Row], record: RunRecord, said: str) -> bytes:
+    """Return a table with a text in its footer beside the run record, see `said`."""
+    sink = pyarrow.BufferOutputStream()
+    _write(sink, rows, record, {_SAID: said})
+    return bytes(sink.getvalue())
+
+
+def rows_of(content: bytes) -> Iterator[Row]:
+    """Yield the rows of a table in memory; raise ValueError where one is damaged."""
+    return Parquet().read(pyarrow.BufferReader(content))
+
+
+def footer_bytes(end: bytes) -> int:
+    """Return how many bytes at the end of a file hold its footer, from the last few of them.
+
+    Raises:
+        ValueError: it is no Parquet file.
+    """
+    if end[-4:] != _MAGIC:
+        raise ValueError("it is no Parquet file")
+    return int.from_bytes(end[-8:-4], "little") + 8
+
+
+def said(end: bytes) -> str:
+    """Return the text in the footer of a `part`, from the bytes at its end.
+
+    Raises:
+        ValueError: it is no such part.
+    """
+    with _readable():
+        metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(_MAGIC + end[-footer_bytes(end) :])).metadata
+    if not metadata or _SAID.encode() not in metadata:
+        raise ValueError("it is no part of a directory")
+    return str(metadata[_SAID.encode()], "utf-8")
+
+
+def _write(target: Any, rows: Iterable[Row], record: RunRecord, said: Mapping[str, str]) -> None:
+    schema = _schema(record)
+    schema = schema.with_metadata({**schema.metadata, **said})
+    batches = _batches(iter(rows), record, schema)
+    with pyarrow.parquet.ParquetWriter(target, schema) as writer:
+        while group := list(islice(batches, _BATCHES_PER_GROUP)):
+            writer.write_table(pyarrow.Table.from_batches(group, schema), ROWS_PER_GROUP)
 
 
 @contextmanager
@@ -88,18 +133,20 @@ def _readable() -> Iterator[None]:
 
 
 def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
+    never_empty = (*_NEVER_EMPTY, *record.keep)
     while some := list(islice(rows, _ROWS_PER_BATCH)):
-        found = [cells(row, record.class_names, record.schema_version) for row in some]
+        found = [cells(row, record.class_names, record.schema_version, record.keep) for row in some]
         for values in found:
-            values.update({name: None for name in _NEVER_EMPTY if values.get(name) == ""})
+            values.update({name: None for name in never_empty if values.get(name) == ""})
         yield arrays.batch(found, schema)
 
 
 def _schema(record: RunRecord) -> pyarrow.Schema:
     """Return the types of the columns and the metadata: the version of the schema, and how the table was made."""
     names = columns(record.class_names, record.schema_version)
+    kept = [(name, pyarrow.string()) for name in record.keep]
     metadata = {"labeler_schema": str(record.schema_version), "labeler_run": json.dumps(asdict(record))}
-    return pyarrow.schema([(name, _type(name)) for name in names], metadata=metadata)
+    return pyarrow.schema([*((name, _type(name)) for name in names), *kept], metadata=metadata)
 
 
 def _type(name: str) -> pyarrow.DataType:

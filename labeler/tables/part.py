@@ -11,6 +11,7 @@ from typing import IO
 from labeler.errors import LabelerError
 from labeler.records import Row
 from labeler.storage.store import key
+from labeler.tables.cells import Layout
 from labeler.tables.order import grouped
 from labeler.tables.run_record import RunRecord
 from labeler.tables.text import Appendable
@@ -31,11 +32,11 @@ class Part:
         self.is_ascending = True
         """Whether the files come in order."""
         self._form = form
-        self._class_names, self._schema = record.class_names, record.schema_version
+        self._layout = Layout(record.class_names, record.schema_version, record.keep)
         self._last, self._last_key = "", ""
         self._synced = 0.0
         self._file: IO[bytes] = path.open("ab", buffering=0)
-        self._header = form.header(self._class_names, self._schema)
+        self._header = form.header(*self._layout)
         self.length = 0 if anew else self._sound_length()
         self._file.truncate(self.length)
         if not self.length:
@@ -47,7 +48,7 @@ class Part:
         """Append all rows of some files."""
         for row in rows:
             self._note(row.file)
-        self._put(self._form.encode(rows, self._class_names, self._schema))
+        self._put(self._form.encode(rows, *self._layout))
         self.is_new = False
         if time.monotonic() - self._synced > SYNC_EVERY_S:
             self.sync()

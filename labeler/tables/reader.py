@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+from labeler import storage
 from labeler.errors import LabelerError, one_line
-from labeler.records import COLUMNS_AFTER_BY_SCHEMA, COLUMNS_BEFORE, Row
+from labeler.records import COLUMNS_BEFORE, Row
 from labeler.records import columns as all_columns
-from labeler.tables import formats, run_record
-from labeler.tables.cells import schema_of
+from labeler.storage.address import is_remote, parse
+from labeler.storage.store import FileError
+from labeler.tables import formats, parts, run_record
+from labeler.tables.cells import Layout, layout_of
 from labeler.tables.run_record import RunRecord
 
 _MAKE_AGAIN = "make it again with classify --overwrite"
+
+_TRIED = 3
+"""Photos that are asked for at an address before it is said that none can be read; of one, access may be denied."""
 
 
 def check(out: Path) -> None:
@@ -49,7 +56,7 @@ def class_names(path: Path) -> tuple[str, ...]:
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
     """
-    return _layout(path)[0]
+    return layout(path).class_names
 
 
 def columns(path: Path) -> tuple[str, ...]:
@@ -58,7 +65,7 @@ def columns(path: Path) -> tuple[str, ...]:
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
     """
-    return all_columns(*_layout(path))
+    return all_columns(*layout(path))
 
 
 def record(path: Path) -> RunRecord:
@@ -67,10 +74,10 @@ def record(path: Path) -> RunRecord:
     Raises:
         LabelerError: there is no such table, it is not one of ours, or its record cannot be understood.
     """
-    class_names, schema = _layout(path)
+    class_names, schema, keep = layout(path)
     found = run_record.read(path)
     if found:
-        return replace(found, class_names=class_names)
+        return replace(found, class_names=class_names, keep=keep)
     return RunRecord(
         version="unknown",
         schema_version=schema,
@@ -80,14 +87,22 @@ def record(path: Path) -> RunRecord:
         root="",
         inputs=(),
         settings={},
+        keep=keep,
     )
 
 
-def _layout(path: Path) -> tuple[tuple[str, ...], int]:
-    """Return a table's classes and the version of its schema."""
-    if path.is_dir():
+def layout(path: Path) -> Layout:
+    """Return what a table's columns are: its classes, the version of its schema, and those carried over from a list.
+
+    Raises:
+        LabelerError: there is no such table, or it is not one of ours.
+    """
+    if parts.is_directory(path):
+        if not parts.is_finished(path):
+            raise LabelerError(f"{path} is unfinished; run the same classify command to complete it")
+    elif path.is_dir():
         raise LabelerError(f"{path} is a folder, not a table; make one of it: labeler classify {path} --out labels.csv")
-    if not path.is_file():
+    elif not path.is_file():
         reason = (
             "is unfinished; run the same classify command to complete it"
             if run_record.is_begun(path)
@@ -99,24 +114,50 @@ def _layout(path: Path) -> tuple[tuple[str, ...], int]:
     except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
     try:
-        schema = schema_of(found)
+        return layout_of(found)
     except ValueError as exc:
         raise LabelerError(f"{path} is not a table made by labeler: {exc}: {', '.join(COLUMNS_BEFORE)}, ...") from exc
-    return found[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])], schema
 
 
-def root(path: Path) -> str:
-    """Return the folder that a table's files are relative to.
+def root(path: Path, moved: str = "") -> str:
+    """Return what a table's files are relative to: where they have ``moved`` to, else what its run record names.
 
     Raises:
-        LabelerError: there is no such table, no run record to tell, or the folder has gone.
+        LabelerError: there is no such table, no run record to tell, the folder has gone, or it is an address that
+            cannot be reached.
     """
+    if moved:
+        return _reached(moved, path) if is_remote(moved) else moved
     class_names(path)
     record = run_record.read(path)
     if not record:
         raise LabelerError(f"{path} has no run record beside it that tells where its files are; name it: --root FOLDER")
+    if is_remote(record.root):
+        return _reached(record.root, path)
     if not os.path.isdir(record.root):
         raise LabelerError(
             f"the files of {path} were in {record.root}, which is gone; name their folder: --root FOLDER"
         )
     return record.root
+
+
+def _reached(address: str, path: Path) -> str:
+    """Return the address of a table's photos, if its store answers.
+
+    Raises:
+        LabelerError: it does not, or lets nobody in; said once, and not of each photo.
+    """
+    store = storage.at(address)
+    reason = ""
+    for file in islice(formats.of(path).files(path), _TRIED):
+        if store.version(file) != "":
+            return address
+        try:
+            store.read(file, 0)
+        except FileError as exc:
+            if exc.size:
+                return address
+            reason = exc.reason
+    if reason:
+        raise LabelerError(f"the photos of {path} cannot be read from {parse(address).place}: {reason}")
+    return address

@@ -150,8 +150,9 @@ class Event:
 
 
 def path_of(table: Path) -> Path:
-    """Return where the reviews of a table lie."""
-    return run_record.beside(table, SUFFIX)
+    """Return where the reviews of a table lie; a link is followed, so that the lock lies beside the file itself."""
+    found = run_record.beside(table, SUFFIX)
+    return found.resolve() if found.is_symlink() else found
 
 
 def now(after: str = "") -> str:

@@ -17,6 +17,9 @@ RECORD, PART, PART_RECORD, COMPLETE = ".run.json", ".part", ".part.run.json", ".
 """What stands beside a table: its record, what becomes the next table, the record of that, and the next table when it
 is complete and has not taken its place."""
 
+PLAN, SUCCESS = "_plan.json", "_SUCCESS"
+"""What stands in a table that is a directory, see `tables.parts`: how it is made, and that it is finished."""
+
 _OUTDATED = frozenset({"began", "redo_began"})
 """What a record of version 1 of the schema said besides."""
 
@@ -50,6 +53,8 @@ class RunRecord:
     """How right the labels are by a blind sample, see `certify.certified`; None where there was none."""
     calibrated: dict[str, Any] | None = None
     """What `certify.rewrite` did to the scores after they were classified; None where they are the model's."""
+    keep: tuple[str, ...] = ()
+    """The columns of a list of files that the table carries."""
 
 
 def read(path: Path) -> RunRecord | None:
@@ -63,7 +68,7 @@ def read(path: Path) -> RunRecord | None:
     """
     if has_placed_record(path):
         return _read(beside(path, PART_RECORD))
-    record = _read(beside(path, RECORD))
+    record = _read(beside(path, RECORD)) or _read(path / SUCCESS, "record")
     # Version 1 of the schema kept one record for both: true here unless a table is begun that takes nothing over.
     true = record and (record.finished or record.redo is not None or not is_begun(path))
     return record if true else None
@@ -108,7 +113,7 @@ def write(path: Path, record: RunRecord, advice: str, suffix: str = RECORD) -> N
     atomic.write(beside(path, suffix), json.dumps(asdict(record), indent=2) + "\n", advice)
 
 
-def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
+def refuse_other(out: Path | str, earlier: RunRecord, record: RunRecord) -> None:
     """Refuse to go on with a table that was begun differently.
 
     Raises:
@@ -121,6 +126,7 @@ def refuse_other(out: Path, earlier: RunRecord, record: RunRecord) -> None:
             ("the root folder", earlier.root, record.root),
             ("the calibration", _calibration(earlier), _calibration(record)),
             ("--prior", _prior(earlier), _prior(record)),
+            ("--keep", ",".join(earlier.keep) or "none", ",".join(record.keep) or "none"),
             *(
                 (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
                 for name, now in record.settings.items()
@@ -146,19 +152,30 @@ def cache_of(table: Path) -> Path:
     return beside(table, ".cache")
 
 
-def _read(file: Path) -> RunRecord | None:
+def of_json(found: Any) -> RunRecord:
+    """Return a run record from what was read as JSON.
+
+    Raises:
+        ValueError, TypeError, AttributeError: it is no run record of this version.
+    """
+    known = {name: found[name] for name in found if name not in _OUTDATED}
+    several = ("class_names", "inputs", "redo", "keep")
+    tuples = {name: tuple(found[name]) for name in several if found.get(name) is not None}
+    record = RunRecord(**known | tuples)
+    _check_kinds(record)
+    return record
+
+
+def _read(file: Path, inside: str = "") -> RunRecord | None:
+    """Return the record in a JSON file, or that under a name ``inside`` it; None where there is no file."""
     try:
         with file.open(encoding="utf-8") as stream:
             found = json.loads(stream.read(_LONGEST_RECORD))
-        known = {name: found[name] for name in found if name not in _OUTDATED}
-        tuples = {name: tuple(found[name]) for name in ("class_names", "inputs", "redo") if found.get(name) is not None}
-        record = RunRecord(**known | tuples)
-        _check_kinds(record)
-    except FileNotFoundError:
+        return of_json(found[inside] if inside else found)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as exc:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
         raise LabelerError(f"{file} is not a run record of this version of labeler: {one_line(exc)}") from exc
-    return record
 
 
 def _check_kinds(record: RunRecord) -> None:
@@ -172,8 +189,9 @@ def _check_kinds(record: RunRecord) -> None:
         "calibrated": dict | None,
     }
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(record, name), kind)]
-    if wrong or not all(isinstance(text, str) for text in (*record.class_names, *record.inputs, *(record.redo or ()))):
-        raise TypeError(f"{wrong[0] if wrong else 'a class name or input'} is of another kind")
+    texts = (*record.class_names, *record.inputs, *record.keep, *(record.redo or ()))
+    if wrong or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{wrong[0] if wrong else 'a class name, input or kept column'} is of another kind")
     if record.schema_version not in COLUMNS_AFTER_BY_SCHEMA:
         raise ValueError(f"its table has the schema {record.schema_version}, this version knows up to {SCHEMA_VERSION}")
 

@@ -22,10 +22,16 @@ _ROWS_AT_ONCE = 1 << 12
 class Appendable(Protocol):
     """A format that grows at its end and can be read up to the place where a kill tore it."""
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
+    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:
         """Return what stands before the first row."""
 
-    def encode(self, rows: Iterable[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION) -> bytes:
+    def encode(
+        self,
+        rows: Iterable[Row],
+        class_names: Sequence[str],
+        schema: int = SCHEMA_VERSION,
+        keep: Sequence[str] = (),
+    ) -> bytes:
         """Return the bytes of some rows."""
 
     def decode(self, stream: IO[bytes]) -> Iterator[tuple[Row, int]]:
@@ -45,11 +51,11 @@ def read(path: Path, decode: Callable[[IO[bytes]], Iterator[tuple[Row, int]]], h
 
 def write(path: Path, form: Appendable, rows: Iterable[Row], record: RunRecord) -> None:
     """Write a table, some thousand rows at a time."""
-    remaining = iter(rows)
+    remaining, layout = iter(rows), (record.class_names, record.schema_version, record.keep)
     with path.open("wb") as stream:
-        stream.write(form.header(record.class_names, record.schema_version))
+        stream.write(form.header(*layout))
         while some := list(islice(remaining, _ROWS_AT_ONCE)):
-            stream.write(form.encode(some, record.class_names, record.schema_version))
+            stream.write(form.encode(some, *layout))
 
 
 def lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -108,8 +108,8 @@ class TableWriter:
                 f"{out} has no run record beside it to continue from; choose another --out, or --overwrite"
             )
         table = cls(out, record, lock, complete=bool(standing and not begun))
-        if table._has_standing() and reader.class_names(out) != record.class_names:
-            raise LabelerError(f"{out} has other classes than the model: it is not the table that its record describes")
+        if table._has_standing():
+            table._check_columns()
         if not table.complete:
             table._open(anew=not begun)
         return table
@@ -196,6 +196,19 @@ class TableWriter:
         except OSError as exc:
             raise _cannot_write(self.out, exc) from exc
         self.complete = False
+
+    def _check_columns(self) -> None:
+        """Refuse a table that has been changed since its record was written."""
+        class_names, _, keep = reader.layout(self.out)
+        if class_names != self.record.class_names:
+            raise LabelerError(
+                f"{self.out} has other classes than the model: it is not the table that its record describes"
+            )
+        if keep != self.record.keep:
+            raise LabelerError(
+                f"{self.out} has other columns after `reason` ({', '.join(keep) or 'none'}) than its record says "
+                f"({', '.join(self.record.keep) or 'none'}): it is not the table that its record describes"
+            )
 
     def _has_standing(self) -> bool:
         """Say whether there is a finished table whose rows are taken over."""

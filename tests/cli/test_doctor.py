@@ -91,7 +91,7 @@ def test_what_the_extras_install_is_what_the_package_says() -> None:
         found: set[str] = set()
         for requirement in requirements:
             inner = re.match(r"labeler\[(\w+)\]", requirement)
-            found |= names(extras[inner[1]]) if inner else {re.split(r"[><=]", requirement)[0]}
+            found |= names(extras[inner[1]]) if inner else {re.split(r"[\[><=]", requirement)[0]}
         return found
 
     assert set(doctor.NEEDED) == names(project["dependencies"])

@@ -65,3 +65,9 @@ def test_an_error_is_raised_where_its_result_would_be() -> None:
     assert (next(found), next(found)) == (1, 1)
     with pytest.raises(ZeroDivisionError):
         next(found)
+
+
+def test_calls_that_wait_for_a_store_are_more_than_cores() -> None:
+    together = threading.Barrier(16)
+
+    assert sorted(threads.mapped(lambda _: together.wait(60), range(16), waiting=True)) == list(range(16))

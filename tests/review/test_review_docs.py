@@ -79,7 +79,7 @@ def test_its_commands_and_its_code_run(checkout: Path, run: Callable[..., Result
             continue
         words = command.split()
         provide(words)
-        if words[0] not in ELSEWHERE:
+        if words[0] not in ELSEWHERE and not any(word.startswith("s3://") for word in words):
             result = run(*words)
             assert result.exit_code == (1 if words[0] == "classify" else 0), result.output
         ran.append(words[0])

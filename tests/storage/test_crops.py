@@ -192,3 +192,11 @@ def test_crops_are_not_kept_among_the_pictures_by_another_name_of_their_folder(
     done = classify(folder.path, "--out", tmp_path / "t.csv", "--model", model, "--save-crops", place, status=2)
 
     assert "is inside the folders of photos" in done.stderr
+
+
+def test_the_crop_of_a_photo_outside_of_the_root_lies_inside_the_folder(tmp_path: Path) -> None:
+    kept = crops.Crops(Settings(root=str(tmp_path / "a" / "b"), save_crops=str(tmp_path / "crops")))
+    places = [kept.path(str(tmp_path / name), 0) for name in ("1.jpg", "a/1.jpg", "a/b/1.jpg", "c/1.jpg")]
+
+    assert len(set(places)) == 4
+    assert all(place.is_relative_to(tmp_path / "crops") and ".." not in place.parts for place in places)

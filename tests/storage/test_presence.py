@@ -169,9 +169,9 @@ def test_no_row_of_a_retry_is_lost_when_the_disk_goes_while_it_looks(
     code = (
         "import os, sys\nfrom labeler.cli import app\nfrom labeler.tables import resume\nfrom subprocess import run\n"
     )
-    code += "redo = resume.Agenda._is_to_redo\ndef look(self, rows):\n"
+    code += "redo = resume.Agenda._is_to_redo\ndef look(self, name, rows):\n"
     code += f"    if rows[0].file == '0/030.png': run(['umount', '--lazy', {str(place)!r}])\n"
-    code += "    return redo(self, rows)\nresume.Agenda._is_to_redo = look\napp.main()"
+    code += "    return redo(self, name, rows)\nresume.Agenda._is_to_redo = look\napp.main()"
     stopped = subprocess.run(
         [sys.executable, "-c", code, *run[3:], "--retry-failed"], capture_output=True, text=True, check=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
@@ -191,3 +192,20 @@ def test_one_file_in_a_folder_that_is_mounted_twice_is_not_spare(folder: Folder)
         assert not transfer.spare(str(path), str(folder.path / "b" / "1.jpg"))
     finally:
         subprocess.run(["umount", str(folder.path / "b")], check=True)
+
+
+def test_bytes_get_a_place_that_is_free(folder: Folder) -> None:
+    target, sha256 = str(folder.path / "1.jpg"), hashlib.sha256(b"picture").hexdigest()
+    transfer.put(b"picture", target, sha256)
+    with pytest.raises(FileExistsError):
+        transfer.put(b"other", target, hashlib.sha256(b"other").hexdigest())
+
+    assert Path(target).read_bytes() == b"picture"
+    assert os.listdir(folder.path) == ["1.jpg"]
+
+
+def test_bytes_that_are_not_as_they_were_read_get_no_place(folder: Folder) -> None:
+    with pytest.raises(OutputError, match="was not written as it was read"):
+        transfer.put(b"picture", str(folder.path / "1.jpg"), hashlib.sha256(b"other").hexdigest())
+
+    assert os.listdir(folder.path) == []

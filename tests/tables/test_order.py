@@ -55,7 +55,7 @@ def test_rows_in_any_order_come_out_file_by_file_and_face_by_face(seed: int) -> 
 
 def test_rows_that_cannot_be_sorted_for_want_of_room_stop_with_one_line() -> None:
     many = (row._replace(reason="x" * 1000) for number in range(40_000, 0, -1) for row in rows(f"{number:06}", 1))
-    with full_disk(100_000), pytest.raises(OutputError, match=r"no room to sort the table.*TMPDIR"):
+    with full_disk(100_000), pytest.raises(OutputError, match=r"no room to sort in.*TMPDIR"):
         for _ in grouped(many, ascending=False):
             pass
 

@@ -35,6 +35,8 @@ CLASSES = ("calm", "cross")
 TRAINED = {"arch": "small", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.0003, "seed": 3}
 SCHEDULED = {"arch": "quick", "val_split": 0.25, "epochs": 4, "batch_size": 4, "learning_rate": 0.01, "seed": 3}
 
+MIRRORED = {**TRAINED, "strategy": "mirrored"}
+
 AGAIN = {"val_split": 0.25, "epochs": 1, "batch_size": 4, "seed": 3}
 """How what was trained is adapted: to the same pictures."""
 
@@ -236,9 +238,15 @@ def test_augmentation_is_for_the_training_subset_only(
     assert np.array_equal(kinds["validation", False], kinds["validation", True])
 
 
-def kill(faces: Path, out: Path, trained: dict[str, Any]) -> list[dict[str, str]]:
+def program(script: str, faces: Path, out: Path, trained: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Train in a process of its own that begins with ``script``."""
+    command = [sys.executable, "-c", IMPORTS + script + TRAIN, str(faces), str(out), json.dumps(trained)]
+    return subprocess.run(command, **IN_CHECKOUT)
+
+
+def kill(faces: Path, out: Path, trained: dict[str, Any], devices: str = "") -> list[dict[str, str]]:
     """Begin a training that is killed when its third epoch begins; return its history."""
-    killed = subprocess.run([sys.executable, "-c", DEADLY, str(faces), str(out), json.dumps(trained)], **IN_CHECKOUT)
+    killed = program(devices + DEADLY, faces, out, trained)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     return history(out)
 
@@ -264,6 +272,77 @@ def test_a_killed_run_continues_on_the_same_schedule(faces: Path, tmp_path: Path
     assert history(tmp_path / "killed")[:2] == before
     assert np.allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-3)
     assert np.allclose(weights(tmp_path / "killed"), weights(tmp_path / "whole"), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def divided(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run like `trained` that two devices did together."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    done = program(TWO_DEVICES, faces, out, MIRRORED)
+    assert done.returncode == 0, done.stderr
+    assert "mirrored: 2 replicas (CPU:0, CPU:1), each with 2 images of a batch" in done.stderr
+    return out
+
+
+def test_two_devices_train_as_one(trained: fit.Trained, divided: Path) -> None:
+    assert np.allclose(losses(divided), losses(trained.out), rtol=1e-4)
+    assert np.allclose(weights(divided), weights(trained.out), atol=1e-4)
+
+
+def test_two_devices_leave_the_same_files(trained: fit.Trained, divided: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    bundle, best = (Classifier(divided / name).predict(pixels) for name in ("model.onnx", "best_model.keras"))
+
+    assert {path.name for path in divided.iterdir()} == {path.name for path in trained.out.iterdir()}
+    assert metrics(divided)["settings"]["strategy"] == "mirrored"
+    assert np.abs(bundle - best).max() <= 1e-5
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_two_devices_continues(divided: Path, faces: Path, tmp_path: Path) -> None:
+    before = kill(faces, tmp_path / "first", MIRRORED, TWO_DEVICES)
+    resumed = program(TWO_DEVICES, faces, tmp_path / "first", {**MIRRORED, "resume": True})
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert history(tmp_path / "first")[:2] == before
+    assert np.allclose(losses(tmp_path / "first"), losses(divided), rtol=1e-4)
+    assert np.allclose(weights(tmp_path / "first"), weights(divided), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_two_devices_continues_on_one(trained: fit.Trained, faces: Path, tmp_path: Path) -> None:
+    kill(faces, tmp_path / "first", MIRRORED, TWO_DEVICES)
+    fit.train(TrainSettings(data=faces, out=tmp_path / "first", resume=True, **TRAINED))
+
+    assert np.allclose(losses(tmp_path / "first"), losses(trained.out), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_devices_average_weights_and_normalize(faces: Path, tmp_path: Path) -> None:
+    scheduled = {**SCHEDULED, "strategy": "mirrored", "batch_size": 6, "balance": 1.0}
+    kill(faces, tmp_path / "run", scheduled, TWO_DEVICES)
+    resumed = program(TWO_DEVICES, faces, tmp_path / "run", {**scheduled, "resume": True})
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert losses(tmp_path / "run")[-1][1] < losses(tmp_path / "run")[0][1]
+
+
+@pytest.mark.slow
+def test_devices_that_cannot_divide_a_batch_are_refused(faces: Path, tmp_path: Path) -> None:
+    refused = program(TWO_DEVICES, faces, tmp_path / "run", {**MIRRORED, "batch_size": 5})
+
+    assert "2 devices cannot divide batches of 5 images evenly; give --batch-size 6" in refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_one_device_is_one_replica(
+    trained: fit.Trained, faces: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit.train(TrainSettings(data=faces, out=tmp_path / "run", **MIRRORED))
+
+    assert "mirrored: one replica, on CPU:0; more devices were not found" in capfd.readouterr().err
+    assert np.allclose(losses(tmp_path / "run"), losses(trained.out), rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -460,6 +539,8 @@ def test_a_folder_of_something_else_is_left_alone(faces: Path, tmp_path: Path) -
         ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
         ({"seed": -1}, "--seed must lie between"),
         ({"balance": 2.0}, "--balance must lie between 0 and 1"),
+        ({"strategy": "all"}, "--strategy must be one of none, mirrored"),
+        ({"strategy": "multiworker"}, "Keras 3 cannot train by MultiWorkerMirroredStrategy"),
     ],
 )
 def test_a_setting_out_of_range_is_named(faces: Path, tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
@@ -541,22 +622,34 @@ def interrupt_at(epoch: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(callbacks.Recorder, "on_epoch_begin", pressed)
 
 
-DEADLY = """
+IMPORTS = """
 import json, os, signal, sys
 from pathlib import Path
+import tensorflow as tf
 from test_fit import QUICK, SMALL
 from training import fit, recipes
 from training.loop import callbacks
+"""
 
+TWO_DEVICES = """
+[processor] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+"""
+"""Make one processor two devices, which TensorFlow allows before it is first used only."""
+
+DEADLY = """
 def die(recorder, epoch, logs=None):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 callbacks.Recorder.on_epoch_begin = die
+"""
+"""Have a training killed when its third epoch begins."""
+
+TRAIN = """
 recipes.RECIPES.update(small=SMALL, quick=QUICK)
 fit.train(fit.TrainSettings(data=Path(sys.argv[1]), out=Path(sys.argv[2]), **json.loads(sys.argv[3])))
 """
-"""A training that is killed when its third epoch begins."""
 
 IN_CHECKOUT: dict[str, Any] = {
     "cwd": ROOT,

@@ -21,6 +21,7 @@ from labeler.inference import embeddings
 from labeler.inference.embeddings import Embeddings
 from labeler.records import Faces, Settings
 from labeler.review.looking import Numbered, Reader, chunks
+from labeler.storage.address import is_remote
 from labeler.tables import reader
 from labeler.tables.reviews import CONSENSUS
 from labeler.tables.verdicts import Verdict
@@ -82,7 +83,7 @@ def look(table: Path, rows: set[int], model: Path, root: str, watched: Watched, 
     wanted = (one for one in every if one.number in rows and one.row.probabilities)
     found: list[_Face] = []
     others = 0
-    with closing(threads.mapped(partial(_looked, read), chunks(wanted), workers)) as parts:
+    with closing(threads.mapped(partial(_looked, read), chunks(wanted), workers, waiting=is_remote(root))) as parts:
         for face, is_same in watched(chain.from_iterable(parts), "reading faces", len(rows)):
             others += not is_same
             if is_same:

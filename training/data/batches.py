@@ -35,11 +35,13 @@ class BatchSettings:
     """Label smoothing: the probability that a one-hot target gives to all classes equally. Votes stay as they are."""
     balance: float = 0.0
     """Class weighting: 0 gives every image the same weight, 1 every class; values between interpolate."""
+    single: bool = False
+    """Whether each call of the network gets one batch, which several devices can divide."""
 
     @property
     def at_once(self) -> int:
         """Batches per call of the network; one with augmentation, which takes far longer than a call's overhead."""
-        return 1 if self.vary else AT_ONCE
+        return 1 if self.vary or self.single else AT_ONCE
 
 
 def steps(images: Subset, batch_size: int) -> int:
@@ -75,15 +77,16 @@ def training(dataset: Dataset, settings: BatchSettings, first_epoch: int = 0) ->
             for number, chosen in enumerate(_chosen(shuffled, settings), epoch * per_epoch):
                 yield dataset.pixels[places[chosen]], targets[chosen], weights[chosen], number
 
-    def ready(pixels: tf.Tensor, answers: tf.Tensor, weighed: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        varied = settings.vary(scaled(pixels), number) if settings.vary else pixels
+    def prepared(pixels: tf.Tensor, answers: tf.Tensor, weighed: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        ready = scaled(pixels) if settings.at_once == 1 else pixels
+        varied = settings.vary(ready, number) if settings.vary else ready
         return (varied, answers, weighed) if settings.balance else (varied, answers)
 
     stack = (None,) if settings.at_once > 1 else ()
     specs = (*_signature(dataset), tf.TensorSpec((None,), tf.float32))
     signature = tuple(tf.TensorSpec((*stack, *spec.shape), spec.dtype) for spec in specs)
     generated = tf.data.Dataset.from_generator(elements, output_signature=(*signature, tf.TensorSpec((), tf.int64)))
-    return generated.map(ready).prefetch(4)
+    return generated.map(prepared).prefetch(4)
 
 
 def shown(dataset: Dataset, settings: BatchSettings) -> tf.data.Dataset:
