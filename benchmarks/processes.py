@@ -29,6 +29,8 @@ class Run:
     own_peak_mb: float
     worker_peak_mb: float
     """Peak of the largest descendant. Both peaks are 0 where the system does not report them."""
+    cpu_s: float
+    """Processor time of it and of its descendants, as far as it was seen: the last 0.2 s of a process are not."""
 
 
 def classify(pictures: Path, table: Path, *options: str) -> list[str]:
@@ -55,11 +57,12 @@ def median(runs: Sequence[Run]) -> float:
 def finish(command: Sequence[str]) -> Run:
     """Run a command to its end and measure it; stop the benchmark when it fails."""
     peaks_kb: dict[int, int] = {}
+    spent_s: dict[int, float] = {}
     done = threading.Event()
     with tempfile.TemporaryFile("w+") as complaints:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=complaints)
-        watcher = threading.Thread(target=watch, args=(process.pid, peaks_kb, done))
+        watcher = threading.Thread(target=watch, args=(process.pid, peaks_kb, spent_s, done))
         watcher.start()
         process.wait()
         seconds = time.perf_counter() - started
@@ -69,7 +72,7 @@ def finish(command: Sequence[str]) -> Run:
             complaints.seek(0)
             raise SystemExit(f"{shlex.join(command)} ended with {process.returncode}:\n{complaints.read()}")
     own_mb = peaks_kb.pop(process.pid, 0) / 1024
-    return Run(seconds, own_mb, max(peaks_kb.values(), default=0) / 1024)
+    return Run(seconds, own_mb, max(peaks_kb.values(), default=0) / 1024, sum(spent_s.values()))
 
 
 def environment() -> dict[str, str]:
@@ -77,11 +80,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def watch(pid: int, peaks_kb: dict[int, int], done: threading.Event) -> None:
-    """Record the peak memory of a process and its descendants until ``done``; only Linux reports it."""
+def watch(pid: int, peaks_kb: dict[int, int], spent_s: dict[int, float], done: threading.Event) -> None:
+    """Record peak memory and processor time of a process and its descendants until ``done``; only Linux reports it."""
     while not done.wait(SAMPLE_EVERY_S):
         for member in family(pid):
             peaks_kb[member] = max(peaks_kb.get(member, 0), peak_kb(member))
+            spent_s[member] = max(spent_s.get(member, 0.0), cpu_s(member))
 
 
 def family(pid: int) -> Iterator[int]:
@@ -95,6 +99,15 @@ def family(pid: int) -> Iterator[int]:
         member = waiting.pop()
         yield member
         waiting += children.get(member, [])
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has taken, in seconds; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_kb(pid: int) -> int:

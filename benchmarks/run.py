@@ -2,10 +2,10 @@
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, networks, one, scaled, growth, training, faces, photos, pages, exports and review. Without a name
-all of them run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the part review the extra of
-its name and chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses it), from the files in --data, or
-generated. It takes about 50 minutes on two cores; let nothing else run meanwhile.
+The parts are crops, networks, one, scaled, growth, training, faces, photos, remote, pages, exports and review. Without
+a name all of them run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the parts remote and
+review the extras of their names, and review chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses
+it), from the files in --data, or generated. It takes about 50 minutes on two cores; let nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import networks
 import one_picture
 import pages
 import photos
+import remote
 import review
 import scaled_decode
 from options import Options
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[Options], list[Goal]]] = {
     "training": learning.measure,
     "faces": faces.measure,
     "photos": photos.measure,
+    "remote": remote.measure,
     "pages": pages.measure,
     "exports": exports.measure,
     "review": review.measure,
