@@ -33,14 +33,16 @@ class Driver:
         atexit.register(shutil.rmtree, self.temporary, ignore_errors=True)  # Tests look into it behind the run.
         program = [sys.executable, ROOT / "tests" / "ray_driver.py", address, self.out, str(units), str(seconds)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        self.process = subprocess.Popen(
-            [*program, *map(str, ending)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment | {"HOME": str(self.home), "TMPDIR": self.temporary, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )
+        self._errors = folder / "errors"
+        with self._errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [*program, *map(str, ending)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment | {"HOME": str(self.home), "TMPDIR": self.temporary, "PYTHONPATH": str(ROOT)},
+                start_new_session=True,
+            )
 
     def answers(self, count: int) -> list[dict[str, Any]]:
         """Return the next answers, as they come."""
@@ -50,8 +52,11 @@ class Driver:
 
     def end(self) -> tuple[list[dict[str, Any]], str]:
         """Wait for the end; return the answers that are left and what it wrote to stderr."""
-        answers, errors = self.process.communicate(timeout=LIMIT_S)
-        return [json.loads(line) for line in answers.splitlines()], errors
+        assert self.process.stdout
+        with self.process.stdout as stdout:
+            answers = stdout.read()  # Not communicate(): it passes over what `answers` has read ahead.
+        self.process.wait(timeout=LIMIT_S)
+        return [json.loads(line) for line in answers.splitlines()], self._errors.read_text()
 
     def files(self) -> dict[str, str]:
         """Return the content of each file that a unit put."""
@@ -172,13 +177,13 @@ def test_a_killed_driver_of_a_cluster_loses_nothing(nodes: Nodes, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_node_that_joins_is_used(nodes: Nodes, tmp_path: Path) -> None:
-    driver = Driver(tmp_path, nodes.address, 100, 0.2)
+    driver = Driver(tmp_path, nodes.address, 250, 0.2)
     some = driver.answers(4)
     nodes.tell("add")
     answers, errors = driver.end()
 
     assert len({answer["actor"] for answer in some + answers}) == 3, errors
-    assert driver.files() == whole(100)
+    assert driver.files() == whole(250)
 
 
 @pytest.mark.heavy
