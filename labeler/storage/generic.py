@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -13,37 +13,22 @@ import fsspec
 import pyarrow as pa
 from fsspec.core import url_to_fs
 
-from labeler.batches import REMOTE_BATCH_S
 from labeler.errors import InputGoneError, LabelerError, one_line
-from labeler.storage import address as addresses
+from labeler.storage.addressed import Addressed
 from labeler.storage.listing import COLUMNS
-from labeler.storage.read_ahead import ReadAhead
-from labeler.storage.store import Content, FileError, Listed, Part
-from labeler.storage.walks import Walks
+from labeler.storage.store import Content, FileError, Part
 
 _TAGS = ("ETag", "etag", "e_tag", "blob_id", "md5", "checksum")
 _TIMES = ("mtime", "modified", "last_modified", "LastModified", "modify", "created")
 """What file systems call what tells of a file's change; some tell it with an own word."""
 
 
-class Generic:
+class Generic(Addressed):
     """The files below one address. See `Store`. Picklable; connects when it is first used.
 
     A version takes a request of its own. Only file systems that fsspec calls asynchronous are read ahead: of the
     others, many break when several threads ask at once.
     """
-
-    batch_s = REMOTE_BATCH_S
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.unreadable: dict[str, str] = {}
-        self._at = addresses.parse(address)
-        self._reading = ReadAhead(self._get)
-        self._walks = Walks(self._pages)
-
-    def __reduce__(self) -> tuple[type[Generic], tuple[str]]:
-        return type(self), (self.address,)
 
     @cached_property
     def _opened(self) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -65,24 +50,6 @@ class Generic:
             raise InputGoneError(f"{self._at.place} cannot be reached: {_reason(exc)}") from exc
         return files, path.rstrip("/")
 
-    def again(self) -> Generic:
-        """See `Store.again`: it lists nothing twice."""
-        return self
-
-    def locate(self, name: str) -> str:
-        """See `Store.locate`."""
-        if addresses.is_remote(name) or not name:
-            return name or self.address
-        return str(self._at._replace(name=f"{self._at.name}/{name}" if self._at.name else name))
-
-    def walk(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
-        """See `Store.walk` and `Walks`. Folder by folder."""
-        return self._walks.names(folders, skips)
-
-    def listed(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[Listed]:
-        """See `Store.listed`."""
-        return self._walks.listed(folders, skips)
-
     def _pages(self, folder: str) -> Iterator[pa.Table]:
         files, root = self._opened
         with self._reaching():
@@ -93,10 +60,6 @@ class Generic:
                     "version": [_version(one) for one in found.values()],
                 }
                 yield pa.table(columns, schema=COLUMNS)
-
-    def read(self, name: str, limit: int) -> Content:
-        """See `Store.read`."""
-        return self._reading.read(name, limit)
 
     def read_range(self, name: str, start: int, length: int) -> Part:
         """See `Store.read_range`."""
@@ -174,14 +137,6 @@ class Generic:
                     "write them to a folder, or to an object store"
                 ) from exc
         return True
-
-    def expect(self, folder: str) -> None:
-        """See `Store.expect`: whether it is there costs a request, which the walk makes anyway."""
-
-    def confirm(self, files: Iterable[str]) -> None:
-        """See `Store.confirm`: the store still answers."""
-        if any(True for _ in files):
-            self.confirm_all()
 
     def confirm_all(self) -> None:
         """See `Store.confirm_all`: the store still answers."""

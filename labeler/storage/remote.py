@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,11 @@ import obstore
 import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, PermissionDeniedError, UnauthenticatedError
 
-from labeler.batches import REMOTE_BATCH_S
 from labeler.errors import InputGoneError, LabelerError
-from labeler.storage import address as addresses
+from labeler.storage.addressed import Addressed
 from labeler.storage.connect import FAILURES, connected, is_refusal, reason, version
-from labeler.storage.read_ahead import ReadAhead
 from labeler.storage.remote_listing import RemoteListing, is_legal, is_readable
-from labeler.storage.store import Content, FileError, Listed, Part
-from labeler.storage.walks import Walks
+from labeler.storage.store import Content, FileError, Part
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -29,20 +26,8 @@ _NOBODYS = ".labeler-asks-whether-the-store-answers"
 """A name that no object has."""
 
 
-class Remote:
+class Remote(Addressed):
     """The objects below one address. See `Store`. Picklable; connects when it is first used."""
-
-    batch_s = REMOTE_BATCH_S
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.unreadable: dict[str, str] = {}
-        self._at = addresses.parse(address)
-        self._reading = ReadAhead(self._get)
-        self._walks = Walks(self._pages)
-
-    def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
-        return type(self), (self.address,)
 
     @cached_property
     def _store(self) -> ObjectStore:
@@ -51,24 +36,6 @@ class Remote:
     @cached_property
     def _listing(self) -> RemoteListing:
         return RemoteListing(self._at, self._store)
-
-    def again(self) -> Remote:
-        """See `Store.again`: it lists nothing twice."""
-        return self
-
-    def locate(self, name: str) -> str:
-        """See `Store.locate`."""
-        if addresses.is_remote(name) or not name:
-            return name or self.address
-        return str(self._at._replace(name=f"{self._at.name}/{name}" if self._at.name else name))
-
-    def walk(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[str]:
-        """See `Store.walk` and `Walks`. A thousand names a request."""
-        return self._walks.names(folders, skips)
-
-    def listed(self, folders: Iterable[str], skips: Callable[[str], bool]) -> Iterator[Listed]:
-        """See `Store.listed`. A name that obstore does not take may come without its version."""
-        return self._walks.listed(folders, skips)
 
     def _pages(self, folder: str) -> Iterator[pa.Table]:
         """Yield the objects below a folder.
@@ -87,10 +54,6 @@ class Remote:
                     f"{self._at.place} cannot be listed, for servers of web pages seldom list files (WebDAV): name "
                     f"single files instead ({reason(exc)})"
                 ) from exc
-
-    def read(self, name: str, limit: int) -> Content:
-        """See `Store.read`. One request, or none where it was asked for ahead."""
-        return self._reading.read(name, limit)
 
     def read_range(self, name: str, start: int, length: int) -> Part:
         """See `Store.read_range`."""
@@ -159,14 +122,6 @@ class Remote:
         except FAILURES as exc:
             raise OSError(reason(exc)) from exc
         return True
-
-    def expect(self, folder: str) -> None:
-        """See `Store.expect`: a prefix is no thing of its own, and cannot go."""
-
-    def confirm(self, files: Iterable[str]) -> None:
-        """See `Store.confirm`: the store still answers."""
-        if any(True for _ in files):
-            self.confirm_all()
 
     def confirm_all(self) -> None:
         """See `Store.confirm_all`: the store still answers, be it that it may not be listed."""
