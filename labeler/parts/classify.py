@@ -47,13 +47,15 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
     profile = Profile(workers=executor.workers)
     tally, whole = Tally(), None
     plan = out.plan()
-    complete_before = bool(plan and all(out.done(plan)))
+    there = out.done(plan) if plan else bytearray()
+    complete_before = bool(plan) and all(there)
     try:
         with ExitStack() as closing:
             if not (order.plan_only or order.actors or complete_before):
                 work = closing.enter_context(executor.started(partial(pipeline.labeler_of, settings, device)))
+            begun = plan is not None
             plan = _planned(plan, order, out, source, record, progress)
-            there = out.done(plan)
+            there = there if begun else out.done(plan)
             units = [unit for unit in range(plan.units) if unit in order.share and not there[unit]]
             told = _Told(progress, plan, units, tally)
             if order.actors and not order.plan_only:
