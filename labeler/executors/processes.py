@@ -61,21 +61,15 @@ class Processes(Generic[Result]):
             OutputError: a process died and ``lost`` is None, or processes die whatever they are given, or at once.
             Exception: whatever the task raises.
         """
-        crew = Crew(self, make_task)
-        try:
+        with contextlib.closing(Crew(self, make_task)) as crew:
             yield from crew.results(batches)
-        finally:
-            crew.close()
 
     @contextlib.contextmanager
     def started(self, make_task: MakeTask[Result]) -> Iterator[Callable[[Iterable[Sequence[str]]], Iterator[Result]]]:
         """See `Executor.started`: processes are kept from one call to the next."""
-        crew = Crew(self, make_task)
-        try:
+        with contextlib.closing(Crew(self, make_task)) as crew:
             crew.begin()
             yield crew.results
-        finally:
-            crew.close()
 
 
 class Crew(Generic[Result]):
