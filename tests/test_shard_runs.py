@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,28 +221,16 @@ def test_names_below_a_root_of_their_own_are_found_in_absolute_tables(
     assert [row._replace(file=os.path.relpath(row.file, packed)) for row in labelled(out)] == expected
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The address of a running S3 server: moto's, on loopback."""
-    pytest.importorskip("obstore")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It tells of every request.
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(endpoint: str, packed: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(s3_endpoint: str, packed: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a bucket that holds the tars, open to all: workers have the environment that the first one had."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    client = pytest.importorskip("boto3").client("s3", endpoint_url=endpoint)
+    client = pytest.importorskip("boto3").client("s3", endpoint_url=s3_endpoint)
     client.create_bucket(Bucket="shards")
     for path in packed.iterdir():
         client.put_object(Bucket="shards", Key=f"in/{path.name}", Body=path.read_bytes(), ACL="public-read")
-    return f"s3://shards/in?anonymous=1&endpoint={endpoint}"
+    return f"s3://shards/in?anonymous=1&endpoint={s3_endpoint}"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
