@@ -2,10 +2,11 @@
 
     python benchmarks/run.py [PART ...] [--out RESULTS.md] [--repetitions 3] [--quick]
 
-The parts are crops, networks, one, scaled, growth, training, faces, photos, remote, pages, exports and review. Without
-a name all of them run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the parts remote and
-review the extras of their names, and review chromium. The inputs are made in a temporary folder (2 GB; TMPDIR chooses
-it), from the files in --data, or generated. It takes about 50 minutes on two cores; let nothing else run meanwhile.
+The parts are crops, networks, one, scaled, growth, training, faces, photos, remote, cluster, pages, exports and review.
+Without a name all of them run, and their output becomes benchmarks/RESULTS.md. Needs the extra `train`; the parts
+remote, cluster and review the extras remote, ray and review, and review chromium. The inputs are made in a temporary
+folder (2 GB; TMPDIR chooses it), from the files in --data, or generated. It takes about an hour on two cores; let
+nothing else run meanwhile.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import classify
+import cluster
 import exports
 import faces
 import growth
@@ -44,6 +46,7 @@ PARTS: dict[str, Callable[[Options], list[Goal]]] = {
     "faces": faces.measure,
     "photos": photos.measure,
     "remote": remote.measure,
+    "cluster": cluster.measure,
     "pages": pages.measure,
     "exports": exports.measure,
     "review": review.measure,

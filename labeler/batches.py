@@ -15,6 +15,12 @@ FIRST_BATCH, LARGEST_BATCH = 4, 512
 LARGEST_BLOCK = 512
 """Upper limit on the members of a block in a batch."""
 
+_GROWTH = 4
+"""How many times as large a batch may be as the one that says how long it will take."""
+
+_MEMORY = 0.8
+"""How much of what earlier batches say counts beside the last one: photos of one folder are alike."""
+
 BATCH_S = 0.05
 """Target for the duration of a batch: long enough to make the traffic between processes cheap (crops: 14,300 per second
 in batches of 512, 11,400 in batches of 32), short enough to spread large photos evenly over the workers."""
@@ -39,7 +45,8 @@ class Batches:
         self._size = size or FIRST_BATCH
         self._profile = profile
         self._batch_s = batch_s
-        self._files = 0
+        self._files = self._seconds = 0.0
+        """Of the batches that were done lately."""
         self._started = time.perf_counter()
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -47,17 +54,15 @@ class Batches:
         while batch := self._next():
             yield batch
 
-    def note_done(self, files: int) -> None:
-        """Adapt the size to a batch that was labelled.
-
-        The time since the start includes loading the models: the first guess must be too small, never too large.
-        """
-        elapsed = time.perf_counter() - self._started
-        self._profile.first_rows_s = self._profile.first_rows_s or elapsed
-        self._files += files
-        if self._adapts:
-            per_batch = self._files / elapsed / self._profile.workers * self._batch_s
-            self._size = min(max(round(per_batch), 1), round(LARGEST_BATCH * self._batch_s / BATCH_S))
+    def note_done(self, files: int, seconds: float) -> None:
+        """Adapt the size to a batch that was labelled, and to how long a worker took for it."""
+        self._profile.first_rows_s = self._profile.first_rows_s or time.perf_counter() - self._started
+        if self._adapts and seconds > 0:
+            self._files = self._files * _MEMORY + files
+            self._seconds = self._seconds * _MEMORY + seconds
+            wanted = round(self._files / self._seconds * self._batch_s)
+            most = min(max(_GROWTH * files, self._size), round(LARGEST_BATCH * self._batch_s / BATCH_S))
+            self._size = max(1, min(wanted, most))
 
     def _next(self) -> list[str]:
         began = time.perf_counter()

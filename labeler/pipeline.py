@@ -215,7 +215,7 @@ def labelled(
     batches = Batches(names, batch_size, profile, store.batch_s)
     for rows, spent in work(batches):
         profile.spent.add(spent)
-        batches.note_done(sum(not row.face for row in rows))
+        batches.note_done(sum(not row.face for row in rows), spent.whole_s)
         store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield rows
     store.confirm_all()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -270,6 +270,9 @@ class Settings:
     """The folder to save face crops in; empty for none."""
 
 
+_STATUS_OF, _LABEL_OF, _FAILED = attrgetter("status"), attrgetter("label"), attrgetter("failed")
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """The counts of a run so far. Every file counts once: ok + no_face + damaged + each failure = files."""
@@ -293,6 +296,17 @@ class Tally:
         if row.label:
             self.faces += 1
             self.labels[row.label] += 1
+
+    def add_all(self, rows: Sequence[Row]) -> None:
+        """Count many rows, as `add` does one after the other."""
+        files = [row for row in rows if not row.face]
+        statuses, labels = Counter(map(_STATUS_OF, files)), Counter(filter(None, map(_LABEL_OF, rows)))
+        self.files += len(files)
+        self.faces += labels.total()
+        self.statuses.update(statuses)
+        self.labels.update(labels)
+        if not FAILURES.isdisjoint(statuses):
+            self.examples += islice(filter(_FAILED, files), max(0, EXAMPLES - len(self.examples)))
 
     @property
     def failed(self) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,12 @@ from labeler.parts.directory import Directory
 from labeler.parts.labelling import Labelling
 from labeler.parts.order import UNIT_FILES, Order
 from labeler.parts.plan import Done, Plan
+from labeler.parts.planning import OverruledError, Planning
 from labeler.parts.work import UnitWork
 from labeler.pipeline import Progress
 from labeler.profile import Profile
 from labeler.records import Row, Tally
-from labeler.sources import Source
 from labeler.storage.address import is_remote, local
-from labeler.tables.run_record import RunRecord
 
 
 def classify(order: Order, progress: Progress | None = None) -> Summary:
@@ -38,57 +37,114 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
     """
     started = time.perf_counter()
     directory.check(order.out)
-    out = Directory(order.out)
-    source = order.source()
-    settings, device = pipeline.complete(order.settings, source, order.device)
-    card = bundle.card(Path(settings.model))
-    record = pipeline.record_of(source, settings, card)
-    executor = order.executor or pipeline.processes(order.workers)
-    profile = Profile(workers=executor.workers)
-    tally, whole = Tally(), None
+    run = _Run(order, progress)
+    out, profile, whole = run.out, run.profile, None
     plan = out.plan()
-    there = out.done(plan) if plan else bytearray()
-    complete_before = bool(plan) and all(there)
+    there = out.done(plan) if plan else None
+    complete_before = bool(there and all(there))
     try:
-        with ExitStack() as closing:
+        with ExitStack() as ending:
+            label = None
             if not (order.plan_only or order.actors or complete_before):
-                work = closing.enter_context(executor.started(partial(pipeline.labeler_of, settings, device)))
-            begun = plan is not None
-            plan = _planned(plan, order, out, source, record, progress)
-            there = there if begun else out.done(plan)
-            units = [unit for unit in range(plan.units) if unit in order.share and not there[unit]]
-            told = _Told(progress, plan, units, tally)
-            if order.actors and not order.plan_only:
-                make_work = partial(UnitWork, _everywhere(order), plan, settings, device)
-                for answer in order.actors.map(make_work, units):
-                    there[answer["unit"]] = 1
-                    told.add(answer)
-            elif units and not order.plan_only:
-                labelling = Labelling(out, plan, source, work, order.batch_size, profile)
-                for done in labelling.of(units, told):
-                    there[done.unit] = 1
+                label = run.labelling(ending)
+            plan = plan or run.planned(label)
+            plan.refuse_other(out.place, run.record, order.selection.as_json() if order.selection else {})
+            there = there or out.done(plan)
+            run.do(plan, [unit for unit in range(plan.units) if unit in order.share and not there[unit]], label)
         if not (order.plan_only or all(there)):
             there = out.done(plan)
         if all(there):
             whole = out.finish(plan)
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped after {tally.files:,} files; run the same command to continue") from None
+        raise Interrupted(f"stopped after {run.tally.files:,} files; run the same command to continue") from None
     profile.total_s = time.perf_counter() - started
     if whole:
-        whole.resumed, whole.examples = whole.files - tally.files, tally.examples
+        whole.resumed, whole.examples = whole.files - run.tally.files, run.tally.examples
     return Summary(
         out=order.out,
-        tally=whole or tally,
-        model=card,
+        tally=whole or run.tally,
+        model=run.card,
         profile=profile,
         complete_before=complete_before,
         passed_over=plan.passed_over,
         unreadable_folders=plan.unreadable_folders,
         vanished=0,
         vanished_files=(),
-        source=source,
+        source=run.source,
         units=(sum(there), plan.units),
     )
+
+
+Label = Callable[[Plan | Planning], Labelling]
+"""Makes what labels the units of a plan."""
+
+
+class _Run:
+    """One run: what it is asked for, and what came of it so far."""
+
+    def __init__(self, order: Order, progress: Progress | None) -> None:
+        self.order = order
+        self.out = Directory(order.out)
+        self.source = order.source()
+        self.settings, self.device = pipeline.complete(order.settings, self.source, order.device)
+        self.card = bundle.card(Path(self.settings.model))
+        self.record = pipeline.record_of(self.source, self.settings, self.card)
+        self.executor = order.executor or pipeline.processes(order.workers)
+        self.profile = Profile(workers=self.executor.workers)
+        self.tally = Tally()
+        self._progress = progress
+
+    def labelling(self, ending: ExitStack) -> Label:
+        """Start the workers, which make their models while there is no unit yet; they end with ``ending``."""
+        make_task = partial(pipeline.labeler_of, self.settings, self.device)
+        work = ending.enter_context(self.executor.started(make_task))
+        return lambda plan: Labelling(self.out, plan, self.source, work, self.order.batch_size, self.profile)
+
+    def planned(self, label: Label | None) -> Plan:
+        """Make a plan, and ``label`` its units meanwhile; return the one that stands in the end.
+
+        Raises:
+            NoPicturesError: there is no photo.
+            LabelerError: the photos cannot be listed.
+        """
+        with closing(Planning(self.out, self.source, self.record, self.order.unit_files or UNIT_FILES)) as planning:
+            if label:
+                told = _Told(self._progress, lambda: self._files(planning.stands), self.tally)
+                try:
+                    for _ in label(planning).of((unit for unit in planning.units() if unit in self.order.share), told):
+                        pass
+                except OverruledError:
+                    self.tally = Tally()
+            else:
+                for _ in planning.units():
+                    if self._progress:
+                        self._progress(Tally(files=planning.listed, resumed=planning.listed), None)
+            plan = planning.found()
+        if not plan.units:
+            raise pipeline.none_found(self.source)
+        return plan
+
+    def do(self, plan: Plan, units: Sequence[int], label: Label | None) -> None:
+        """Label units, here or on a cluster."""
+        if not units or self.order.plan_only:
+            return
+        total = self._files(plan, units)
+        told = _Told(self._progress, lambda: total, self.tally)
+        if self.order.actors:
+            make_work = partial(UnitWork, _everywhere(self.order), plan, self.settings, self.device)
+            for answer in self.order.actors.map(make_work, units):
+                told.add(answer)
+        elif label:
+            for _ in label(plan).of(units, told):
+                pass
+
+    def _files(self, plan: Plan | None, units: Iterable[int] | None = None) -> int | None:
+        """Return the files in some units, by default those of the share; None if that is not known."""
+        if plan is None:
+            return None
+        units = (unit for unit in range(plan.units) if unit in self.order.share) if units is None else units
+        counts = [plan.unit_files[unit] for unit in units]
+        return None if None in counts else sum(filter(None, counts))
 
 
 def _everywhere(order: Order) -> Order:
@@ -97,36 +153,16 @@ def _everywhere(order: Order) -> Order:
     return replace(order, out=absolute[0], inputs=tuple(absolute[1:]), actors=None, executor=None)
 
 
-def _planned(
-    plan: Plan | None, order: Order, out: Directory, source: Source, record: RunRecord, progress: Progress | None
-) -> Plan:
-    """Return the plan that stands, if it is of the same order, or make one.
-
-    Raises:
-        NoPicturesError: there is no photo.
-        LabelerError: a plan stands that was made differently.
-    """
-    if plan is None:
-        told = (lambda files: progress(Tally(files=files, resumed=files), None)) if progress else (lambda _: None)
-        plan = out.make_plan(source, record, order.unit_files or UNIT_FILES, told)
-        if not plan.units:
-            raise pipeline.none_found(source)
-    plan.refuse_other(out.place, record, order.selection.as_json() if order.selection else {})
-    return plan
-
-
 class _Told:
     """Count rows, and report them: of the files that were left when this run began."""
 
-    def __init__(self, progress: Progress | None, plan: Plan, units: Iterable[int], tally: Tally) -> None:
+    def __init__(self, progress: Progress | None, total: Callable[[], int | None], tally: Tally) -> None:
         self._progress = progress
-        counts = [plan.unit_files[unit] for unit in units]
-        self._total = None if None in counts else sum(filter(None, counts))
+        self._total = total
         self._tally = tally
 
-    def __call__(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self._tally.add(row)
+    def __call__(self, rows: Sequence[Row]) -> None:
+        self._tally.add_all(rows)
         self._tell()
 
     def add(self, answer: dict[str, Any]) -> None:
@@ -137,4 +173,4 @@ class _Told:
 
     def _tell(self) -> None:
         if self._progress:
-            self._progress(self._tally, self._total)
+            self._progress(self._tally, self._total())

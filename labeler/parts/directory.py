@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -54,29 +55,35 @@ class Directory:
             return None
         return Plan.of_json(self._read(PLAN, _LONGEST_PLAN), f"{self.place}/{PLAN}")
 
-    def make_plan(self, source: Source, record: RunRecord, unit_files: int, told: Callable[[int], None]) -> Plan:
+    def make_plan(
+        self, name: str, source: Source, record: RunRecord, unit_files: int, told: Callable[[int, int], None]
+    ) -> Plan:
         """List the photos, write the manifests, then the plan; of two planners the first one's plan stands for both.
 
-        ``told`` is called with the number of files so far.
+        ``told`` is called with each unit and the number of its files, as soon as its manifest is there.
 
         Raises:
             LabelerError: the photos cannot be listed.
             OutputError: the directory cannot be written.
         """
         made = _Counts()
-        name = secrets.token_hex(8)
 
-        def manifests() -> Iterator[tuple[str, bytes]]:
-            for unit, found in enumerate(cut(source.listed(), unit_files)):
-                made.add(found)
-                told(made.listed)
-                yield _manifest(name, unit), manifest.encode(found)
+        def write(unit: int, found: Listed) -> tuple[int, int]:
+            self.store.write(_manifest(name, unit), manifest.encode(found))
+            return unit, len(found.names)
 
         with self._writing():
             if not is_remote(self.address):
                 os.makedirs(os.path.join(self.address, parts.PARTS), exist_ok=True)  # It is listed before it is filled.
-            for _ in mapped(lambda one: self.store.write(*one), manifests(), threads=_AT_ONCE):
-                pass
+            waiting: deque[Future[tuple[int, int]]] = deque()
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                for unit, found in enumerate(cut(source.listed(), unit_files)):
+                    made.add(found)
+                    waiting.append(pool.submit(write, unit, found))
+                    while waiting and (waiting[0].done() or len(waiting) > _AT_ONCE):
+                        told(*waiting.popleft().result())
+                while waiting:
+                    told(*waiting.popleft().result())
             plan = Plan(
                 plan=name,
                 unit_files=tuple(made.files),
@@ -106,13 +113,13 @@ class Directory:
         """Say whether the part of a unit is there by now."""
         return self.store.version(parts.part(unit)) not in (None, "")
 
-    def names(self, plan: Plan, unit: int) -> list[str]:
-        """Return the files of a unit, in order.
+    def names(self, plan: str, unit: int) -> list[str]:
+        """Return the files of a unit of the plan of this name, in order.
 
         Raises:
             OutputError: its manifest cannot be read.
         """
-        name = _manifest(plan.plan, unit)
+        name = _manifest(plan, unit)
         try:
             return manifest.names(self._read(name, _LONGEST_MANIFEST))
         except ValueError as exc:
@@ -127,8 +134,7 @@ class Directory:
         from labeler.tables import parquet  # Deferred: see `tables.formats`.
 
         tally = Tally()
-        for row in rows:
-            tally.add(row)
+        tally.add_all(rows)
         done = Done.of(plan.plan, unit, tally)
         with self._writing():
             self.store.write_new(parts.part(unit), parquet.part(rows, plan.record, json.dumps(asdict(done))))
@@ -228,12 +234,11 @@ class _Counts:
 
     def __init__(self) -> None:
         self.files: list[int | None] = []
-        self.listed = self.size = 0
+        self.size = 0
 
     def add(self, unit: Listed) -> None:
         """Count the files of a unit."""
         self.files.append(None if is_shard(unit.names[0]) else len(unit.names))
-        self.listed += len(unit.names)
         self.size += sum(unit.sizes)
 
 

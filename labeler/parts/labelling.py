@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
-from labeler import pipeline
+from labeler import heap, pipeline
 from labeler.executors.threads import one_ahead
 from labeler.job import Labelled
+from labeler.member import is_shard
 from labeler.parts.directory import Directory
 from labeler.parts.plan import Done, Plan
+from labeler.parts.planning import Planning
 from labeler.profile import Profile
-from labeler.records import ListedName, Row, by_file
+from labeler.records import ListedName, Row
 from labeler.sources import Source
 
 _PUTS_WAITING = 2
@@ -26,7 +29,7 @@ class Labelling:
     def __init__(
         self,
         out: Directory,
-        plan: Plan,
+        plan: Plan | Planning,
         source: Source,
         work: Callable[[Iterable[list[str]]], Iterator[Labelled]],
         batch_size: int,
@@ -34,13 +37,8 @@ class Labelling:
     ) -> None:
         self._out, self._plan, self._source = out, plan, source
         self._label = partial(pipeline.labelled, source.store, work=work, batch_size=batch_size, profile=profile)
-        self._awaited: dict[str, tuple[int, str]] = {}
-        """The unit of each file whose rows are awaited, and its name, which may say more of it."""
-        self._left: dict[int, int] = {}
-        """How many files of a unit are awaited, for units that were begun."""
-        self._rows: dict[int, list[Row]] = {}
-        self._empty: list[int] = []
-        """Units without files, which are complete: shards without photos."""
+        self._waiting: deque[_Unit] = deque()
+        """Units that were begun, in the order in which their rows come."""
 
     def of(self, units: Iterable[int], told: Callable[[list[Row]], None]) -> Iterator[Done]:
         """Yield what came of each unit, as soon as its part is put; ``told`` is called with the rows of each batch.
@@ -48,50 +46,72 @@ class Labelling:
         A unit whose part another process has put meanwhile is left out.
 
         Raises:
+            OverruledError: another plan stands, see `Planning`.
             OutputError: the directory cannot be read or written.
         """
         puts: list[Future[Done]] = []
-        with ThreadPoolExecutor(1) as pool:
-            for rows in self._label(self._names(units)):
+        with ThreadPoolExecutor(1) as pool, heap.few_collections():
+            for rows in chain(self._label(self._names(units)), [[]]):
                 told(rows)
-                for unit, made in chain(self._completed(rows), self._emptied()):
-                    puts.append(pool.submit(self._out.put, self._plan, unit, made))
+                puts += [pool.submit(self._put, unit) for unit in self._completed(rows)]
                 while puts and (puts[0].done() or len(puts) > _PUTS_WAITING):
                     yield puts.pop(0).result()
-            puts += [pool.submit(self._out.put, self._plan, unit, made) for unit, made in self._emptied()]
             for put in puts:
                 yield put.result()
 
+    def _put(self, unit: _Unit) -> Done:
+        return self._out.put(self._plan.standing(), unit.number, unit.complete())
+
     def _names(self, units: Iterable[int]) -> Iterator[str]:
         for unit, names in one_ahead(self._begun(units)):
-            if not names:
-                self._empty.append(unit)
-                continue
-            self._left[unit], self._rows[unit] = len(names), []
-            for name in names:
-                self._awaited[name] = unit, name
-                yield name
+            self._waiting.append(_Unit(unit, names))
+            yield from names
 
     def _begun(self, units: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
         """Yield the units whose parts are not there, with their files."""
         for unit in units:
             if self._out.has(unit):
                 continue
-            names = self._out.names(self._plan, unit)
-            yield unit, names if self._plan.unit_files[unit] is not None else list(self._source.members(*names))
+            names = self._out.names(self._plan.plan, unit)
+            yield unit, list(self._source.members(*names)) if is_shard(names[0]) else names
 
-    def _emptied(self) -> Iterator[tuple[int, list[Row]]]:
-        while self._empty:
-            yield self._empty.pop(), []
+    def _completed(self, rows: list[Row]) -> Iterator[_Unit]:
+        """Add rows to their units; yield the units that are complete with them, and those that have no files."""
+        while True:
+            while self._waiting and not self._waiting[0].left:
+                yield self._waiting.popleft()
+            if not rows:
+                return
+            rows = self._waiting[0].take(rows)
 
-    def _completed(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
-        """Add rows to their units; yield the units that are complete with them, and all their rows."""
-        for group in by_file(rows):
-            unit, name = self._awaited.pop(group[0].file)
-            if isinstance(name, ListedName):
-                group = [row._replace(kept=name.kept) for row in group]
-            self._rows[unit].extend(group)
-            self._left[unit] -= 1
-            if not self._left[unit]:
-                del self._left[unit]
-                yield unit, self._rows.pop(unit)
+
+class _Unit:
+    """A unit that was begun: its files, and the rows that came of them so far."""
+
+    def __init__(self, number: int, names: list[str]) -> None:
+        self.number = number
+        self.left = len(names)
+        """How many files are awaited; none at first of a shard without photos."""
+        self._names = names
+        self._rows: list[Row] = []
+
+    def take(self, rows: list[Row]) -> list[Row]:
+        """Take the rows of the files that are awaited; return the others, which are of files that come later."""
+        firsts = [place for place, row in enumerate(rows) if not row.face]
+        end = firsts[self.left] if len(firsts) > self.left else len(rows)
+        self._rows += rows[:end]
+        self.left = max(0, self.left - len(firsts))
+        return rows[end:]
+
+    def complete(self) -> list[Row]:
+        """Return the rows, with what a list says of each file.
+
+        Raises:
+            RuntimeError: they are not those of the files, in order: a bug, which must not reach a table.
+        """
+        if [row.file for row in self._rows if not row.face] != self._names:
+            raise RuntimeError(f"the rows of unit {self.number} are out of order")
+        if self._names and isinstance(self._names[0], ListedName):
+            kept = {str(name): name.kept for name in self._names if isinstance(name, ListedName)}
+            return [row._replace(kept=kept[row.file]) for row in self._rows]
+        return self._rows

@@ -26,10 +26,9 @@ def encode(files: Listed) -> bytes:
     """Return the content of a manifest, with what a list says of each file; file names are escaped as in tables."""
     kept = [list(name.kept) if isinstance(name, ListedName) else [] for name in files.names]
     columns: tuple[list[Any], ...] = (list(map(escape, files.names)), files.sizes, files.versions, kept)
-    made = [arrays.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)]
     sink = pyarrow.BufferOutputStream()
     with pyarrow.parquet.ParquetWriter(sink, _SCHEMA, compression="zstd") as writer:
-        writer.write_table(pyarrow.Table.from_arrays(made, schema=_SCHEMA))
+        writer.write_batch(arrays.of_columns(columns, _SCHEMA))
     return bytes(sink.getvalue())
 
 
@@ -42,7 +41,10 @@ def names(content: bytes) -> list[str]:
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content)) as file:
             found = file.read(["file", "kept"])
-            values = zip(*(found[name].to_pylist() for name in ("file", "kept")), strict=True)
-            return [ListedName.of(unescape(name), tuple(kept)) if kept else unescape(name) for name, kept in values]
+            files = list(map(unescape, found["file"].to_pylist()))
+            if not any(len(chunk.flatten()) for chunk in found["kept"].chunks):
+                return files
+            kept = map(tuple, found["kept"].to_pylist())
+            return [ListedName.of(name, values) for name, values in zip(files, kept, strict=True)]
     except (pyarrow.ArrowException, OSError, IndexError) as exc:
         raise ValueError(str(exc)) from exc

@@ -41,6 +41,10 @@ class Plan:
         """Return how many files there are, but for the members of shards."""
         return sum(filter(None, self.unit_files))
 
+    def standing(self) -> Plan:
+        """Return this plan, which stands; see `Planning.standing`."""
+        return self
+
     def as_json(self) -> bytes:
         """Return the content of ``_plan.json``."""
         return (json.dumps({**asdict(self), "files": self.files}) + "\n").encode()

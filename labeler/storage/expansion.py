@@ -112,19 +112,13 @@ def in_place(pages: Iterable[Listed]) -> Iterator[Listed]:
         placed = Listed([], [], [])
         for name, size, version in zip(page.names, page.sizes, page.versions, strict=True):
             while pending and pending[0][0] < key(name):
-                _append(placed, *heappop(pending)[1:])
+                placed.append(*heappop(pending)[1:])
             if is_shard(name):
                 heappush(pending, (key(f"{name}/"), name, size, version))
             else:
-                _append(placed, name, size, version)
+                placed.append(name, size, version)
         if placed.names:
             yield placed
     if pending:
         names, sizes, versions = zip(*(entry[1:] for entry in sorted(pending)), strict=True)
         yield Listed(list(names), list(sizes), list(versions))
-
-
-def _append(listed: Listed, name: str, size: int, version: str) -> None:
-    listed.names.append(name)
-    listed.sizes.append(size)
-    listed.versions.append(version)

@@ -56,12 +56,12 @@ class Local:
         """See `Store.listed`. A file that goes meanwhile is left out."""
         names = iter(self.walk(folders, skips))
         while some := list(islice(names, _LISTED_AT_ONCE)):
-            found = [(name, stands) for name in some if (stands := self._stat(name))]
-            yield Listed(
-                [name for name, _ in found],
-                [stands.st_size for _, stands in found],
-                [version_of(stands) for _, stands in found],
-            )
+            found = Listed([], [], [])
+            for name in some:
+                with suppress(OSError, ValueError):
+                    stands = os.stat(self._prefix + name)
+                    found.append(name, stands.st_size, version_of(stands))
+            yield found
 
     def read(self, name: str, limit: int) -> Content:
         """See `Store.read`."""
@@ -131,12 +131,6 @@ class Local:
             transfer.discard(beside)
         atomic.sync_folder(folder)
         return True
-
-    def _stat(self, name: str) -> os.stat_result | None:
-        try:
-            return os.stat(self.locate(name))
-        except (OSError, ValueError):
-            return None
 
     def expect(self, folder: str) -> None:
         """See `Store.expect`."""

@@ -61,7 +61,7 @@ class Presence:
         Raises:
             InputGoneError: one of them is gone.
         """
-        for folder, seen in self._seen.items():
+        for folder, seen in list(self._seen.items()):  # Another thread may list meanwhile.
             if not _stands(folder, seen.st_dev):
                 raise _gone(folder)
 

@@ -27,6 +27,8 @@ class Listed(NamedTuple):
 
     def only(self, wanted: Sequence[bool]) -> Listed:
         """Return those of which ``wanted`` says so."""
+        if all(wanted):
+            return self
         names, versions = compress(self.names, wanted), compress(self.versions, wanted)
         return Listed(list(names), list(compress(self.sizes, wanted)), list(versions))
 
@@ -40,6 +42,12 @@ class Listed(NamedTuple):
         for column in self:
             column.clear()
         return found
+
+    def append(self, name: str, size: int, version: str) -> None:
+        """Append one."""
+        self.names.append(name)
+        self.sizes.append(size)
+        self.versions.append(version)
 
     def extend(self, others: Listed) -> None:
         """Append others."""

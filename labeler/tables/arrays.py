@@ -71,6 +71,12 @@ def batch(rows: Sequence[Mapping[str, Any]], schema: pyarrow.Schema) -> pyarrow.
     return pyarrow.RecordBatch.from_arrays(_columns(rows, schema), schema=schema)
 
 
+def of_columns(columns: Sequence[Sequence[Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    """Return columns of values as such, in the order of the schema."""
+    made = [array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pyarrow.RecordBatch.from_arrays(made, schema=schema)
+
+
 def _columns(rows: Sequence[Any], fields: Iterable[pyarrow.Field]) -> list[pyarrow.Array]:
     return [array(list(map(itemgetter(field.name), rows)), field.type) for field in fields]
 

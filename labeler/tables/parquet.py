@@ -16,7 +16,7 @@ import pyarrow.parquet
 from labeler.errors import one_line
 from labeler.records import Row, columns
 from labeler.tables import arrays
-from labeler.tables.cells import INTEGERS, STRINGS, cells, layout_of, row_of, unescape
+from labeler.tables.cells import INTEGERS, STRINGS, by_column, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _NEVER_EMPTY = ("label", "version", "reason")
 """Columns in which an empty text means that there is none."""
 
 _REPEATED = ("label", "status")
-"""Columns of few values: Arrow keeps each of these once."""
+"""Columns of few values: Arrow keeps each of these once. Parquet would try the same with numbers, to no avail."""
 
 
 _MAGIC = b"PAR1"
@@ -119,7 +119,7 @@ def _write(target: Any, rows: Iterable[Row], record: RunRecord, said: Mapping[st
     schema = _schema(record)
     schema = schema.with_metadata({**schema.metadata, **said})
     batches = _batches(iter(rows), record, schema)
-    with pyarrow.parquet.ParquetWriter(target, schema) as writer:
+    with pyarrow.parquet.ParquetWriter(target, schema, use_dictionary=[*_REPEATED, "reason", *record.keep]) as writer:
         while group := list(islice(batches, _BATCHES_PER_GROUP)):
             writer.write_table(pyarrow.Table.from_batches(group, schema), ROWS_PER_GROUP)
 
@@ -135,10 +135,11 @@ def _readable() -> Iterator[None]:
 def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
     never_empty = (*_NEVER_EMPTY, *record.keep)
     while some := list(islice(rows, _ROWS_PER_BATCH)):
-        found = [cells(row, record.class_names, record.schema_version, record.keep) for row in some]
-        for values in found:
-            values.update({name: None for name in never_empty if values.get(name) == ""})
-        yield arrays.batch(found, schema)
+        found = by_column(some, record.class_names, record.schema_version, record.keep)
+        for place, name in enumerate(schema.names):
+            if name in never_empty:
+                found[place] = [value or None for value in found[place]]
+        yield arrays.of_columns(found, schema)
 
 
 def _schema(record: RunRecord) -> pyarrow.Schema:

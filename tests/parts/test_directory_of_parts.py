@@ -178,7 +178,8 @@ def test_two_planners_agree_although_the_photos_change_between_them(mixed: Folde
         directory = Late(str(out))
         source = pipeline.Source([mixed.path])
         record = pipeline.record_of(source, *completed(model, source))
-        found.append(directory.make_plan(source, record, 4, lambda files: mixed.noise(f"more{files}.jpg", files)))
+        name = threading.current_thread().name
+        found.append(directory.make_plan(name, source, record, 4, lambda unit, _: mixed.noise(f"more{unit}.jpg", unit)))
 
     planners = [threading.Thread(target=plan) for _ in range(2)]
     for planner in planners:
@@ -187,8 +188,35 @@ def test_two_planners_agree_although_the_photos_change_between_them(mixed: Folde
         planner.join()
 
     assert found[0] == found[1] == Directory(str(out)).plan()
-    names = [name for unit in range(found[0].units) for name in Directory(str(out)).names(found[0], unit)]
+    names = [name for unit in range(found[0].units) for name in Directory(str(out)).names(found[0].plan, unit)]
     assert len(names) == len(set(names)) == found[0].files
+
+
+def test_a_plan_that_another_planner_overrules_is_given_up(
+    mixed: Folder, expected: list[Row], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "labels"
+    make_plan = Directory.make_plan
+
+    def late(self: Directory, *arguments: object) -> object:
+        monkeypatch.setattr(Directory, "make_plan", make_plan)
+        parts.classify(order(mixed, out, model, plan_only=True, unit_files=4))
+        return make_plan(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Directory, "make_plan", late)
+    summary = parts.classify(order(mixed, out, model, unit_files=6))
+
+    assert list(reader.read(out)) == expected
+    assert (summary.units, summary.tally.files, summary.tally.resumed) == ((8, 8), 30, 0)
+
+
+def test_a_plan_that_cannot_be_made_ends_the_run(mixed: Folder, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels"
+    out.mkdir()
+    (out / "_manifest").touch()
+
+    with pytest.raises(OutputError, match="cannot write"):
+        parts.classify(order(mixed, out, model))
 
 
 def completed(model: Path, source: pipeline.Source) -> tuple[Settings, object]:
