@@ -30,7 +30,7 @@ from labeler.executors.cores import cores
 
 LATENCY_MS = 20
 SHARDS, TIMES = 6, 5
-"""Shards of the crops, and how often each is there."""
+"""Shards of the crops, and how often each crop is there."""
 
 SHARD_GOAL, PHOTO_GOAL = 0.95, 0.90
 OBJECT_GOAL = 4_000.0
@@ -122,9 +122,7 @@ def in_shards(options: Options) -> list[Goal]:
             make(made, files[number::SHARDS])
             for copy in range(1, TIMES):
                 os.link(made, made.with_stem(f"{number}-{copy}"))
-    grown, count = options.scratch / "grown_crops", TIMES * len(files)
-    for number in range(TIMES):
-        crops.link(files, len(files), grown / str(number))
+    grown, count = grown_crops(options), TIMES * len(files)
     warm(folder.rglob("*.*"))
     print_section(
         "Shards of crops, from a bucket", f"{count:,} crops in {SHARDS * TIMES} shards, or a file each", DOCUMENTED
@@ -149,8 +147,8 @@ def in_shards(options: Options) -> list[Goal]:
 
 def bare_crops(options: Options) -> list[Goal]:
     """Label crops that are an object each."""
-    folder = crops.tree(options)
-    count = len(crops.files(folder))
+    folder = grown_crops(options)
+    count = TIMES * len(crops.files(crops.tree(options)))
     print_section("Bare objects of 3 KB, from a bucket", f"{count:,} crops", DOCUMENTED)
     with served(folder) as server:
         local = contender("local", str(folder), count, options)
@@ -198,6 +196,16 @@ def listing(options: Options) -> list[Goal]:
     return goals
 
 
+def grown_crops(options: Options) -> Path:
+    """Return a folder in which each crop is several times; the first call makes it."""
+    folder = options.scratch / "grown_crops"
+    if not folder.exists():
+        files = crops.files(crops.tree(options))
+        for number in range(TIMES):
+            crops.link(files, len(files), folder / str(number))
+    return folder
+
+
 def contender(
     name: str,
     photos: str,
@@ -207,13 +215,17 @@ def contender(
     model: str = "documented",
     table: str = "parts/",
 ) -> Served:
-    """Return labeler on photos, into a new directory of parts or a table."""
+    """Return labeler on photos, into a new directory of parts or a table.
+
+    Of a bucket it has as many workers as by default: more than cores.
+    """
     out = str(options.scratch / table.rstrip("/")) + ("/" if table.endswith("/") else "")
     faces = ("--faces", "whole") if model == "documented" else ()
     command = [*LABELER, "classify", photos, "--out", out, "--quiet", "--model", model, *faces]
     anew = [sys.executable, str(ROOT / "benchmarks" / "anew_script.py"), out]
     overwrite = [] if table.endswith("/") else ["--overwrite"]
-    return Served(name, [*anew, *command, *overwrite, "--workers", str(options.workers)], count, server=server)
+    workers = [] if server else ["--workers", str(options.workers)]
+    return Served(name, [*anew, *command, *overwrite, *workers], count, server=server)
 
 
 def turns(contenders: Iterable[Served], options: Options) -> None:

@@ -13,7 +13,8 @@ FIRST_BATCH, LARGEST_BATCH = 4, 512
 """Files in the first batch, and the upper limit of those that take `BATCH_S`."""
 
 LARGEST_BLOCK = 512
-"""Upper limit on the members of a block in a batch."""
+"""Upper limit on the members of a batch that is made longer than it should be, to the end of a block; or twice as many
+as it should have."""
 
 _GROWTH = 4
 """How many times as large a batch may be as the one that says how long it will take."""
@@ -79,7 +80,7 @@ class Batches:
         assert isinstance(last, Member)
         for name in self._names:
             together = isinstance(name, Member) and name.block == last.block and name.shard == last.shard
-            if not together or len(batch) >= LARGEST_BLOCK:
+            if not together or len(batch) >= max(LARGEST_BLOCK, 2 * self._size):
                 self._left = [name]
                 return
             batch.append(name)

@@ -24,6 +24,8 @@ class Shard(NamedTuple):
 
     name: str
     version: str
+    size: int = 0
+    """In bytes; of a Parquet file, which is opened at its end."""
 
 
 class Member(str):

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 WORKER_MODULES = ("labeler.labeling", "labeler.pipeline")
 """The modules that a worker process needs; `labeler.__main__` loads them while the command line is parsed."""
 
+_CORES_PER_MORE = 8
+"""How many cores have a worker more than cores, where photos lie in a remote store."""
+
 Progress = Callable[[Tally, int | None], None]
 """Called at the start, while the table is read, after every batch and at the end, with the tally and the number of all
 files, None until it is known."""
@@ -95,7 +98,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     card = bundle.card(Path(job.settings.model))
     if job.settings.save_crops:
         check_crops(job.settings.save_crops, source, run_record.read(job.out), run_record.unfinished(job.out))
-    executor = job.executor or processes(job.workers)
+    executor = job.executor or processes(job.workers, remote=is_remote(source.root))
     profile = Profile(workers=executor.workers)
     work = partial(executor.map, partial(labeler_of, job.settings, job.device))
     label = partial(labelled, source.store, work=work, batch_size=job.batch_size, profile=profile)
@@ -195,9 +198,14 @@ def labeler_of(settings: Settings, device: Device, vary: Vary | None = None) -> 
     return Timed(BatchLabeler(settings, device, vary, keep))
 
 
-def processes(workers: int) -> Processes[Labelled]:
-    """Return supervised processes that label, 0 for one per core; a file that none survives is `unreadable`."""
-    return Processes(workers or cores(), _unreadable, WORKER_MODULES)
+def processes(workers: int, *, remote: bool = False) -> Processes[Labelled]:
+    """Return supervised processes that label; a file that none survives is `unreadable`.
+
+    0 is one per core, and one more for every eight where the photos are ``remote``: each waits for the first answer to
+    a batch, and leaves its core to others.
+    """
+    most = cores()
+    return Processes(workers or most + (-(-most // _CORES_PER_MORE) if remote else 0), _unreadable, WORKER_MODULES)
 
 
 def _unreadable(file: str, reason: str) -> Labelled:

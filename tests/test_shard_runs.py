@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -256,6 +257,33 @@ def test_members_that_lie_together_are_got_by_one_request(
     for name in names:
         assert store.read(name, 1 << 24).data == (unpacked.path / name.replace(".tar", "")).read_bytes()
     assert len(asked) == 1
+
+
+def test_a_batch_of_any_size_is_got_by_few_requests(
+    bucket: str, s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, int]] = []
+    contents = [b"%05d" % number * 400 for number in range(6000)]
+    images = pa.table({"image": [{"bytes": content, "path": None} for content in contents]})
+    parquet.write_table(images, tmp_path / "many.parquet", row_group_size=1000)
+    with tarfile.open(tmp_path / "many.tar", "w") as tar:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number:05}.jpg")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    client = pytest.importorskip("boto3").client("s3", endpoint_url=s3_endpoint)
+    store = storage.at(bucket)
+    get = store._files.read_range
+    monkeypatch.setattr(store._files, "read_range", lambda *part: asked.append(part) or get(*part))
+    for shard in ("many.tar", "many.parquet"):
+        body = (tmp_path / shard).read_bytes()
+        client.put_object(Bucket="shards", Key=f"in/{shard}", Body=body, ACL="public-read")
+        members = store.members(shard)
+        asked.clear()
+        store.ahead(iter(members), 1 << 24)
+
+        assert [store.read(name, 1 << 24).data for name in members] == contents
+        assert len(asked) <= 10
 
 
 def test_a_bucket_s_shard_is_read_once_when_it_is_streamed(

@@ -111,7 +111,12 @@ SaveCrops = Annotated[
     str, typer.Option("--save-crops", help="Save the face crops in this folder, named by file and face.")
 ]
 AllFiles = Annotated[bool, typer.Option("--all-files", help="Label files, too, whose suffix is not that of an image.")]
-Workers = Annotated[int, typer.Option("--workers", min=0, help="Number of processes; 0 for one per core.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers", min=0, help="Number of processes; 0 for one per core, and some more where photos are remote."
+    ),
+]
 BatchSize = Annotated[
     int,
     typer.Option(

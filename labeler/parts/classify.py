@@ -89,7 +89,7 @@ class _Run:
         self.settings, self.device = pipeline.complete(order.settings, self.source, order.device)
         self.card = bundle.card(Path(self.settings.model))
         self.record = pipeline.record_of(self.source, self.settings, self.card)
-        self.executor = order.executor or pipeline.processes(order.workers)
+        self.executor = order.executor or pipeline.processes(order.workers, remote=is_remote(self.source.root))
         self.profile = Profile(workers=self.executor.workers)
         self.tally = Tally()
         self._progress = progress

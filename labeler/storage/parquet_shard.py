@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from labeler.member import Member, NoShardError, Shard
-from labeler.storage.ranges import CHANGED
+from labeler.storage.address import is_remote
+from labeler.storage.ranges import CHANGED, Ranges
 from labeler.storage.store import Content, FileError, Part, Store
 
 COLUMNS = frozenset("image img jpg jpeg png webp bytes image_bytes photo picture".split())
@@ -30,16 +31,18 @@ class Rows:
 
     def __init__(self, store: Store, shard: Shard) -> None:
         self.shard = shard
-        file = _opened(store, shard.name)
-        if file.version != shard.version:
-            raise FileError(CHANGED, file.version)
-        self._file = file.parquet
+        self._source = _File(store, shard)
+        self._file = _opened(self._source)
         self._column = _image(self._file.schema_arrow)
         self._group = -1
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._batch: pa.Array = pa.nulls(0)
         self._first = 0
         """The number in its group of the batch's first row."""
+
+    def expect(self, groups: Iterable[int]) -> None:
+        """Announce the row groups that will be read next, in this order, to ask for them now."""
+        self._source.expect(_chunk(self._file.metadata, group, self._column.leaf) for group in groups)
 
     def read(self, group: int, row: int, limit: int) -> Content:
         """Return the image in a row of a row group.
@@ -67,7 +70,7 @@ class Rows:
         while row >= self._first + len(self._batch):
             self._first += len(self._batch)
             column = next(self._batches).column(0)
-            self._batch = column.flatten()[0] if self._column.path else column
+            self._batch = column.flatten()[0] if pa.types.is_struct(column.type) else column
         return self._batch[row - self._first]
 
 
@@ -89,8 +92,14 @@ def members(store: Store, name: str) -> Iterator[Member]:
         FileError: it cannot be read.
         NoShardError: it holds no images.
     """
-    file = _opened(store, name)
-    return _rows(file.parquet, _image(file.parquet.schema_arrow), Shard(name, file.version))
+    first = store.read_range(name, 0, 4)
+    shard = Shard(name, first.version, first.size)
+    source = _File(store, shard)
+    file = _opened(source)
+    column = _image(file.schema_arrow)
+    if column.path and is_remote(store.address):
+        source.expect(_chunk(file.metadata, group, column.path) for group in range(file.metadata.num_row_groups))
+    return _rows(file, column, shard)
 
 
 def _rows(file: parquet.ParquetFile, column: _Column, shard: Shard) -> Iterator[Member]:
@@ -133,27 +142,46 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-class _Opened(NamedTuple):
-    parquet: parquet.ParquetFile
-    version: str
+def _chunk(metadata: parquet.FileMetaData, group: int, leaf: str) -> tuple[int, int]:
+    """Return the first byte and the number of bytes of a column in a row group."""
+    found = metadata.row_group(group)
+    columns = map(found.column, range(found.num_columns))
+    column = next(column for column in columns if column.path_in_schema == leaf)
+    first = column.dictionary_page_offset if column.has_dictionary_page else None
+    return min(column.data_page_offset, first or column.data_page_offset), column.total_compressed_size
 
 
-def _opened(store: Store, name: str) -> _Opened:
-    file = _File(store, name)
+def _opened(file: _File) -> parquet.ParquetFile:
     try:
-        return _Opened(parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False), file.version)
+        return parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
     except (OSError, pa.ArrowException) as exc:
-        raise FileError(f"it is no Parquet file: {exc}", file.version) from exc
+        raise FileError(f"it is no Parquet file: {exc}", file.shard.version) from exc
 
 
 class _File(io.RawIOBase):
-    """A file of a store, for pyarrow; each read is one request."""
+    """A file of a store, for pyarrow; each read is one request, or none of what was asked for ahead."""
 
-    def __init__(self, store: Store, name: str) -> None:
-        self._store, self._name = store, name
+    def __init__(self, store: Store, shard: Shard) -> None:
+        self.shard = shard
+        self._store = store
         self._offset = 0
-        first = store.read_range(name, 0, 4)
-        self.size, self.version = first.size, first.version
+        self._ranges = Ranges(store)
+        self._pieces: dict[int, Member] = {}
+        """What was asked for ahead, by its first byte: a piece has as many bytes as pyarrow reads at a time."""
+        self._piece = (0, b"")
+        """First byte and bytes of the piece that is read now."""
+
+    def expect(self, chunks: Iterable[tuple[int, int]]) -> None:
+        """Announce the bytes that will be read next, in this order: each first byte, and how many."""
+        self._pieces.clear()
+        self._ranges.expect(self._cut(chunks))
+
+    def _cut(self, chunks: Iterable[tuple[int, int]]) -> Iterator[Member]:
+        for start, length in chunks:
+            for first in range(start, start + length, _BUFFER):
+                piece = Member(str(first), self.shard, (first, min(_BUFFER, start + length - first)))
+                self._pieces[first] = piece
+                yield piece
 
     def readable(self) -> bool:
         return True
@@ -165,16 +193,32 @@ class _File(io.RawIOBase):
         return self._offset
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.size}[whence]
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self.shard.size}[whence]
         self._offset = start + offset
         return self._offset
 
     def read(self, size: int = -1) -> bytes:
-        size = min(self.size - self._offset, size if size >= 0 else self.size)
-        if size <= 0:
-            return b""
-        found: Part = self._store.read_range(self._name, self._offset, size)
-        if found.version != self.version:
+        size = min(self.shard.size - self._offset, size if size >= 0 else self.shard.size)
+        found = bytearray()
+        while len(found) < size:
+            some = self._ahead(size - len(found)) or self._got(size - len(found))
+            if not some:
+                break
+            found += some
+            self._offset += len(some)
+        return bytes(found)
+
+    def _ahead(self, most: int) -> bytes:
+        """Return bytes that were asked for ahead, at most so many; none where those at this place were not."""
+        if piece := self._pieces.pop(self._offset, None):
+            self._piece = self._offset, self._checked(self._ranges.read(piece))
+        start, content = self._piece
+        return content[self._offset - start :][:most] if start <= self._offset else b""
+
+    def _got(self, size: int) -> bytes:
+        return self._checked(self._store.read_range(self.shard.name, self._offset, size))
+
+    def _checked(self, found: Part) -> bytes:
+        if found.version != self.shard.version:
             raise FileError(CHANGED, found.version)
-        self._offset += len(found.data)
         return found.data

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from labeler.member import COMPRESSED, INSIDE, Member, NoShardError, Shard, is_parquet
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
 _LOCAL_BLOCK, _REMOTE_BLOCK = 1 << 16, 1 << 22
 """Bytes that are read at a time to list the members of a tar: from a disk, large photos are jumped over."""
-
-_ANNOUNCED = 4096
-"""Upper limit on the announced members whose ranges are planned together: more than a batch has."""
 
 _COMPRESSION = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 """What gzip, bzip2, xz and zstd begin with; a photo may be called like a compressed tar."""
@@ -45,6 +41,8 @@ class Shards:
         """Of the shard that was streamed last."""
         self._rows: Rows | None = None
         """Of the Parquet file that was read last."""
+        self._groups: dict[Shard, list[int]] = {}
+        """Row groups of Parquet files that were announced, in the order in which they will be read."""
         self._known: dict[str, bool] = {}
         """Files that are shards, by where they lie."""
         self._index: dict[str, dict[str, Member]] = {}
@@ -141,14 +139,16 @@ class Shards:
 
     def ahead(self, names: Iterable[str], limit: int) -> None:
         """See `Store.ahead`."""
-        names = iter(names)
         if not self._is_remote:
             return self._files.ahead(names, limit)
-        first = [(name, self._member(name)) for name in islice(names, _ANNOUNCED)]
-        members = [member for _, member in first if member is not None]
+        found = [(name, self._member(name)) for name in names]
+        members = [member for _, member in found if member is not None]
         self._ranges.expect(one for one in members if _is_in_tar(one) and not self._kept(one))
-        files = [name for name, member in first if member is None]
-        return self._files.ahead(chain(files, names) if len(first) == _ANNOUNCED else files, limit)
+        with self._lock:
+            self._groups = _groups(members)
+            if self._rows:
+                self._rows.expect(self._groups.get(self._rows.shard, ()))
+        return self._files.ahead([name for name, member in found if member is None], limit)
 
     def version(self, name: str) -> str | None:
         """See `Store.version`: that of a member is that of its shard."""
@@ -203,12 +203,13 @@ class Shards:
         with self._lock:
             if not self._rows or self._rows.shard != member.shard:
                 self._rows = Rows(self._files, member.shard)
+                self._rows.expect(self._groups.get(member.shard, ()))
             return self._rows.read(*member.at, limit)
 
     def _kept(self, member: Member) -> Blocks | None:
         """Return what keeps the bytes of a tar's member since it was streamed; None where they have to be asked for."""
         kept = self._blocks
-        ours = kept and (kept.name, kept.version) == member.shard and kept.holds(*member.at)
+        ours = kept and (kept.name, kept.version) == member.shard[:2] and kept.holds(*member.at)
         return kept if ours else None
 
     def _member(self, name: str) -> Member | None:
@@ -260,3 +261,12 @@ class Shards:
 def _is_in_tar(member: Member) -> bool:
     """Say whether a member is a range of bytes."""
     return bool(member.at[1]) and not member.problem and not is_parquet(member.shard.name)
+
+
+def _groups(members: Iterable[Member]) -> dict[Shard, list[int]]:
+    """Return the row groups of each Parquet file that hold some of these members."""
+    found: dict[Shard, dict[int, None]] = {}
+    for member in members:
+        if member.block is not None and not member.problem:
+            found.setdefault(member.shard, {})[member.block] = None
+    return {shard: list(groups) for shard, groups in found.items()}
