@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from labeler.member import Member
-from labeler.profile import Profile
+from labeler.profile import Profile, Spent
 
 FIRST_BATCH, LARGEST_BATCH = 4, 512
 """Files in the first batch, and the upper limit of those that take `BATCH_S`."""
@@ -32,14 +32,14 @@ each batch."""
 
 
 class Batches:
-    """The batches of a run, each taken from the names when a worker is ready for it.
+    """Cuts names into batches, each when a worker is ready for it.
 
     ``size`` fixes the number of files of a batch; 0 adapts it to take ``batch_s`` seconds, and keeps together the
     members of a shard that are decoded together.
     """
 
-    def __init__(self, names: Iterator[str], size: int, profile: Profile, batch_s: float = BATCH_S) -> None:
-        self._names = names
+    def __init__(self, size: int, profile: Profile, batch_s: float = BATCH_S) -> None:
+        self._names: Iterator[str] = iter(())
         self._left: list[str] = []
         """The name that was taken too many."""
         self._adapts = not size
@@ -50,17 +50,19 @@ class Batches:
         """Of the batches that were done lately."""
         self._started = time.perf_counter()
 
-    def __iter__(self) -> Iterator[list[str]]:
-        """Yield the batches; the time that finding the names takes is added to the profile."""
+    def of(self, names: Iterator[str]) -> Iterator[list[str]]:
+        """Yield the batches of some names; the time that finding them takes is added to the profile."""
+        self._names, self._left = names, []
         while batch := self._next():
             yield batch
 
-    def note_done(self, files: int, seconds: float) -> None:
-        """Adapt the size to a batch that was labelled, and to how long a worker took for it."""
+    def note_done(self, files: int, spent: Spent) -> None:
+        """Adapt the size to a batch that was labelled, and to how long a worker took for it; add it to the profile."""
+        self._profile.spent.add(spent)
         self._profile.first_rows_s = self._profile.first_rows_s or time.perf_counter() - self._started
-        if self._adapts and seconds > 0:
+        if self._adapts and spent.whole_s:
             self._files = self._files * _MEMORY + files
-            self._seconds = self._seconds * _MEMORY + seconds
+            self._seconds = self._seconds * _MEMORY + spent.whole_s
             wanted = round(self._files / self._seconds * self._batch_s)
             most = min(max(_GROWTH * files, self._size), round(LARGEST_BATCH * self._batch_s / BATCH_S))
             self._size = max(1, min(wanted, most))

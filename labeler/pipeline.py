@@ -69,8 +69,8 @@ def label(
     settings, device = complete(settings, source, device)
     labeler = partial(labeler_of, settings, device, vary)
     executor: Executor[Labelled] = InProcess() if workers == 1 else processes(workers)
-    profile = Profile(workers=executor.workers)
-    yield from chain.from_iterable(labelled(source.store, names, partial(executor.map, labeler), batch_size, profile))
+    batches = Batches(batch_size, Profile(workers=executor.workers), source.store.batch_s)
+    yield from chain.from_iterable(labelled(source.store, names, partial(executor.map, labeler), batches))
 
 
 def classify(job: Job, progress: Progress | None = None) -> Summary:
@@ -101,7 +101,8 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     executor = job.executor or processes(job.workers, remote=is_remote(source.root))
     profile = Profile(workers=executor.workers)
     work = partial(executor.map, partial(labeler_of, job.settings, job.device))
-    label = partial(labelled, source.store, work=work, batch_size=job.batch_size, profile=profile)
+    batches = Batches(job.batch_size, profile, source.store.batch_s)
+    label = partial(labelled, source.store, work=work, batches=batches)
     tally = Tally()
     try:
         agenda = fill(job, record_of(source, job.settings, card), names, label, tally, _Told(progress, source), profile)
@@ -216,14 +217,11 @@ def labelled(
     store: Store,
     names: Iterator[str],
     work: Callable[[Iterable[list[str]]], Iterator[Labelled]],
-    batch_size: int,
-    profile: Profile,
+    batches: Batches,
 ) -> Iterator[list[Row]]:
     """Yield batches of rows; before each, confirm that the folders of its unreadable files still exist."""
-    batches = Batches(names, batch_size, profile, store.batch_s)
-    for rows, spent in work(batches):
-        profile.spent.add(spent)
-        batches.note_done(sum(not row.face for row in rows), spent.whole_s)
+    for rows, spent in work(batches.of(names)):
+        batches.note_done(sum(not row.face for row in rows), spent)
         store.confirm(row.file for row in rows if row.status is Status.UNREADABLE)
         yield rows
     store.confirm_all()

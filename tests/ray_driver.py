@@ -26,8 +26,9 @@ def main(address: str, folder: str, units: str, seconds: str, *ending: str) -> N
     left = [unit for unit in range(int(units)) if f"{unit:08}" not in done]
     executor = engine.ray_data(None if address == "private" else address)
     make = partial(ray_work.make_work, folder, float(seconds), frozenset(ending))
-    for answer in executor.map(make, left):
-        print(json.dumps(answer), flush=True)
+    with executor.started() as answers:
+        for answer in answers(make, left):
+            print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

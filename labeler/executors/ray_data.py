@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -32,14 +33,15 @@ Answer = dict[str, Any]
 """What the work says of a unit: small, picklable."""
 
 Work = Callable[[int], Answer]
-"""Works on one unit, and stores what comes of it. It may run again for a unit that is done: see `RayData.map`."""
+"""Works on one unit, and stores what comes of it. It may run again for a unit that is done: see `RayData.started`.
+It is called in `_IN_FLIGHT` threads."""
 
 _UNITS_A_BLOCK = 1000
 """How many numbers one task of the source yields, so that the driver holds a task for a thousand units."""
 
 _IN_FLIGHT = 2
-"""How many units an actor is given at a time: while it works on one, the next is on its way. With one at a time, it
-waits 0.1 s between two units."""
+"""How many units an actor works on at a time, each in a thread: while one ends, the next has begun. With one at a time,
+an actor waits 0.1 s between two units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class RayData:
     gpus: float = 0
     """How many GPUs an actor claims; next to them, each claims one core, its decoder's."""
 
-    def map(self, make_work: Callable[[], Work], units: Iterable[int]) -> Iterator[Answer]:
-        """Yield ``make_work()(unit)`` for every unit, in any order.
+    @contextmanager
+    def started(self) -> Iterator[Callable[[Callable[[], Work], Iterable[int]], Iterator[Answer]]]:
+        """Connect to the cluster; yield what yields ``make_work()(unit)`` for every unit, in any order.
 
         Each actor makes the work once, where it runs; ``make_work`` is picklable. An actor or a node that dies costs
         the repetition of the units that it had. So the work must store nothing twice (put if absent).
@@ -64,10 +67,12 @@ class RayData:
             OutputError: the cluster cannot go on, or units got lost; what is done is kept.
             Exception: whatever the work raises.
         """
-        numbers = np.fromiter(units, np.int64)
-        if not len(numbers):
-            return
         with ray_cluster.connected(self.address, self.workers) as folder, _context():
+            yield partial(self._map, folder)
+
+    def _map(self, folder: str | None, make_work: Callable[[], Work], units: Iterable[int]) -> Iterator[Answer]:
+        numbers = np.fromiter(units, np.int64)
+        if len(numbers):
             yield from _counted(numbers, _answers(self._dataset((make_work, folder, __version__), numbers)))
 
     def _dataset(self, given: tuple[Any, ...], numbers: NDArray[np.int64]) -> ray.data.Dataset:
@@ -79,6 +84,8 @@ class RayData:
             min_size=first,
             max_size=most if self.address is not None else first,
             max_tasks_in_flight_per_actor=_IN_FLIGHT,
+            max_concurrent_calls_per_actor=_IN_FLIGHT,
+            enable_true_multi_threading=True,
         )
         # The source claims no core: the actors have them all, and it would wait for one for ever.
         numbered = ray.data.read_datasource(source, num_cpus=0, concurrency=1, override_num_blocks=len(source.blocks()))
@@ -137,6 +144,7 @@ class _Actor:
         self._folder = folder
         self._version = version
         self._work: Work | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, block: dict[str, NDArray[np.int64]]) -> dict[str, list[Any]]:
         """Work on the unit of a block; return a row with it and its pickled answer."""
@@ -148,16 +156,17 @@ class _Actor:
         return {"unit": [unit], "answer": [content]}
 
     def _done(self, unit: int) -> Answer:
-        if not self._work:
-            if self._version != __version__:
-                raise LabelerError(
-                    f"the nodes have labeler {__version__}, not {self._version}; install the same on all"
-                )
-            _forget_program()
-            if self._folder:  # An actor that is killed cannot remove its sockets: there, they go with the cluster.
-                tempfile.tempdir = self._folder
-            self._work = self._make_work()
+        with self._lock:
+            self._work = self._work or self._made()
         return self._work(unit)
+
+    def _made(self) -> Work:
+        if self._version != __version__:
+            raise LabelerError(f"the nodes have labeler {__version__}, not {self._version}; install the same on all")
+        _forget_program()
+        if self._folder:  # An actor that is killed cannot remove its sockets: there, they go with the cluster.
+            tempfile.tempdir = self._folder
+        return self._make_work()
 
 
 def _forget_program() -> None:

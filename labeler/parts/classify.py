@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -40,17 +40,19 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
     run = _Run(order, progress)
     out, profile, whole = run.out, run.profile, None
     plan = out.plan()
-    there = out.done(plan) if plan else None
-    complete_before = bool(there and all(there))
+    there = out.done(plan) if plan else bytearray()
+    complete_before = bool(plan) and all(there)
     try:
         with ExitStack() as ending:
-            label = None
-            if not (order.plan_only or order.actors or complete_before):
-                label = run.labelling(ending)
-            plan = plan or run.planned(label)
-            plan.refuse_other(out.place, run.record, order.selection.as_json() if order.selection else {})
-            there = there or out.done(plan)
-            run.do(plan, [unit for unit in range(plan.units) if unit in order.share and not there[unit]], label)
+            if plan is None:
+                with closing(run.planning()) as planning:
+                    if not order.plan_only:
+                        run.begin(ending)
+                    plan = run.planned(planning)
+                there = out.done(plan)
+            elif run.left(plan, there) and not order.plan_only:
+                run.begin(ending)
+            run.do(plan, run.left(plan, there))
         if not (order.plan_only or all(there)):
             there = out.done(plan)
         if all(there):
@@ -75,10 +77,6 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
     )
 
 
-Label = Callable[[Plan | Planning], Labelling]
-"""Makes what labels the units of a plan."""
-
-
 class _Run:
     """One run: what it is asked for, and what came of it so far."""
 
@@ -93,49 +91,68 @@ class _Run:
         self.profile = Profile(workers=self.executor.workers)
         self.tally = Tally()
         self._progress = progress
+        self._label: Callable[[Plan | Planning], Labelling] | None = None
+        """Makes what labels units here."""
+        self._answers: Callable[..., Iterator[dict[str, Any]]] | None = None
+        """Hands units out to a cluster; see `RayData.started`."""
 
-    def labelling(self, ending: ExitStack) -> Label:
-        """Start the workers, which make their models while there is no unit yet; they end with ``ending``."""
+    def left(self, plan: Plan, there: Sequence[int]) -> list[int]:
+        """Return the units of the share whose parts are not there.
+
+        Raises:
+            LabelerError: the plan was made differently.
+        """
+        selection = self.order.selection.as_json() if self.order.selection else {}
+        plan.refuse_other(self.out.place, self.record, selection)
+        return [unit for unit in range(plan.units) if unit in self.order.share and not there[unit]]
+
+    def begin(self, ending: ExitStack) -> None:
+        """Start what labels, which takes a while, and ends with ``ending``: workers here, or a cluster."""
+        if self.order.actors:
+            self._answers = ending.enter_context(self.order.actors.started())
+            return
         make_task = partial(pipeline.labeler_of, self.settings, self.device)
         work = ending.enter_context(self.executor.started(make_task))
-        return lambda plan: Labelling(self.out, plan, self.source, work, self.order.batch_size, self.profile)
+        self._label = lambda plan: Labelling(self.out, plan, self.source, work, self.order.batch_size, self.profile)
 
-    def planned(self, label: Label | None) -> Plan:
-        """Make a plan, and ``label`` its units meanwhile; return the one that stands in the end.
+    def planning(self) -> Planning:
+        """Begin to make a plan."""
+        return Planning(self.out, self.source, self.record, self.order.unit_files or UNIT_FILES)
+
+    def planned(self, planning: Planning) -> Plan:
+        """Return the plan that stands in the end; until then, label the units that are planned.
 
         Raises:
             NoPicturesError: there is no photo.
             LabelerError: the photos cannot be listed.
         """
-        with closing(Planning(self.out, self.source, self.record, self.order.unit_files or UNIT_FILES)) as planning:
-            if label:
-                told = _Told(self._progress, lambda: self._files(planning.stands), self.tally)
-                try:
-                    for _ in label(planning).of((unit for unit in planning.units() if unit in self.order.share), told):
-                        pass
-                except OverruledError:
-                    self.tally = Tally()
-            else:
-                for _ in planning.units():
-                    if self._progress:
-                        self._progress(Tally(files=planning.listed, resumed=planning.listed), None)
-            plan = planning.found()
+        if self._label:
+            told = _Told(self._progress, lambda: self._files(planning.stands), self.tally)
+            units = (unit for unit in planning.units() if unit in self.order.share)
+            try:
+                for _ in self._label(planning).of(units, told):
+                    pass
+            except OverruledError:
+                self.tally = Tally()
+        else:
+            for _ in planning.units():
+                if self._progress:
+                    self._progress(Tally(files=planning.listed, resumed=planning.listed), None)
+        plan = planning.found()
         if not plan.units:
             raise pipeline.none_found(self.source)
         return plan
 
-    def do(self, plan: Plan, units: Sequence[int], label: Label | None) -> None:
-        """Label units, here or on a cluster."""
-        if not units or self.order.plan_only:
-            return
+    def do(self, plan: Plan, units: Sequence[int]) -> None:
+        """Label units with what was begun, if any was."""
         total = self._files(plan, units)
         told = _Told(self._progress, lambda: total, self.tally)
-        if self.order.actors:
+        if self._answers:
             make_work = partial(UnitWork, _everywhere(self.order), plan, self.settings, self.device)
-            for answer in self.order.actors.map(make_work, units):
+            for answer in self._answers(make_work, units):
                 told.add(answer)
-        elif label:
-            for _ in label(plan).of(units, told):
+        elif self._label:
+            for _ in self._label(plan).of(units, told):
                 pass
 
     def _files(self, plan: Plan | None, units: Iterable[int] | None = None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ from functools import partial
 from itertools import chain
 
 from labeler import heap, pipeline
+from labeler.batches import Batches
 from labeler.executors.threads import one_ahead
 from labeler.job import Labelled
 from labeler.member import is_shard
@@ -36,7 +38,9 @@ class Labelling:
         profile: Profile,
     ) -> None:
         self._out, self._plan, self._source = out, plan, source
-        self._label = partial(pipeline.labelled, source.store, work=work, batch_size=batch_size, profile=profile)
+        batches = Batches(batch_size, profile, source.store.batch_s)
+        self._label = partial(pipeline.labelled, source.store, work=work, batches=batches)
+        self._lock = threading.Lock()
         self._waiting: deque[_Unit] = deque()
         """Units that were begun, in the order in which their rows come."""
 
@@ -59,6 +63,18 @@ class Labelling:
             for put in puts:
                 yield put.result()
 
+    def rows(self, number: int) -> list[Row]:
+        """Return the rows of one unit; of several threads one labels at a time, while the others do the rest.
+
+        Raises:
+            OutputError: the directory cannot be read.
+        """
+        unit = _Unit(number, self._files(number))
+        with self._lock:
+            for rows in self._label(iter(unit.names)):
+                unit.take(rows)
+        return unit.complete()
+
     def _put(self, unit: _Unit) -> Done:
         return self._out.put(self._plan.standing(), unit.number, unit.complete())
 
@@ -72,8 +88,11 @@ class Labelling:
         for unit in units:
             if self._out.has(unit):
                 continue
-            names = self._out.names(self._plan.plan, unit)
-            yield unit, list(self._source.members(*names)) if is_shard(names[0]) else names
+            yield unit, self._files(unit)
+
+    def _files(self, unit: int) -> list[str]:
+        names = self._out.names(self._plan.plan, unit)
+        return list(self._source.members(*names)) if is_shard(names[0]) else names
 
     def _completed(self, rows: list[Row]) -> Iterator[_Unit]:
         """Add rows to their units; yield the units that are complete with them, and those that have no files."""
@@ -92,7 +111,7 @@ class _Unit:
         self.number = number
         self.left = len(names)
         """How many files are awaited; none at first of a shard without photos."""
-        self._names = names
+        self.names = names
         self._rows: list[Row] = []
 
     def take(self, rows: list[Row]) -> list[Row]:
@@ -109,9 +128,9 @@ class _Unit:
         Raises:
             RuntimeError: they are not those of the files, in order: a bug, which must not reach a table.
         """
-        if [row.file for row in self._rows if not row.face] != self._names:
+        if [row.file for row in self._rows if not row.face] != self.names:
             raise RuntimeError(f"the rows of unit {self.number} are out of order")
-        if self._names and isinstance(self._names[0], ListedName):
-            kept = {str(name): name.kept for name in self._names if isinstance(name, ListedName)}
+        if self.names and isinstance(self.names[0], ListedName):
+            kept = {str(name): name.kept for name in self.names if isinstance(name, ListedName)}
             return [row._replace(kept=kept[row.file]) for row in self._rows]
         return self._rows

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from labeler import pipeline
+from labeler import heap, pipeline
 from labeler.parts.directory import Directory
 from labeler.parts.labelling import Labelling
 from labeler.parts.order import Order
@@ -19,7 +19,8 @@ from labeler.records import Device, Settings
 class UnitWork:
     """Labels a unit and puts its part, given its number. Made once in each actor, see `executors.ray_data`.
 
-    A photo that ends its process costs its row, and not the actor: it runs in a process below the actor.
+    A photo that ends its process costs its row, and not the actor: it runs in a process below the actor. Threads may
+    call it for several units: one is labelled while the part of another is put.
     """
 
     def __init__(self, order: Order, plan: Plan, settings: Settings, device: Device) -> None:
@@ -27,6 +28,7 @@ class UnitWork:
         self._directory = Directory(order.out)
         self._plan = plan
         self._closing = ExitStack()
+        self._closing.enter_context(heap.few_collections())
         make_task = partial(pipeline.labeler_of, settings, device)
         work = self._closing.enter_context(pipeline.processes(1).started(make_task))
         self._labelling = Labelling(self._directory, plan, source, work, order.batch_size, Profile(workers=1))
@@ -37,9 +39,9 @@ class UnitWork:
         Raises:
             LabelerError: the model or the directory cannot be used.
         """
-        for done in self._labelling.of([unit], lambda _: None):
-            return asdict(done)
-        return {"unit": unit}
+        if self._directory.has(unit):
+            return {"unit": unit}
+        return asdict(self._directory.put(self._plan, unit, self._labelling.rows(unit)))
 
     def close(self) -> None:
         """End the process."""
