@@ -120,13 +120,8 @@ def resumed(options: Options) -> list[Goal]:
     """Continue a directory in which some units of many are left; then ask for it again, complete."""
     units = options.size(UNITS, QUICK_UNITS)
     print_section("A directory of 1e9 photos, continued", f"{units:,} parts, {LEFT} of them left", NO_NETWORK)
-    command = [
-        "classify",
-        str(ROOT / "examples" / "photos" / "portraits"),
-        "--out",
-        f"{options.scratch / 'billion'}/",
-        "--quiet",
-    ]
+    photos = [str(ROOT / "examples" / "photos" / name) for name in ("faces", "portraits")]
+    command = ["classify", *photos, "--out", f"{options.scratch / 'billion'}/", "--quiet"]
     command += ["--unit-size", str(LEFT_FILES), "--limit", str(LEFT * LEFT_FILES), "--workers", str(options.workers)]
     make_billion(options.scratch / "billion", command, units)
     left, nothing = ([finish([*LABELER, *command])] for _ in range(2))

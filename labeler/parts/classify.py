@@ -56,7 +56,7 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
         if not (order.plan_only or all(there)):
             there = out.done(plan)
         if all(there):
-            whole = out.finish(plan)
+            whole = (out.finished(plan) if complete_before else None) or out.finish(plan)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped after {run.tally.files:,} files; run the same command to continue") from None
     profile.total_s = time.perf_counter() - started

@@ -59,9 +59,9 @@ def files(path: Path) -> list[Path]:
     return [path / part(unit) for unit in range(found["units"])]
 
 
-def success(record: Mapping[str, Any], units: int) -> bytes:
-    """Return the content of ``_SUCCESS``: the run record, and the number of parts."""
-    return (json.dumps({"units": units, "record": record}, indent=2) + "\n").encode()
+def success(record: Mapping[str, Any], units: int, plan: str, labels: Mapping[str, int]) -> bytes:
+    """Return the content of ``_SUCCESS``: the run record, the number of parts, their plan, and faces by label."""
+    return (json.dumps({"units": units, "plan": plan, "labels": labels, "record": record}, indent=2) + "\n").encode()
 
 
 class Parts:
