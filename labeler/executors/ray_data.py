@@ -243,9 +243,8 @@ def _context() -> Iterator[None]:
     context.target_max_block_size = 1  # In bytes: two units are never joined to one block.
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.autoscaling_config.actor_pool_util_upscaling_threshold = (
-        1.0  # Actors that have `_IN_FLIGHT` units are busy.
-    )
+    # Another actor is wanted where each has as many units as it works on: a greater number would never be reached.
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0
     context.execution_no_progress_timeout_s = -1  # A unit may take hours, and so may waiting for a node.
     with DataContext.current(context):
         yield

@@ -54,14 +54,18 @@ class Labelling:
             OutputError: the directory cannot be read or written.
         """
         puts: list[Future[Done]] = []
-        with ThreadPoolExecutor(1) as pool, heap.few_collections():
-            for rows in chain(self._label(self._names(units)), [[]]):
-                told(rows)
-                puts += [pool.submit(self._put, unit) for unit in self._completed(rows)]
-                while puts and (puts[0].done() or len(puts) > _PUTS_WAITING):
-                    yield puts.pop(0).result()
-            for put in puts:
-                yield put.result()
+        pool = ThreadPoolExecutor(1)
+        try:
+            with heap.few_collections():
+                for rows in chain(self._label(self._names(units)), [[]]):
+                    told(rows)
+                    puts += [pool.submit(self._put, unit) for unit in self._completed(rows)]
+                    while puts and (puts[0].done() or len(puts) > _PUTS_WAITING):
+                        yield puts.pop(0).result()
+                for put in puts:
+                    yield put.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # After Ctrl-C, nobody waits for a plan in the making.
 
     def rows(self, number: int) -> list[Row]:
         """Return the rows of one unit; of several threads one labels at a time, while the others do the rest.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from queue import SimpleQueue
 
 from labeler.parts.directory import Directory
@@ -35,9 +36,11 @@ class Planning:
         threading.Thread(target=self._make, args=(out, source, record, unit_files), daemon=True).start()
 
     def close(self) -> None:
-        """Stop, unless the plan stands by now; nobody waits for units any more."""
+        """Stop, unless the plan stands by now; nobody waits for it any more."""
         self._closed = True
         self._units.put(None)
+        with suppress(InvalidStateError):
+            self._stands.set_exception(OverruledError())
 
     @property
     def stands(self) -> Plan | None:
@@ -76,10 +79,11 @@ class Planning:
         return plan
 
     def _make(self, out: Directory, source: Source, record: RunRecord, unit_files: int) -> None:
-        try:
-            self._stands.set_result(out.make_plan(self.plan, source, record, unit_files, self._note))
-        except BaseException as exc:  # noqa: BLE001 - it is raised where the plan is awaited
-            self._stands.set_exception(exc)
+        with suppress(InvalidStateError):  # It was closed meanwhile.
+            try:
+                self._stands.set_result(out.make_plan(self.plan, source, record, unit_files, self._note))
+            except BaseException as exc:  # noqa: BLE001 - it is raised where the plan is awaited
+                self._stands.set_exception(exc)
         self._units.put(None)
 
     def _note(self, unit: int, files: int) -> None:

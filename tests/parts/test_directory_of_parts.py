@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -20,12 +21,12 @@ from conftest import Folder
 from kills import killed_before
 
 from labeler import pipeline
-from labeler.errors import LabelerError, NoPicturesError, OutputError
+from labeler.errors import Interrupted, LabelerError, NoPicturesError, OutputError
 from labeler.parts import classify as parts
 from labeler.parts import merge
 from labeler.parts.directory import Directory
 from labeler.parts.order import Order, Share
-from labeler.records import Row, Settings, Status
+from labeler.records import Row, Settings, Status, Tally
 from labeler.selection import Selection
 from labeler.tables import dataframe, index, reader, run_record
 
@@ -215,6 +216,30 @@ def test_a_plan_that_another_planner_overrules_is_given_up(
 
     assert list(reader.read(out)) == expected
     assert (summary.units, summary.tally.files, summary.tally.resumed) == ((8, 8), 30, 0)
+
+
+def test_an_interrupt_does_not_wait_for_the_plan(
+    mixed: Folder, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_plan, ended, waited = Directory.make_plan, threading.Event(), []
+
+    def hanging(self: Directory, *arguments: Any) -> object:
+        def told(unit: int, files: int) -> None:
+            arguments[-1](unit, files)
+            if unit == 3:
+                waited.append(ended.wait(30))
+
+        return make_plan(self, *arguments[:-1], told)
+
+    def progress(tally: Tally, _: int | None) -> None:
+        if tally.files >= 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Directory, "make_plan", hanging)
+    with pytest.raises(Interrupted, match="stopped after"):
+        parts.classify(order(mixed, tmp_path / "labels", model, unit_files=2), progress)
+    assert not waited
+    ended.set()
 
 
 def test_a_plan_that_cannot_be_made_ends_the_run(mixed: Folder, model: Path, tmp_path: Path) -> None:
