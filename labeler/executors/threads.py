@@ -39,14 +39,21 @@ def mapped(
 
 
 def one_ahead(things: Iterable[Thing]) -> Iterator[Thing]:
-    """Yield things while another thread makes the next one."""
+    """Yield things while another thread makes the next one, for which Ctrl-C does not wait."""
     iterator = iter(things)
     end = object()
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    waits = True
+    try:
         following: Future[Any] = pool.submit(next, iterator, end)
         while (thing := following.result()) is not end:
             following = pool.submit(next, iterator, end)
             yield thing
+    except KeyboardInterrupt:
+        waits = False
+        raise
+    finally:
+        pool.shutdown(wait=waits)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from labeler.parts import classify as parts
 from labeler.parts import merge
 from labeler.parts.directory import Directory
 from labeler.parts.order import Order, Share
-from labeler.records import Row, Settings, Status, Tally
+from labeler.records import Row, Settings, Status
 from labeler.selection import Selection
 from labeler.tables import dataframe, index, reader, run_record
 
@@ -227,17 +227,14 @@ def test_an_interrupt_does_not_wait_for_the_plan(
         def told(unit: int, files: int) -> None:
             arguments[-1](unit, files)
             if unit == 3:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 waited.append(ended.wait(30))
 
         return make_plan(self, *arguments[:-1], told)
 
-    def progress(tally: Tally, _: int | None) -> None:
-        if tally.files >= 4:
-            raise KeyboardInterrupt
-
     monkeypatch.setattr(Directory, "make_plan", hanging)
     with pytest.raises(Interrupted, match="stopped after"):
-        parts.classify(order(mixed, tmp_path / "labels", model, unit_files=2), progress)
+        parts.classify(order(mixed, tmp_path / "labels", model, unit_files=2))
     assert not waited
     ended.set()
 
