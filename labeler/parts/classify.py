@@ -95,6 +95,8 @@ class _Run:
         """Makes what labels units here."""
         self._answers: Callable[..., Iterator[dict[str, Any]]] | None = None
         """Hands units out to a cluster; see `RayData.started`."""
+        self._files: list[int | None] = []
+        """How many files the share has, once that is known."""
 
     def left(self, plan: Plan, there: Sequence[int]) -> list[int]:
         """Return the units of the share whose parts are not there.
@@ -127,7 +129,7 @@ class _Run:
             LabelerError: the photos cannot be listed.
         """
         if self._label:
-            told = _Told(self._progress, lambda: self._files(planning.stands), self.tally)
+            told = _Told(self._progress, lambda: self._total(planning), self.tally)
             units = (unit for unit in planning.units() if unit in self.order.share)
             try:
                 for _ in self._label(planning).of(units, told):
@@ -145,7 +147,9 @@ class _Run:
 
     def do(self, plan: Plan, units: Sequence[int]) -> None:
         """Label units with what was begun, if any was."""
-        total = self._files(plan, units)
+        if not units:
+            return
+        total = _files(plan, units)
         told = _Told(self._progress, lambda: total, self.tally)
         if self._answers:
             make_work = partial(UnitWork, _everywhere(self.order), plan, self.settings, self.device)
@@ -155,13 +159,17 @@ class _Run:
             for _ in self._label(plan).of(units, told):
                 pass
 
-    def _files(self, plan: Plan | None, units: Iterable[int] | None = None) -> int | None:
-        """Return the files in some units, by default those of the share; None if that is not known."""
-        if plan is None:
-            return None
-        units = (unit for unit in range(plan.units) if unit in self.order.share) if units is None else units
-        counts = [plan.unit_files[unit] for unit in units]
-        return None if None in counts else sum(filter(None, counts))
+    def _total(self, planning: Planning) -> int | None:
+        """Return the files of the share as soon as the plan stands; None until then, and where it does not tell."""
+        if not self._files and (plan := planning.stands):
+            self._files = [_files(plan, (unit for unit in range(plan.units) if unit in self.order.share))]
+        return self._files[0] if self._files else None
+
+
+def _files(plan: Plan, units: Iterable[int]) -> int | None:
+    """Return the files in some units; None where one of them is a shard."""
+    counts = [plan.unit_files[unit] for unit in units]
+    return None if None in counts else sum(filter(None, counts))
 
 
 def _everywhere(order: Order) -> Order:
