@@ -241,7 +241,7 @@ def turns(contenders: Iterable[Served], options: Options) -> None:
         runs = ", ".join(f"{run.seconds:.2f}" for run in one.runs)
         server = f"{statistics.median(one.served_s):.2f}" if one.server else ""
         print(f"| {one.name} | {one.seconds:.2f} | {rounded(one.rate)} | {one.cpu_us:,.0f} | {server} | {runs} |")
-    print()
+    print("\nThe server's share of the cores is in every run, and not in the median and the rate.\n")
 
 
 def make_tar(path: Path, files: list[Path]) -> None:
