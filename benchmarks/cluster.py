@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,7 @@ class Engine:
 
     def take_turn(self, photos: Path, out: Path, unit: int) -> None:
         """Label photos into a new directory; the times at which its parts came tell the rest."""
-        subprocess.run(["rm", "-rf", str(out)], check=True)
+        shutil.rmtree(out, ignore_errors=True)
         command = [*LABELER, "classify", str(photos), "--out", f"{out}/", "--quiet", "--model", "documented"]
         command += ["--faces", "whole", "--unit-size", str(unit), *self.options]
         began = time.time()

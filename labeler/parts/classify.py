@@ -50,10 +50,13 @@ def classify(order: Order, progress: Progress | None = None) -> Summary:
                         run.begin(ending)
                     plan = run.planned(planning)
                 there = out.done(plan)
-            elif run.left(plan, there) and not order.plan_only:
-                run.begin(ending)
-            run.do(plan, run.left(plan, there))
-        if not (order.plan_only or all(there)):
+                units = run.left(plan, there)
+            else:
+                units = run.left(plan, there)
+                if units and not order.plan_only:
+                    run.begin(ending)
+            run.do(plan, units)
+        if units and not order.plan_only:
             there = out.done(plan)
         if all(there):
             whole = (out.finished(plan) if complete_before else None) or out.finish(plan)

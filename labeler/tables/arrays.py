@@ -57,7 +57,7 @@ def array(values: Sequence[Any], kind: pyarrow.DataType) -> pyarrow.Array:
         places = array(np.cumsum([0, *map(len, values)]).tolist(), pyarrow.int32())
         return pyarrow.ListArray.from_arrays(places, array(list(chain.from_iterable(values)), kind.value_type), kind)
     if pyarrow.types.is_struct(kind):
-        return pyarrow.StructArray.from_arrays(_columns(values, kind), fields=list(kind))
+        return pyarrow.StructArray.from_arrays(_arrays(_columns(values, kind), kind), fields=list(kind))
     bits = None
     if None in values:
         bits = _bits([value is not None for value in values])
@@ -68,17 +68,20 @@ def array(values: Sequence[Any], kind: pyarrow.DataType) -> pyarrow.Array:
 
 def batch(rows: Sequence[Mapping[str, Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
     """Return rows, each of which has a value or None for every column, as columns."""
-    return pyarrow.RecordBatch.from_arrays(_columns(rows, schema), schema=schema)
+    return of_columns(_columns(rows, schema), schema)
 
 
 def of_columns(columns: Sequence[Sequence[Any]], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
     """Return columns of values as such, in the order of the schema."""
-    made = [array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-    return pyarrow.RecordBatch.from_arrays(made, schema=schema)
+    return pyarrow.RecordBatch.from_arrays(_arrays(columns, schema), schema=schema)
 
 
-def _columns(rows: Sequence[Any], fields: Iterable[pyarrow.Field]) -> list[pyarrow.Array]:
-    return [array(list(map(itemgetter(field.name), rows)), field.type) for field in fields]
+def _columns(rows: Sequence[Any], fields: Iterable[pyarrow.Field]) -> list[list[Any]]:
+    return [list(map(itemgetter(field.name), rows)) for field in fields]
+
+
+def _arrays(columns: Sequence[Sequence[Any]], fields: Iterable[pyarrow.Field]) -> list[pyarrow.Array]:
+    return [array(values, field.type) for values, field in zip(columns, fields, strict=True)]
 
 
 def _kind(kind: pyarrow.DataType) -> np.dtype[Any]:
