@@ -15,7 +15,7 @@ from labeler.images.crop import crop
 from labeler.images.read import read
 from labeler.inference import bundle, classifier, yunet
 from labeler.inference.detector import faces
-from labeler.records import INPUT_SIDE, Settings
+from labeler.records import INPUT_SIDE, Settings, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Bench:
             decoded = time.perf_counter()
             found = faces(self._detector, picture.pixels, picture.width, picture.height, self._settings)
             looked = time.perf_counter()
-            crops += [crop(picture, face, INPUT_SIDE) for face in found]
+            crops += [crop(picture, face, View()) for face in found]
             predict_s += time.perf_counter() - looked
             decode_s += decoded - started
             find_s += looked - decoded

@@ -109,7 +109,7 @@ class Labeler:
             if isinstance(image, str | os.PathLike):
                 return looker(os.fspath(image))
             if isinstance(image, bytes):
-                return looker.look(looker.decode(image))
+                return looker.look(looker.decode(image), content=image)
             if isinstance(image, Image.Image):
                 return looker.look(pillow.picture(image, self.settings.max_pixels))
             return looker.look(_picture(image))

@@ -13,18 +13,21 @@ import numpy as np
 
 from labeler import storage
 from labeler.errors import one_line
-from labeler.images.crop import crop, framed, resized
-from labeler.images.decode import decode, largest_file
+from labeler.images.crop import framed, longer_side, resized, sides
+from labeler.images.decode import decode, finer, largest_file
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
 from labeler.inference import bundle, detector, prior, session, weights
 from labeler.inference.classifier import Classifier
 from labeler.inference.yunet import YuNet
 from labeler.profile import Spent
-from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status
+from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status, View
 
 DECIMALS = 6
 """Decimals of a probability, rounded once and here, so that every format of the table holds the same numbers."""
+
+_MOST_CROP_BYTES = 1 << 26
+"""Upper limit on the crops of a batch that are in memory at a time, in bytes: 5,461 of 64x64 pixels, 54 of 640x640."""
 
 Vary = Callable[[Pixels], Pixels]
 """Changes the pixels of a cut-out face, (height, width, 3) uint8 RGB: a perturbation. Picklable."""
@@ -49,12 +52,16 @@ class Seen(NamedTuple):
 class Looker:
     """Read a photo and cut out its faces, as every network sees them: for training, evaluation and classification.
 
-    The detector is loaded by the first image that needs it. ``side`` is a crop's side in pixels; ``vary`` is a
+    The detector is loaded by the first image that needs it. ``view`` is what a network is shown; ``vary`` is a
     perturbation of each face before it is resized, to measure a model's robustness.
     """
 
     def __init__(
-        self, settings: Settings, device: Device = Device.CPU, vary: Vary | None = None, side: int = INPUT_SIDE
+        self,
+        settings: Settings,
+        device: Device = Device.CPU,
+        vary: Vary | None = None,
+        view: View = View(),  # noqa: B008 - a tuple
     ) -> None:
         self.settings = settings
         self.spent = Spent()
@@ -62,8 +69,9 @@ class Looker:
         self._store = storage.at(settings.root)
         self._detector: detector.Detector | None = None
         self._vary = vary
-        self._side = side
-        self._longer = side if settings.faces is Faces.WHOLE else YuNet.decoded_side
+        self._view = view._replace(resize=settings.resize or view.resize)
+        self._side = sides(self._view)
+        self._longer = self._side if settings.faces is Faces.WHOLE else YuNet.decoded_side
 
     def __call__(self, file: str) -> Seen:
         """Return what a photo shows.
@@ -74,10 +82,14 @@ class Looker:
         """
         began = perf_counter()
         try:
-            picture, version = read(self._store, file, self._side, self._longer, self.settings.max_pixels)
+            picture, content = read(self._store, file, self._side, self._longer, self.settings.max_pixels)
         finally:
             self.spent.decode_s += perf_counter() - began
-        return self.look(picture, version)
+        try:
+            return self.look(picture, content.version, content.data)
+        except ImageError as exc:
+            exc.version = content.version
+            raise
 
     def ahead(self, files: Sequence[str]) -> None:
         """Announce the photos that will be looked at next, in this order; see `Store.ahead`."""
@@ -94,14 +106,20 @@ class Looker:
         except ImageError as exc:
             return exc
 
-    def look(self, picture: Picture, version: str = "") -> Seen:
+    def look(self, picture: Picture, version: str = "", content: bytes = b"") -> Seen:
         """Return what a decoded image shows, of this version of its file.
 
+        ``content`` is decoded once more, for small faces of a network that takes large ones.
+
         Raises:
+            ImageError: there is not enough memory to decode it in a finer scale.
             ModelError: the detector cannot be used.
         """
         began = perf_counter()
-        found = [(face, self._crop(picture, face)) for face in self._faces(picture)]
+        faces = self._faces(picture)
+        if content and faces and self._view.side > INPUT_SIDE:
+            picture = finer(content, picture, longer_side(picture, faces, self._view), self.settings.max_pixels)
+        found = [(face, self._crop(picture, face)) for face in faces]
         self.spent.faces_s += perf_counter() - began
         return Seen(found, picture.width, picture.height, version, picture.damage)
 
@@ -114,9 +132,8 @@ class Looker:
         return decode(content, self._side, self._longer, self.settings.max_pixels)
 
     def _crop(self, picture: Picture, face: Face) -> Pixels:
-        if self._vary is None:
-            return crop(picture, face, self._side)
-        return resized(self._vary(framed(picture, face)), self._side)
+        pixels = framed(picture, face, self._view)
+        return resized(self._vary(pixels) if self._vary else pixels, self._view.side)
 
     def _faces(self, picture: Picture) -> list[Face]:
         if detector.is_crop(picture.width, picture.height, self.settings.faces):
@@ -155,8 +172,8 @@ class BatchLabeler:
     @cached_property
     def looker(self) -> Looker:
         """The source of the model's crops."""
-        side = self.classifier.card.input_size
-        return Looker(self.settings, self.device, self._vary, side)
+        view = self.classifier.card.view  # Loading it finds out the device.
+        return Looker(self.settings, self.device, self._vary, view)
 
     def __call__(self, names: Sequence[str]) -> list[Row]:
         """Label files named relative to ``settings.root``; each gives at least one row, in the order given.
@@ -177,9 +194,23 @@ class BatchLabeler:
             ModelError: a model cannot be used.
             OutputError: a crop cannot be saved, because the disk is full or gone.
         """
-        looked = list(chain.from_iterable(starmap(self._looked, shown)))
-        predicted = self._predict([crop for _, crop in looked if crop is not None])
-        return [row if crop is None else self._labelled(row, crop, *next(predicted)) for row, crop in looked]
+        rows: list[Row] = []
+        for some in self._held(chain.from_iterable(starmap(self._looked, shown))):
+            predicted = self._predict([crop for _, crop in some if crop is not None])
+            rows += [row if crop is None else self._labelled(row, crop, *next(predicted)) for row, crop in some]
+        return rows
+
+    def _held(self, looked: Iterable[tuple[Row, Pixels | None]]) -> Iterator[list[tuple[Row, Pixels | None]]]:
+        """Yield rows with their crops, as many at a time as may be in memory."""
+        held: list[tuple[Row, Pixels | None]] = []
+        size = 0
+        for row, pixels in looked:
+            held.append((row, pixels))
+            size += 0 if pixels is None else pixels.nbytes
+            if size >= _MOST_CROP_BYTES:
+                yield held
+                held, size = [], 0
+        yield held
 
     def _looked(self, name: str, seen: Seen | ImageError) -> list[tuple[Row, Pixels | None]]:
         if isinstance(seen, ImageError):

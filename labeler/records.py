@@ -15,7 +15,7 @@ SCHEMA_VERSION = 2
 """Version of the layout of new tables. Version 1 had no `image_width`, `image_height` and `version`."""
 
 INPUT_SIDE = 64
-"""Side in pixels of the square image that every network takes."""
+"""Side in pixels of the square image that the shipped networks take, and those that `labeler train` makes."""
 
 CROP_SIDE = 128
 """Upper limit in pixels on the longer side of an image that is taken for a face crop itself."""
@@ -99,6 +99,29 @@ class Faces(StrEnum):
     shows no face; larger ones go to the detector."""
     DETECT = "detect"
     WHOLE = "whole"
+
+
+class Resize(StrEnum):
+    """How an image that is taken whole becomes a square."""
+
+    STRETCH = "stretch"
+    """Each side is scaled by itself: what is done with face crops."""
+    FIT = "fit"
+    """All of it is scaled alike; what is left of the square is black."""
+    CROP = "crop"
+    """The square in its middle is taken: the shorter side is scaled, and the centre cropped."""
+
+
+class View(NamedTuple):
+    """What a network is shown of a face or an image."""
+
+    side: int = INPUT_SIDE
+    """Side of the square in pixels."""
+    margin: float = 0.0
+    """What is added around a face on each side, as a share of the longer side of its bounding box."""
+    resize: Resize = Resize.STRETCH
+    crop_pct: float = 1.0
+    """With `Resize.CROP`, the share of the shorter side that the centre crop keeps (timm's name for it)."""
 
 
 class Device(StrEnum):
@@ -250,6 +273,8 @@ class Settings:
     root: str = "."
     """The folder that file names are relative to."""
     faces: Faces = Faces.AUTO
+    resize: Resize | None = None
+    """How images that are taken whole become squares; None for the model's own way."""
     detector: str = ""
     """A face detector in YuNet's format; empty for the shipped one."""
     min_face: int = 24

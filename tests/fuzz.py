@@ -35,7 +35,7 @@ from labeler.images.crop import crop
 from labeler.images.picture import ImageError
 from labeler.images.read import read
 from labeler.inference import bundle
-from labeler.records import Face, Status
+from labeler.records import Face, Status, View
 from labeler.tables import reader, run_record
 
 LARGEST_FILE = 300_000
@@ -84,7 +84,7 @@ def read_picture(path: Path) -> str:
     assert picture.pixels.dtype == np.uint8
     assert picture.pixels.ndim == 3
     assert picture.width * picture.height <= 100_000_000
-    assert crop(picture, Face(0, 0, picture.width, picture.height), 64).shape == (64, 64, 3)
+    assert crop(picture, Face(0, 0, picture.width, picture.height), View(64)).shape == (64, 64, 3)
     return "read"
 
 

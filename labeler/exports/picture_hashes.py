@@ -19,7 +19,7 @@ from labeler.images.crop import crop, holds, resized
 from labeler.images.decode import FULL, decode
 from labeler.images.picture import ImageError, Picture
 from labeler.images.read import content
-from labeler.records import INPUT_SIDE, Face
+from labeler.records import INPUT_SIDE, Face, View
 from labeler.storage.address import is_remote
 from labeler.storage.store import Store
 
@@ -93,4 +93,4 @@ def _hash(picture: Picture, square: Face | None) -> bytes:
         return duplicates.perceptual_hash(resized(picture.pixels, INPUT_SIDE))
     if not holds(picture, square):
         return b""
-    return duplicates.perceptual_hash(crop(picture, square, INPUT_SIDE))
+    return duplicates.perceptual_hash(crop(picture, square, View()))

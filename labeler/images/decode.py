@@ -53,6 +53,17 @@ def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pictur
     return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
 
 
+def finer(content: bytes, picture: Picture, longer: int, max_pixels: int) -> Picture:
+    """Return an image that was decoded, in a scale with a longer side of at least ``longer`` pixels, as far as it has.
+
+    Raises:
+        ImageError: there is not enough memory for it.
+    """
+    if max(picture.pixels.shape[:2]) >= min(longer, max(picture.width, picture.height)):
+        return picture
+    return picture._replace(pixels=decode(content, 0, longer, max_pixels).pixels)
+
+
 @cache
 def largest_file(max_pixels: int) -> int:
     """Return the upper limit on the size of a file, in bytes, whose image may have ``max_pixels`` pixels."""

@@ -8,15 +8,15 @@ from labeler.records import Status
 from labeler.storage.store import Content, FileError, Store
 
 
-def read(store: Store, name: str, shorter: int, longer: int, max_pixels: int) -> tuple[Picture, str]:
-    """Return a file's upright image and its version; for the sides and the limit see `decode`.
+def read(store: Store, name: str, shorter: int, longer: int, max_pixels: int) -> tuple[Picture, Content]:
+    """Return a file's upright image and its content; for the sides and the limit see `decode`.
 
     Raises:
         ImageError: the file cannot be read, or its image cannot be used; the error has the version.
     """
     found = content(store, name, max_pixels)
     try:
-        return decode(found.data, shorter, longer, max_pixels), found.version
+        return decode(found.data, shorter, longer, max_pixels), found
     except ImageError as exc:
         exc.version = found.version
         raise

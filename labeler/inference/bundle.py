@@ -13,7 +13,7 @@ from typing import Any
 
 from labeler.errors import ModelError, one_line, printable
 from labeler.inference import keras_file, onnx_metadata
-from labeler.records import INPUT_SIDE, MOST_CLASSES, unusable_class_names
+from labeler.records import INPUT_SIDE, MOST_CLASSES, Resize, View, unusable_class_names
 
 DEFAULT_MODEL = "default"
 INT8 = "int8"
@@ -44,8 +44,15 @@ blocks only cost memory."""
 _SUM_ERROR = 1e-3
 """Upper limit on the error of a prior's sum: its shares may be rounded."""
 
+SMALLEST_SIDE, LARGEST_SIDE = 16, 640
+"""Limits on the side of the square image, in pixels, that a network takes."""
+
+LARGEST_MARGIN = 2.0
+"""Upper limit on the margin around a face: with it, the face is a fifth of the crop's side."""
+
 _JSON_KEYS = frozenset(
-    "class_names input_size temperature validation block recalibration adapted face_threshold prior speed".split()
+    "class_names input_size crop_margin crop_pct temperature validation block recalibration adapted face_threshold "
+    "prior speed".split()
 )
 
 
@@ -56,6 +63,12 @@ class Card:
     name: str
     class_names: tuple[str, ...]
     input_size: int = INPUT_SIDE
+    """Side in pixels of the square image that the network takes."""
+    crop_margin: float = 0.0
+    """What is added around a face on each side, as a share of the longer side of its bounding box."""
+    resize: Resize = Resize.STRETCH
+    """How an image that is taken whole becomes a square, and with `crop` the share that the centre crop keeps."""
+    crop_pct: float = 1.0
     temperature: float = 1.0
     recalibration: dict[str, Any] = field(default_factory=dict)
     """What `labeler calibrate` built in after the temperature: the scale and the offsets of the log probabilities.
@@ -73,6 +86,8 @@ class Card:
     validation: dict[str, Any] = field(default_factory=dict)
     training_data: str = ""
     licence: str = ""
+    source: str = ""
+    """What the bundle was made of, by `labeler models add`."""
     created_with: str = ""
     weights: str = ""
     """The kind of the weights, `float32` or `int8`; empty where it is not known."""
@@ -82,6 +97,11 @@ class Card:
     """Bytes of the file."""
     path: str = ""
     sha256: str = ""
+
+    @property
+    def view(self) -> View:
+        """Return what the network is shown of a face or an image."""
+        return View(self.input_size, self.crop_margin, self.resize, self.crop_pct)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -177,6 +197,10 @@ def card(path: Path) -> Card:
     return Card(
         name=one_line(about.get("name") or _name(path)),
         class_names=tuple(names),
+        input_size=about.get("input_size", INPUT_SIDE),
+        crop_margin=about.get("crop_margin", 0.0),
+        resize=Resize(about.get("resize", Resize.STRETCH)),
+        crop_pct=about.get("crop_pct", 1.0),
         temperature=about.get("temperature", 1.0),
         recalibration=about.get("recalibration", {}),
         adapted=about.get("adapted", {}),
@@ -186,6 +210,7 @@ def card(path: Path) -> Card:
         validation=about.get("validation", {}),
         training_data=one_line(about.get("training_data", "")),
         licence=one_line(about.get("licence", "")),
+        source=one_line(about.get("source", "")),
         created_with=one_line(about.get("created_with", "")),
         weights=one_line(about.get("weights", "")),
         speed=about.get("speed"),
@@ -255,8 +280,7 @@ def _decoded(value: str) -> Any:
 
 def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
     """Check the kinds and ranges of a card's values."""
-    if about.get("input_size", INPUT_SIDE) != INPUT_SIDE:
-        raise ModelError(f"{path} takes images of side {one_line(about['input_size'])}; labeler gives {INPUT_SIDE}")
+    _check_view(path, about)
     temperature = about.get("temperature", 1.0)
     if not _is_number(temperature) or temperature <= 0:
         raise ModelError(f"{path} is damaged: its temperature is {one_line(temperature)}, not a number above 0")
@@ -277,6 +301,23 @@ def _check(path: Path, about: Mapping[str, Any], classes: int) -> None:
     prior = about.get("prior", [])
     if prior != [] and not is_prior(prior, classes):
         raise ModelError(f"{path} is damaged: its prior is not a share above 0 for each class, with a sum of 1")
+
+
+def _check_view(path: Path, about: Mapping[str, Any]) -> None:
+    side = about.get("input_size", INPUT_SIDE)
+    if not isinstance(side, int) or not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+        raise ModelError(
+            f"{path} takes images of side {one_line(side)}; labeler gives {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        )
+    margin = about.get("crop_margin", 0.0)
+    if not _is_number(margin) or not 0 <= margin <= LARGEST_MARGIN:
+        raise ModelError(f"{path} is damaged: its crop_margin is {one_line(margin)}, not 0 to {LARGEST_MARGIN:g}")
+    kept = about.get("crop_pct", 1.0)
+    if not _is_number(kept) or not 0 < kept <= 1:
+        raise ModelError(f"{path} is damaged: its crop_pct is {one_line(kept)}, not a number above 0, at most 1")
+    if about.get("resize", Resize.STRETCH) not in set(Resize):
+        ways = ", ".join(Resize)
+        raise ModelError(f"{path} is damaged: its resize is {one_line(about['resize'])}, none of {ways}")
 
 
 def is_prior(found: Any, classes: int) -> bool:

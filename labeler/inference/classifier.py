@@ -13,7 +13,7 @@ from labeler.errors import ModelError, one_line
 from labeler.inference import bundle, keras_network, onnx_graph
 from labeler.inference.bundle import Card
 from labeler.inference.session import is_out_of_memory, load
-from labeler.records import INPUT_SIDE, Device
+from labeler.records import Device
 
 BLOCK_ON_CUDA = 256
 """Block size, in images per run of the network, on a GPU; on a CPU it is the bundle's."""
@@ -52,7 +52,7 @@ class Classifier:
         device runs out of memory."""
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return class probabilities (n, classes), float32, for face crops (n, 64, 64, 3), uint8 RGB.
+        """Return class probabilities (n, classes), float32, for face crops (n, side, side, 3), uint8 RGB.
 
         Raises:
             ModelError: the network fails, or its outputs are not probabilities.
@@ -60,7 +60,7 @@ class Classifier:
         return self.answer(pixels).probabilities
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answer:
-        """Return class probabilities, and those of a face, for face crops (n, 64, 64, 3), uint8 RGB.
+        """Return class probabilities, and those of a face, for face crops (n, side, side, 3), uint8 RGB.
 
         Raises:
             ModelError: the network fails, or its outputs are not probabilities.
@@ -113,7 +113,8 @@ def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network, bool]
 def _load_keras_network(path: Path) -> tuple[Card, Network]:
     found = bundle.card(path)
     model = keras_network.load(path)
-    expected = ((None, INPUT_SIDE, INPUT_SIDE, 3), (None, len(found.class_names)))
+    side = found.input_size
+    expected = ((None, side, side, 3), (None, len(found.class_names)))
     shapes = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if shapes != expected:
         raise ModelError(f"{path} maps {shapes[0]} to {shapes[1]}, not {expected[0]} to {expected[1]}")
@@ -142,7 +143,8 @@ def _outputs(path: Path, session: Any, found: Card) -> list[str]:
     if len(inputs) != 1 or not outputs:
         raise ModelError(f"{path} is not a labeler bundle: it takes {len(inputs)} inputs, gives {len(outputs)} outputs")
     classes = outputs.pop(onnx_graph.of_classes(list(outputs)))
-    wanted = ("tensor(uint8)", [INPUT_SIDE, INPUT_SIDE, 3], "tensor(float)", [len(found.class_names)])
+    side = found.input_size
+    wanted = ("tensor(uint8)", [side, side, 3], "tensor(float)", [len(found.class_names)])
     actual = (inputs[0].type, inputs[0].shape[1:], classes.type, classes.shape[1:])
     if actual != wanted:
         raise ModelError(

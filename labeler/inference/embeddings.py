@@ -16,7 +16,6 @@ from labeler.inference import keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.inference.detector import Pixels
 from labeler.inference.session import load
-from labeler.records import INPUT_SIDE
 
 Embeddings = NDArray[np.float32]
 
@@ -31,7 +30,7 @@ _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"
 
 
 def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
-    """Return the embeddings (n, features) of images (n, 64, 64, 3), uint8 RGB.
+    """Return the embeddings (n, features) of images (n, side, side, 3), uint8 RGB.
 
     ``path`` is a bundle or a ``.keras`` file; its classes do not matter. They are those of this very file: what goes
     with the probabilities of a table (`review`, `adapt`) takes the file that labelled it, what learns from the
@@ -53,7 +52,7 @@ def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embed
 
 
 def network(path: Path) -> Callable[[Pixels], Embeddings]:
-    """Return what computes the embeddings (n, features) of images (n, 64, 64, 3) in this thread; see `embed`.
+    """Return what computes the embeddings (n, features) of images (n, side, side, 3) in this thread; see `embed`.
 
     Raises:
         ModelError: the model takes other images, or does not end in a dense layer.
@@ -87,10 +86,10 @@ def _of_keras(path: Path) -> Callable[[Pixels], Embeddings]:
     network = keras_network.plain(keras_network.load(path))
     import keras  # Deferred: it takes seconds, and only a bare .keras file needs it.
 
-    wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
+    taken = network.input_shape
     dense: list[Any] = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
-    if network.input_shape != wanted:
-        raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
+    if len(taken) != 4 or taken[1] != taken[2] or taken[3] != 3:
+        raise ModelError(f"{path} takes {taken}, not square RGB images: make a bundle of it with labeler models add")
     if not dense:
         raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
     cut = keras.Model(network.inputs[0], dense[-1].input)

@@ -138,11 +138,11 @@ def _file(row: Row) -> Html:
 def _look(store: Store, max_pixels: int, rows: list[Row]) -> tuple[dict[int | None, Pixels], str, str]:
     """Return the faces of one file, why those are missing that are, and the version of the file."""
     try:
-        picture, version = read_image(store, rows[0].file, *sides(rows, SIDE), max_pixels)
+        picture, content = read_image(store, rows[0].file, *sides(rows, SIDE), max_pixels)
     except ImageError as exc:
         return {}, f"{exc.status}: {exc.reason}", exc.version
     found = {row.face: pixels for row in rows if (pixels := tile(picture, row, SIDE)) is not None}
-    return found, "the photo has another size than when it was labelled", version
+    return found, "the photo has another size than when it was labelled", content.version
 
 
 def _webp(image: Image.Image, faces: int) -> bytes:

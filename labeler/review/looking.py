@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from labeler.executors import threads
-from labeler.images.crop import crop
+from labeler.images.crop import crop, holds, longer_side, sides
+from labeler.images.decode import finer
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
 from labeler.inference.yunet import YuNet
-from labeler.records import INPUT_SIDE, Face, Faces, Row
+from labeler.records import INPUT_SIDE, Face, Faces, Row, View
 from labeler.review.codes import Features, folded
 from labeler.storage.address import is_remote
 from labeler.storage.store import Store
@@ -54,6 +55,7 @@ class Reader(NamedTuple):
     store: Store
     max_pixels: int
     faces: Faces = Faces.AUTO
+    view: View = View()
 
     def seen(self, faces: Iterable[Numbered], workers: int) -> Generator[Seen, None, None]:
         """Yield the features of faces, a few at a time, in order; the faces of a file are adjacent."""
@@ -81,15 +83,19 @@ class Reader(NamedTuple):
         return chain.from_iterable(map(self._crops, files))
 
     def _crops(self, file: list[Numbered]) -> Iterator[tuple[Numbered, Pixels, bool]]:
-        longer = INPUT_SIDE if self.faces is Faces.WHOLE else YuNet.decoded_side
+        shorter = sides(self.view)
+        longer = shorter if self.faces is Faces.WHOLE else YuNet.decoded_side
         try:
-            picture, version = read(self.store, file[0].row.file, INPUT_SIDE, longer, self.max_pixels)
+            picture, content = read(self.store, file[0].row.file, shorter, longer, self.max_pixels)
+            boxes = [_box(face.row, picture) for face in file]
+            faces = [box for box in boxes if box]
+            if faces and self.view.side > INPUT_SIDE:
+                picture = finer(content.data, picture, longer_side(picture, faces, self.view), self.max_pixels)
         except ImageError:
             return
-        for face in file:
-            pixels = _cut(picture, face.row)
-            if pixels is not None:
-                yield face, pixels, not differ(face.row.version, version)
+        for face, box in zip(file, boxes, strict=True):
+            if box:
+                yield face, crop(picture, box, self.view), not differ(face.row.version, content.version)
 
 
 def chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:
@@ -106,13 +112,9 @@ def chunks(faces: Iterable[Numbered]) -> Iterator[list[list[Numbered]]]:
         yield chunk
 
 
-def _cut(picture: Picture, row: Row) -> Pixels | None:
-    """Return the crop of a face, or the whole photo of a row without a box; None where the box is not in the photo."""
+def _box(row: Row, picture: Picture) -> Face | None:
+    """Return the bounding box of a face, or of all of a photo without one; None where it is not in the photo."""
     if row.x is None or row.y is None or row.width is None or row.height is None:
-        return crop(picture, Face(0, 0, picture.width, picture.height), INPUT_SIDE)
-    across, down = row.x + row.width / 2, row.y + row.height / 2
-    longer = max(row.width, row.height)
-    inside = 0 <= across <= picture.width and 0 <= down <= picture.height
-    if not inside or not 1 <= longer <= 2 * max(picture.width, picture.height):
-        return None
-    return crop(picture, Face(row.x, row.y, row.width, row.height), INPUT_SIDE)
+        return Face(0, 0, picture.width, picture.height)
+    box = Face(row.x, row.y, row.width, row.height)
+    return box if holds(picture, box) else None

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from labeler.images.crop import crop, fingerprint
 from labeler.images.picture import ImageError, Picture, Pixels
-from labeler.records import Face, Status
+from labeler.records import Face, Status, View
 
 LIMIT = 1_000_000
 
@@ -193,7 +193,7 @@ def test_an_image_error_survives_the_way_between_processes() -> None:
 def test_a_crop_has_the_side_asked_for(width: int, height: int) -> None:
     picture = Picture(np.asarray(gradient(width, height)), width, height)
 
-    assert crop(picture, Face(0, 0, width, height), 64).shape == (64, 64, 3)
+    assert crop(picture, Face(0, 0, width, height), View(64)).shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize(("longer", "rows"), [(64, 100), (200, 200), (800, 800)])
@@ -209,12 +209,12 @@ def test_a_face_gets_the_square_around_its_box() -> None:
     pixels[20:60, 40:80] = 255
     picture = Picture(pixels, 100, 100)
 
-    assert (crop(picture, Face(50, 20, 20, 40), 64) == 255).all()
+    assert (crop(picture, Face(50, 20, 20, 40), View(64)) == 255).all()
 
 
 def test_beyond_the_edge_a_crop_is_reflected() -> None:
     picture = Picture(np.asarray(gradient(100, 100)), 100, 100)
-    face = crop(picture, Face(-4, 30, 40, 40), 40)
+    face = crop(picture, Face(-4, 30, 40, 40), View(40))
 
     assert (face[:, :4] == face[:, 7:3:-1]).all()
 
@@ -222,9 +222,9 @@ def test_beyond_the_edge_a_crop_is_reflected() -> None:
 def test_far_beyond_the_edge_the_part_inside_is_stretched() -> None:
     """A reflection of half a face is a face with two mouths, or two noses."""
     picture = Picture(np.asarray(gradient(100, 100)), 100, 100)
-    face = crop(picture, Face(-20, 30, 40, 40), 40)
+    face = crop(picture, Face(-20, 30, 40, 40), View(40))
 
-    assert (face == crop(Picture(picture.pixels[30:70, :20], 20, 40), Face(0, 0, 20, 40), 40)).all()
+    assert (face == crop(Picture(picture.pixels[30:70, :20], 20, 40), Face(0, 0, 20, 40), View(40))).all()
 
 
 def test_a_crop_is_cut_where_the_box_is_even_when_the_picture_was_reduced() -> None:
@@ -232,13 +232,13 @@ def test_a_crop_is_cut_where_the_box_is_even_when_the_picture_was_reduced() -> N
     pixels[50:75, 25:50] = 255
     picture = Picture(pixels, width=400, height=400)
 
-    assert (crop(picture, Face(100, 200, 100, 100), 64) == 255).all()
+    assert (crop(picture, Face(100, 200, 100, 100), View(64)) == 255).all()
 
 
 def test_shrinking_averages_areas_so_that_no_pixel_is_skipped() -> None:
     checks = np.indices((640, 640)).sum(axis=0) % 2 * 255
     pixels = np.repeat(checks[:, :, None], 3, axis=2).astype(np.uint8)
-    small = crop(Picture(pixels, 640, 640), Face(0, 0, 640, 640), 64)
+    small = crop(Picture(pixels, 640, 640), Face(0, 0, 640, 640), View(64))
 
     assert abs(small.astype(int) - 127).max() <= 1
 
@@ -254,5 +254,5 @@ def test_equal_pixels_have_equal_fingerprints_and_others_do_not() -> None:
 
 def test_a_face_of_a_tenth_of_a_pixel_in_the_corner_of_a_scaled_picture_is_cut_out() -> None:
     scaled = Picture(np.full((33, 50, 3), 7, np.uint8), 101, 65)  # 65 / 101 * 50 is 32.2 rows.
-    assert crop(scaled, Face(100.9, 64.9, 0.1, 0.1), 64).mean() == 7
-    assert crop(Picture(scaled.pixels[:32], 101, 65), Face(100.9, 64.9, 0.1, 0.1), 64).mean() == 7
+    assert crop(scaled, Face(100.9, 64.9, 0.1, 0.1), View(64)).mean() == 7
+    assert crop(Picture(scaled.pixels[:32], 101, 65), Face(100.9, 64.9, 0.1, 0.1), View(64)).mean() == 7
