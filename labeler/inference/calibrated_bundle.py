@@ -86,10 +86,8 @@ def write(
     logits = prefix + "logits"
     if kernel is not None:
         graph.initializer.append(numpy_helper.from_array(kernel.astype(np.float32), prefix + "kernel"))
-        floats = [prefix + "floats"]  # Of a quantised network, the embedding is one of integers.
-        graph.node.append(helper.make_node("Cast", [embeddings.layer(source)], floats, to=onnx.TensorProto.FLOAT))
-        graph.node.append(helper.make_node("Flatten", floats, [prefix + "embedding"]))
-        graph.node.append(helper.make_node("MatMul", [prefix + "embedding", prefix + "kernel"], [prefix + "product"]))
+        embedding = append_embedding(graph, embeddings.layer(source), prefix, kernel.shape[0])
+        graph.node.append(helper.make_node("MatMul", [embedding, prefix + "kernel"], [prefix + "product"]))
         graph.node.append(helper.make_node("Add", [logits, prefix + "product"], [prefix + "adapted"]))
         logits = prefix + "adapted"
     graph.node.append(helper.make_node("Softmax", [logits], [given], axis=-1))
@@ -99,6 +97,21 @@ def write(
     props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
     helper.set_model_props(model, props)
     _save(model, source, out)
+
+
+def append_embedding(graph: onnx.GraphProto, layer: embeddings.Layer, prefix: str, features: int) -> str:
+    """Append what makes the embedding (n, features) of what a layer is given; return its name.
+
+    Of a quantised network, that is one of integers.
+    """
+    name = prefix + "floats"
+    graph.node.append(helper.make_node("Cast", [layer.name], [name], to=onnx.TensorProto.FLOAT))
+    if layer.pooled:
+        graph.node.append(helper.make_node("GlobalAveragePool", [name], [prefix + "means"]))
+        name = prefix + "means"
+    graph.initializer.append(numpy_helper.from_array(np.array([-1, features], np.int64), prefix + "shape"))
+    graph.node.append(helper.make_node("Reshape", [name, prefix + "shape"], [prefix + "embedding"]))
+    return prefix + "embedding"
 
 
 def _save(model: onnx.ModelProto, source: Path, out: Path) -> None:
