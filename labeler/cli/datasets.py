@@ -112,7 +112,8 @@ def train(
     console.say(str(trained.calibration))
     if start and trained.before:
         show_evaluation.show_change(start, trained.before, trained.recalibrated, trained.figures)
-    console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
+    held = "a new last layer" if trained.only_head else f"epoch {trained.best_epoch} of {trained.epochs}"
+    console.say(f"{out} holds {held}; use it with --model {out}")
 
 
 def evaluate(

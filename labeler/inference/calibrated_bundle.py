@@ -61,11 +61,11 @@ def write(
         )
     graph = model.graph
     given = onnx_graph.of_classes([one.name for one in graph.output])
-    raw = _unused(graph, given)
+    raw = unused(graph, given)
     for node in graph.node:
         node.output[:] = [raw if name == given else name for name in node.output]
         node.input[:] = [raw if name == given else name for name in node.input]
-    prefix = _unused(graph, _PREFIX)
+    prefix = unused(graph, _PREFIX)
     if ratios:
         raw = _with_ratios(graph, raw, prefix, ratios)
     constants = {
@@ -155,7 +155,7 @@ def _append(
     graph.node.extend(helper.make_node(operator, inputs, [prefix + name]) for operator, inputs, name in nodes)
 
 
-def _unused(graph: onnx.GraphProto, name: str) -> str:
+def unused(graph: onnx.GraphProto, name: str) -> str:
     """Return a beginning of names, ``name`` or a longer one, that no name in the graph has."""
     taken = {one.name for one in graph.initializer} | {output for node in graph.node for output in node.output}
     while any(one.startswith(name) for one in taken):

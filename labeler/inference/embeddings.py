@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.executors.cores import cores
-from labeler.inference import bundle, keras_network, onnx_graph
+from labeler.inference import bundle, keras_file, keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.inference.detector import Pixels
 from labeler.inference.session import load
+from labeler.records import INPUT_SIDE, View
 
 Embeddings = NDArray[np.float32]
 
@@ -101,6 +102,19 @@ def layer(path: Path) -> Layer:
     if not name:
         raise ModelError(f"{path} gives no features: it has no dense layer at its end, whose input they would be")
     return Layer(name, operator in _CONVOLUTIONS)
+
+
+def view(path: Path) -> View:
+    """Return what the network is shown of an image.
+
+    Raises:
+        ModelError: it gives no features.
+    """
+    if path.suffix == ".keras":
+        side = keras_file.note(path).get("input_size", INPUT_SIDE)
+        return View(side if isinstance(side, int) else INPUT_SIDE)
+    layer(path)
+    return bundle.card(path, hashed=False).view
 
 
 def _of_onnx(path: Path) -> tuple[Callable[[Pixels], Embeddings], int]:

@@ -172,9 +172,10 @@ def _embed(
     labelled: Labelled, model: Path, settings: AuditSettings, console: Console, form: Progress
 ) -> tuple[Read, Embeddings, int, tuple[str, ...]]:
     """Return the images with a single label, their embeddings, the number of failed files, and what was skipped."""
+    view = embeddings.view(model)  # Raises before all photos are read.
     with _cache(settings.out) as file:
         with progress.shown("reading photos", console, form, quiet=console.quiet) as meter:
-            reader = Reader(file, len(labelled.files), meter.set)
+            reader = Reader(file, len(labelled.files), meter.set, view)
             read = reader.read(labelled, settings.workers)
         with progress.shown("computing embeddings", console, form, quiet=console.quiet) as meter:
             embedded = embeddings.embed(model, reader.pixels(), settings.workers, meter.set)
