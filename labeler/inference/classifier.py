@@ -16,7 +16,7 @@ from labeler.inference.session import is_out_of_memory, load
 from labeler.records import Device
 
 BLOCK_ON_CUDA = 256
-"""Block size, in images of 64x64 pixels a run of the network, on a GPU (`bundle.block_of`); on a CPU it is the bundle's."""
+"""Block size, in images of 64x64 pixels a run, on a GPU (`bundle.block_of`); on a CPU it is the bundle's."""
 
 _TOLERANCE = 1e-3
 """Upper limit on the error of a sum of probabilities, which should be 1; half precision reaches half of it."""
@@ -46,15 +46,14 @@ class Classifier:
     def __init__(self, path: Path, device: Device = Device.CPU, *, hashed: bool = True) -> None:
         if path.suffix == ".keras":
             self.card, self._network = _load_keras_network(path)
-            self.knows_faces = False
+            self.knows_faces = mixes = False
         else:
+            mixes = onnx_graph.mixes_images(path)  # Before it is loaded: both would be in memory.
             self.card, self._network, self.knows_faces = _load_onnx_network(path, device, hashed=hashed)
-        on_cuda = device is Device.CUDA
-        self.block = bundle.block_of(BLOCK_ON_CUDA, self.card.input_size) if on_cuda else self.card.block
+        block = bundle.block_of(BLOCK_ON_CUDA, self.card.input_size) if device is Device.CUDA else self.card.block
+        self.block = 1 if mixes else block
         """Block size, in images per run: constant, so that no result depends on its batch; halved only when the
         device runs out of memory. One where the network itself mixes the images of a run."""
-        if path.suffix != ".keras" and onnx_graph.mixes_images(path):
-            self.block = 1
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return class probabilities (n, classes), float32, for face crops (n, side, side, 3), uint8 RGB.
