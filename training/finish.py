@@ -42,6 +42,7 @@ def conclude(images: Dataset, settings: TrainSettings, history: History, given: 
     samples = images.pixels[images.validation.places[:_SAMPLES]]
     fitted = temperature.fit(_probabilities(best, images), images.validation.labels)
     card = {**warm_start.origin(given, judging.name(settings.data, settings.labels)), "temperature": fitted.temperature}
+    card |= {"resize": settings.resize} if settings.resize else {}
     calibrated = temperature.calibrated(best, fitted.temperature)
     export.export(calibrated, images.class_names, out / BUNDLE, samples=samples, card=card)
     export.name_classes(out / checkpoint.BEST_NETWORK, images.class_names)

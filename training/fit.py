@@ -58,7 +58,8 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
     run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
-        with _decoded(settings, training, validation, console, form) as images:
+        view = given.card.view if given else View()
+        with _decoded(settings, training, validation, console, form, view) as images:
             _tell(images, console)
             note = run_directory.check_same if settings.resume else run_directory.begin
             note(settings.out, _made_of(settings, images, given))
@@ -112,7 +113,7 @@ def _decoded(
     validation: Labelled | None,
     console: Console,
     form: Progress,
-    view: View = View(),  # noqa: B008 - a tuple
+    view: View,
 ) -> Iterator[Dataset]:
     with ExitStack() as stack:
         with progress.shown("reading photos", console, form) as meter:
@@ -125,7 +126,8 @@ def _decoded(
                 cache=settings.out,
                 workers=settings.workers,
                 progress=meter.set,
-                view=view,
+                view=view.of(settings.resize),
+                faces=settings.faces,
             )
             decoded = stack.enter_context(images)
         yield decoded

@@ -72,7 +72,7 @@ def load(model: str) -> Pretrained:
         raise OtherNetworkError(
             f"{path} has weights of 8-bit integers: fine-tune the model in float32 that it was made of"
         )
-    if classifier.card.view != View():
+    if classifier.card.input_size != INPUT_SIDE:
         raise _unknown(path)
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
@@ -80,11 +80,13 @@ def load(model: str) -> Pretrained:
     return Pretrained(card=classifier.card, path=path, arch=arch, network=network, normalised=whole)
 
 
-def origin(given: Pretrained | None, data: str) -> dict[str, str]:
-    """Return the metadata on the origin of a bundle that was last trained on ``data``."""
+def origin(given: Pretrained | None, data: str) -> dict[str, Any]:
+    """Return the metadata on the origin of a bundle that was last trained on ``data``, and on what it is shown."""
     if not given:
         return {"training_data": data}
+    shown = {"crop_margin": given.card.crop_margin, "resize": given.card.resize, "crop_pct": given.card.crop_pct}
     return {
+        **(shown if given.card.view != View() else {}),
         "training_data": f"{given.card.training_data or given.card.name}, then {data}",
         "licence": given.card.licence,
     }

@@ -17,7 +17,7 @@ from labeler.errors import LabelerError
 from labeler.evaluation import truth
 from labeler.grouping import split
 from labeler.images.picture import Pixels
-from labeler.records import View
+from labeler.records import Faces, View
 from labeler.tables import labels
 from labeler.tables.labels import Labelled
 from labeler.tables.votes import Votes, one_hot
@@ -161,13 +161,14 @@ def opened(
     workers: int,
     progress: Progress,
     view: View = View(),  # noqa: B008 - a tuple
+    faces: Faces = Faces.AUTO,
 ) -> Iterator[Dataset]:
     """Decode all images once and split them; the pixels are kept in an unnamed file in the folder ``cache``.
 
     Without ``validation``, a share ``val_split`` of each class is held back; ``seed`` alone decides which. Identical
     images are merged. Near copies, and images with the same key by ``group_by``, never are on both sides: whole groups
     are held back, or left out of ``validation``. For ``workers`` see `Reader.read`;
-    ``view`` is what the network is shown.
+    ``view`` is what the network is shown, of the faces that are found as ``faces`` says.
 
     Raises:
         LabelerError: the validation classes differ, a class has no readable image, no validation image is left, or
@@ -179,7 +180,7 @@ def opened(
     if group_by:
         split.keys([file for labelled in everything for file in labelled.files], group_by)
     with tempfile.TemporaryFile(dir=cache) as file:
-        reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress, view)
+        reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress, view, faces)
         read = [subsets.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
         train, unified = read[0]
         if validation:

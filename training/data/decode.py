@@ -20,7 +20,7 @@ from labeler.grouping import duplicates
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
 from labeler.images.crop import fingerprint, resized
 from labeler.images.picture import ImageError, Pixels
-from labeler.records import INPUT_SIDE, Settings, Status, View
+from labeler.records import INPUT_SIDE, Faces, Settings, Status, View
 from labeler.tables.labels import Labelled
 from labeler.tables.votes import Votes
 
@@ -97,12 +97,19 @@ class Decoder:
 class Reader:
     """Decode files, each once, and append the pixels to ``file``; ``view`` is what a network is shown of each."""
 
-    def __init__(self, file: IO[bytes], total: int, progress: Progress, view: View = View()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        file: IO[bytes],
+        total: int,
+        progress: Progress,
+        view: View = View(),  # noqa: B008 - a tuple
+        faces: Faces = Faces.AUTO,
+    ) -> None:
         self.skipped: list[str] = []
         self._file = file
         self._total = total
         self._progress = progress
-        self._view = view
+        self._view, self._faces = view, faces
         self._seen = self._kept = 0
 
     @native_output.decoders()
@@ -120,7 +127,7 @@ class Reader:
         fingerprints: list[bytes] = []
         hashes: list[bytes] = []
         self.skipped += labelled.passed_over
-        decoder = partial(Decoder, Settings(root=labelled.root), self._view)
+        decoder = partial(Decoder, Settings(root=labelled.root, faces=self._faces), self._view)
         rows = count()
         for batch in _executor(workers, len(labelled.files)).map(decoder, _batches(labelled.files)):
             for decoded, row in zip(batch, rows, strict=False):

@@ -109,6 +109,7 @@ def _card(targets: NDArray[np.float64], images: Dataset, settings: TrainSettings
         "class_names": list(images.class_names),
         "training_data": f"{given.card.training_data or given.card.name} (its features, frozen), then {data}",
         "block": given.card.block,
+        "resize": settings.resize or given.card.resize,
     }
     prior = [float(share) for share in targets.sum(axis=0) / targets.sum()]
     return card | ({"prior": prior} if bundle.is_prior(prior, len(prior)) else {})
