@@ -16,6 +16,7 @@ from labeler.cli import (
     datasets,
     exports,
     models,
+    own_models,
     photos,
     plan,
     privacy,
@@ -27,6 +28,7 @@ from labeler.cli import (
     support,
 )
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
+from labeler.inference import own_bundles
 
 app = typer.Typer(
     name="labeler",
@@ -74,6 +76,7 @@ def root(_version: Version = False) -> None:
     """Point it at folders of photos, get a table of emotion labels you can trust."""
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Documented; it overrides the user's Keras configuration.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    own_bundles.look_in(own_models.folder)
 
 
 def main() -> None:
