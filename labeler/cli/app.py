@@ -15,6 +15,7 @@ from labeler.cli import (
     calibrate,
     datasets,
     exports,
+    measured_models,
     models,
     own_models,
     photos,
@@ -59,6 +60,8 @@ for command in (
 ):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(reviews.app, name="reviews")
+models.app.command(epilog=EXIT_CODES)(measured_models.quantize)
+models.app.command(epilog=EXIT_CODES)(measured_models.compare)
 app.add_typer(models.app, name="models")
 
 

@@ -33,7 +33,7 @@ def show_own(folder: Path, cards: Collection[tuple[Card, Card | None]], damaged:
 def _listed(cards: Iterable[tuple[Card, Card | None]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("model", "accuracy", "baseline", "macro-F1", "no_face", "MB", "faces/s", "measured on"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold" if name == "model" else "ellipsis")
     for card, float32 in cards:
         figures = card.validation
         files = [card, float32] if float32 else [card]
