@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +65,7 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     if not _INTEGERS.isdisjoint(node.op_type for node in model.graph.node):
         raise ModelError(f"{source} has operators of 8-bit integers already; quantise the network in float32")
     metadata = {one.key: one.value for one in model.metadata_props}
+    _settle_constants(model.graph)
     _name_nodes(model.graph)
     kept = {node.name for node in model.graph.node} - _chosen(source, model.graph)
     onnx.helper.set_model_props(model, dict([_PREPARED]))
@@ -109,6 +111,7 @@ def _quantise(
     # Deferred: `session`, which the classifier needs, has to be imported first, so that ONNX Runtime writes no files.
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    logging.disable(logging.WARNING)  # It warns of what nobody here can change.
     try:
         quantize_static(
             model,
@@ -124,6 +127,8 @@ def _quantise(
         )
     except Exception as exc:  # ONNX Runtime's exceptions have no common base.
         raise ModelError(f"{source} cannot be quantised by ONNX Runtime: {one_line(exc)}") from exc
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _modern(source: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -140,6 +145,29 @@ def _modern(source: Path, model: onnx.ModelProto) -> onnx.ModelProto:
         ) from exc
     onnx.helper.set_model_props(newer, {one.key: one.value for one in model.metadata_props})
     return newer
+
+
+def _settle_constants(graph: onnx.GraphProto) -> None:
+    """Make initializers of constants that nodes give, and of second names of initializers.
+
+    ONNX Runtime quantises weights and biases that are initializers alone; torch.onnx gives equal biases second names.
+    """
+    known = {one.name for one in graph.initializer}
+    names: dict[str, str] = {}
+    kept = []
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        value = next((one.t for one in node.attribute if one.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            graph.initializer.append(value)
+            graph.initializer[-1].name = node.output[0]
+            known.add(node.output[0])
+        elif node.op_type == "Identity" and node.input[0] in known:
+            names[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:

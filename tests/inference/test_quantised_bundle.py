@@ -59,6 +59,27 @@ def test_operators_of_an_old_version_are_converted(tmp_path: Path) -> None:
     assert (card(out).weights, card(out).name) == ("int8", "old")
 
 
+def test_weights_and_biases_that_nodes_give_become_integers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As torch.onnx writes equal biases, and other programs all constants; the convolution stayed in float32."""
+    source, out = any_networks.convolutional(tmp_path / "float32.onnx"), tmp_path / "model.onnx"
+    model = onnx.load(source)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    known = {one.name: one for one in model.graph.initializer}
+    weights, bias = known[convolutions[0].input[1]], convolutions[1].input[2]
+    model.graph.initializer.remove(weights)
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], [weights.name], value=weights))
+    model.graph.node.insert(0, onnx.helper.make_node("Identity", [bias], ["second_name"]))
+    convolutions[1].input[2] = "second_name"
+    onnx.save(model, source)
+    quantised_bundle.quantise(source, out, faces(8, 1))
+    graph = onnx.load(out).graph
+    makers = {name: node.op_type for node in graph.node for name in node.output}
+    given = [[makers.get(name) for name in node.input] for node in graph.node if node.op_type == "Conv"]
+
+    assert given == [["DequantizeLinear"] * 3] * 2
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_a_network_that_others_quantised_is_refused(dynamic: bool, tmp_path: Path) -> None:
     source = any_networks.quantised(tmp_path / "float32.onnx", dynamic=dynamic)
