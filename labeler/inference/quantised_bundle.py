@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ Method = Literal["MinMax", "Entropy", "Percentile"]
 """How the range of each activation is found. The last two keep the activations of all images in memory."""
 
 _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")
-"""Metadata by which ONNX Runtime's own pre-processing says that it is done; exported graphs are folded already."""
+"""Metadata by which ONNX Runtime's own pre-processing says that it is done, and `_folded` here."""
 
 _POOLS = frozenset({"GlobalAveragePool", "ReduceMean", "Flatten", "MatMul", "Gemm"})
 _SQUASHES = frozenset({"Softmax", "Sigmoid", "HardSigmoid"})
@@ -65,7 +66,7 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     if not _INTEGERS.isdisjoint(node.op_type for node in model.graph.node):
         raise ModelError(f"{source} has operators of 8-bit integers already; quantise the network in float32")
     metadata = {one.key: one.value for one in model.metadata_props}
-    _settle_constants(model.graph)
+    model = _folded(source, model)
     _name_nodes(model.graph)
     kept = {node.name for node in model.graph.node} - _chosen(source, model.graph)
     onnx.helper.set_model_props(model, dict([_PREPARED]))
@@ -147,27 +148,24 @@ def _modern(source: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     return newer
 
 
-def _settle_constants(graph: onnx.GraphProto) -> None:
-    """Make initializers of constants that nodes give, and of second names of initializers.
+def _folded(source: Path, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the graph with all constants computed, as initializers, and what can be part of a convolution in it.
 
-    ONNX Runtime quantises weights and biases that are initializers alone; torch.onnx gives equal biases second names.
+    ONNX Runtime quantises weights and biases that are initializers alone, and torch.onnx writes others; what stays
+    between two layers in float32, such as a padding, costs more than their integers gain.
     """
-    known = {one.name for one in graph.initializer}
-    names: dict[str, str] = {}
-    kept = []
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        value = next((one.t for one in node.attribute if one.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            graph.initializer.append(value)
-            graph.initializer[-1].name = node.output[0]
-            known.add(node.output[0])
-        elif node.op_type == "Identity" and node.input[0] in known:
-            names[node.output[0]] = node.input[0]
-        else:
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(kept)
+    import onnxruntime  # Deferred: see `_quantise`.
+
+    with tempfile.TemporaryDirectory(prefix="labeler-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "model.onnx")
+        options.log_severity_level = 4
+        try:
+            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as exc:  # ONNX Runtime's exceptions have no common base.
+            raise ModelError(f"{source} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
+        return onnx.load(options.optimized_model_filepath)
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:

@@ -45,7 +45,7 @@ def test_of_a_transformer_the_products_with_weights_become_those_of_integers(tmp
 
     assert len(integers) == 6  # The patches, three and two dense layers.
     assert len([node for node in exact if constants.isdisjoint(node.input)]) == 2  # The attention.
-    assert [node.op_type for node in exact if not constants.isdisjoint(node.input)] == ["MatMul"]  # The last layer.
+    assert len(exact) == 3  # And the last layer.
 
 
 def test_operators_of_an_old_version_are_converted(tmp_path: Path) -> None:
