@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from labeler.cli import own_models
-from labeler.cli.options import Classes, FacesOption, Json, Labels, NoReviews, ProgressOption, Quiet, Workers, here
+from labeler.cli.options import (
+    Classes,
+    FacesOption,
+    Json,
+    Labels,
+    NoReviews,
+    ProgressOption,
+    Quiet,
+    ResizeOption,
+    Workers,
+    here,
+)
 from labeler.errors import LabelerError, needs
 from labeler.records import Faces, Progress
 
@@ -33,6 +44,7 @@ def quantize(
     classes: Classes = "",
     no_reviews: NoReviews = False,
     faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     images: Annotated[
         int, typer.Option("--images", min=1, help="Photos to calibrate on; at most half of those that there are.")
     ] = 300,
@@ -65,6 +77,7 @@ def quantize(
         data=on,
         truth=truth(labels, classes, on, reviews=not no_reviews),
         faces=faces,
+        resize=resize,
         images=images,
         test_images=test_images,
     )
@@ -82,6 +95,7 @@ def compare(
     classes: Classes = "",
     no_reviews: NoReviews = False,
     faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     workers: Workers = 0,
     progress: ProgressOption = Progress.AUTO,
     quiet: Quiet = False,
@@ -107,6 +121,7 @@ def compare(
         data=on,
         truth=truth(labels, classes, on, reviews=not no_reviews),
         faces=faces,
+        resize=resize,
         workers=workers,
     )
     found = comparison.compare(settings, show_photos.watching(progress, quiet=quiet))

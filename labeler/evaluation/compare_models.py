@@ -19,15 +19,16 @@ from labeler.evaluation import agreement, calibration, confusion
 from labeler.evaluation.agreement import Gain, McNemar
 from labeler.evaluation.confusion import Figures
 from labeler.evaluation.labelled import Photos, labelled
+from labeler.executors import memory
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
 from labeler.images.picture import ImageError, Pixels
-from labeler.inference import bundle
+from labeler.inference import bundle, footprint
 from labeler.inference.bundle import Card
 from labeler.inference.classifier import Classifier
 from labeler.labeling import BatchLabeler, Looker, Seen
-from labeler.records import Device, Faces, Row, Settings, Status, View
+from labeler.records import Device, Faces, Resize, Row, Settings, Status, View
 from labeler.tables.labels import Truth
 from labeler.watched import Watched, unwatched
 
@@ -49,7 +50,9 @@ class CompareSettings:
     data: Path
     truth: Truth | None = None
     faces: Faces = Faces.AUTO
+    resize: Resize | None = None
     workers: int = 0
+    """Number of processes; 0 for one per core, or as many as memory is left for with all of the networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +128,11 @@ def compare(wanted: CompareSettings, watched: Watched = unwatched) -> Compared:
     _check(wanted.models, cards)
     names = cards[0].class_names
     photos = labelled(wanted.data, wanted.truth, names)
-    asked = [Settings(model=str(path), faces=wanted.faces) for path in paths]
+    asked = [Settings(model=str(path), faces=wanted.faces, resize=wanted.resize) for path in paths]
     settings = tuple(pipeline.complete(one, photos.source, Device.CPU)[0] for one in asked)
     tally = _Tally(cards, photos)
-    for answers in watched(_answered(settings, photos, wanted.workers), "labeling", len(photos.names)):
+    workers = wanted.workers or _workers(cards)
+    for answers in watched(_answered(settings, photos, workers), "labeling", len(photos.names)):
         tally.add(answers)
     if not tally.truth:
         raise NoPicturesError("no photo is labelled by all of the models")
@@ -200,10 +204,14 @@ def _answered(settings: tuple[Settings, ...], photos: Photos, workers: int) -> I
 
     executor: Executor[list[Answers]] = InProcess()
     if workers != 1:
-        executor = Processes(workers or cores(), lost, (*pipeline.WORKER_MODULES, __name__))
+        executor = Processes(workers, lost, (*pipeline.WORKER_MODULES, __name__))
     batches = (photos.names[at : at + _BATCH] for at in range(0, len(photos.names), _BATCH))
     for some in executor.map(partial(_Labelers, settings), batches):
         yield from some
+
+
+def _workers(cards: Sequence[Card]) -> int:
+    return max(1, int(min(cores(), memory.available() / sum(map(footprint.of, cards)))))
 
 
 class _Tally:

@@ -23,7 +23,7 @@ from labeler.inference import bundle, quantised_bundle
 from labeler.inference.bundle import Card
 from labeler.inference.classifier import Classifier
 from labeler.labeling import Looker
-from labeler.records import Faces, Settings
+from labeler.records import Faces, Resize, Settings
 from labeler.selection import Selection
 from labeler.storage import atomic
 from labeler.tables.labels import Truth
@@ -47,6 +47,7 @@ class QuantiseSettings:
     data: Path
     truth: Truth | None = None
     faces: Faces = Faces.AUTO
+    resize: Resize | None = None
     images: int = 300
     """Photos that the ranges are found by."""
     test_images: int = 2000
@@ -107,7 +108,7 @@ def make(wanted: QuantiseSettings, watched: Watched = unwatched) -> Quantised:
     exact = Classifier(source)
     photos = perhaps_labelled(wanted.data, wanted.truth, exact.card.class_names)
     names = _drawn(photos, wanted)
-    looker = Looker(Settings(root=photos.source.root, faces=wanted.faces), view=exact.card.view)
+    looker = Looker(Settings(root=photos.source.root, faces=wanted.faces, resize=wanted.resize), view=exact.card.view)
     fitted = max(1, min(wanted.images, len(names) // 2))
     crops = [crop for _, crop in _faces(looker, watched(names[:fitted], "looking", fitted))]
     if not crops:

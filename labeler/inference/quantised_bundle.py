@@ -32,6 +32,9 @@ _SQUASHES = frozenset({"Softmax", "Sigmoid", "HardSigmoid"})
 _LINEAR = frozenset({"Conv", "MatMul", "Gemm"})
 _INTEGERS = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "QLinearConv"})
 
+_OF_FLOAT32 = frozenset({"speed", "block"})
+"""Metadata that are not kept."""
+
 _OLDEST_OPSET = 13
 """Lower limit on the version of a graph's operators: the first with a scale for each output channel."""
 
@@ -53,8 +56,8 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     int8 are added in 16 bits with saturation: 255 * 64 * 2 = 32,640 is below 32,768, so that every processor gives
     the same sum.
 
-    Inputs, outputs and metadata are those of ``source``; `weights` becomes `int8`, `block` the usual one, which is
-    faster here than single images, and `speed`, which was another's, goes.
+    Inputs, outputs and metadata are those of ``source``; `weights` becomes `int8`, and `speed` and `block`, which were
+    another's, go: the usual block is faster here than single images.
 
     Raises:
         ModelError: the source is no bundle, has no layer to quantise, is quantised already, or fails in ONNX Runtime.
@@ -73,8 +76,10 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     with atomic.replacing(out) as beside:
         _quantise(source, model, beside, pixels, kept, method)
         made = onnx.load(beside)
-        about = {"weights": bundle.INT8, "block": str(bundle.BLOCK), "created_with": f"labeler {__version__}"}
-        onnx.helper.set_model_props(made, {key: value for key, value in metadata.items() if key != "speed"} | about)
+        about = {"weights": bundle.INT8, "created_with": f"labeler {__version__}"}
+        onnx.helper.set_model_props(
+            made, {key: text for key, text in metadata.items() if key not in _OF_FLOAT32} | about
+        )
         onnx.checker.check_model(made)
         onnx.save(made, beside)
         Classifier(beside).answer(pixels[:1])  # Raises a ModelError where it gives no probabilities.

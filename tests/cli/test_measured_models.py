@@ -176,6 +176,21 @@ def test_the_comparison_fits_a_terminal_of_80_columns(run: Run, photos: Path, ne
     assert max(map(len, tables)) <= 80
 
 
+def test_whole_photos_can_be_compared(run: Run, folder: Folder, tmp_path: Path) -> None:
+    """A photo is larger than a crop, and shows no face."""
+    for number in range(4):
+        folder.noise(f"{NAMES[number % 2]}/{number}.png", seed=number, side=200)
+    models = [
+        make(tmp_path / f"{make.__name__}.onnx", side=96, class_names=NAMES, resize=resize)
+        for make, resize in ((any_networks.convolutional, "crop"), (any_networks.transformer, "fit"))
+    ]
+    command = ("models", "compare", *models, "--on", folder.path, "--workers", "1", "--json", "-q")
+    whole = run(*command, "--faces", "whole", "--resize", "stretch")
+
+    assert json.loads(whole.stdout)["n"] == 4
+    assert run(*command).exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("names", "said"), [(["angry", "happy", "bored"], "other.onnx lacks sad;"), (NAMES, "two or more different models")]
 )
