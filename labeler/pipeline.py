@@ -262,9 +262,11 @@ def record_of(source: Source, settings: Settings, card: bundle.Card) -> RunRecor
     check_keep(source.keep, top_columns(settings.top) if settings.top else card.class_names)
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
-    del decisive["prior"]
-    if settings.prior:  # Absent for the model's own, as in the records of versions that knew no other.
+    del decisive["prior"], decisive["top"]  # Absent by default, as in the records of versions that knew no other.
+    if settings.prior:
         decisive["prior"] = list(settings.prior)
+    if settings.top:
+        decisive["top"] = settings.top
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,
