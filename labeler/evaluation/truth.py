@@ -14,7 +14,7 @@ from labeler.evaluation.classes import check_names, class_of
 from labeler.evaluation.metrics import Figures, compare
 from labeler.images.crop import fingerprint
 from labeler.images.picture import ImageError
-from labeler.records import UNCERTAIN, Row, Settings, Status
+from labeler.records import Row, Settings, Status
 from labeler.tables.labels import Truth
 
 COPY = "copy"
@@ -86,7 +86,7 @@ def _compared(
             truth.append(true)
             compared.append(row)
     check_names(holder, found, class_names)
-    predicted = [_most_probable(row, class_names) for row in compared]
+    predicted = [row.most_probable(class_names) for row in compared]
     probabilities = np.array([row.probabilities for row in compared])
     return replace(compare(truth, predicted, class_names, probabilities), left_out=dict(left_out))
 
@@ -97,12 +97,6 @@ def _why_left_out(row: Row, copies: Collection[str]) -> str:
     if row.file in copies:
         return COPY
     return FURTHER_FACE if row.face else ""
-
-
-def _most_probable(row: Row, class_names: Sequence[str]) -> str:
-    if row.label != UNCERTAIN:
-        return row.label
-    return class_names[row.probabilities.index(max(row.probabilities))]
 
 
 def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:

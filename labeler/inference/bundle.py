@@ -14,7 +14,7 @@ from typing import Any
 
 from labeler.errors import ModelError, one_line, printable
 from labeler.inference import keras_file, onnx_metadata, own_bundles
-from labeler.records import INPUT_SIDE, MOST_CLASSES, Resize, View, unusable_class_names
+from labeler.records import INPUT_SIDE, LONGEST_CLASS_NAME, MOST_CLASSES, Resize, View, unusable_class_names
 
 DEFAULT_MODEL = "default"
 INT8 = "int8"
@@ -273,7 +273,7 @@ def readme(path: Path) -> str:
 
 
 def check_class_names(holder: str | Path, names: list[str]) -> None:
-    """Check that every class name can be a column and a folder, and that there are not too many.
+    """Check that every class name can be a column and a word on a line, and that there are not too many.
 
     Raises:
         ModelError: a name cannot, or there are more than `MOST_CLASSES`.
@@ -281,7 +281,10 @@ def check_class_names(holder: str | Path, names: list[str]) -> None:
     unusable = unusable_class_names(names)
     if unusable:
         shown = ", ".join(printable(name)[:100] for name in unusable[:5])
-        raise ModelError(f"{holder} has class names that are reserved or repeated, or that no folder can have: {shown}")
+        raise ModelError(
+            f"{holder} has class names that are reserved or repeated, blank, longer than {LONGEST_CLASS_NAME} "
+            f"characters, or not on one line: {shown}"
+        )
     if len(names) > MOST_CLASSES:
         raise ModelError(f"{holder} has {len(names):,} classes; the limit is {MOST_CLASSES:,}")
 
