@@ -242,7 +242,8 @@ class BatchLabeler:
             return _faceless(row.unlocated(), why)
         if self._keep:
             self.looker.spent.note_lost(self._keep(row.file, row.face or 0, pixels))
-        return row.labelled(tuple(probabilities), self.classifier.card.class_names, self.settings.threshold)
+        settings = self.settings
+        return row.labelled(probabilities, self.classifier.card.class_names, settings.threshold, settings.top)
 
     def _why_no_face(self, row: Row, probability: float) -> str:
         """Say why a small image that was taken for a face is none; empty where it is, or where others said that it is.

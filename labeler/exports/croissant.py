@@ -18,7 +18,7 @@ from labeler.exports.item import Item, Plan
 from labeler.exports.json_ld import Node
 from labeler.records import columns
 from labeler.storage import atomic
-from labeler.tables.cells import INTEGERS, STRINGS
+from labeler.tables.cells import INTEGERS
 
 NAME = "croissant.json"
 
@@ -100,11 +100,12 @@ def _table(plan: Plan) -> Parts:
     source = json_ld.file("table", plan.out, os.path.relpath(plan.table, plan.out))
     record = plan.record
     # An identity has no space, a class may have one.
-    identities = {name: f"probability-{number}" for number, name in enumerate(record.class_names)}
+    identities = {name: f"probability-{number}" for number, name in enumerate(() if record.top else record.class_names)}
     identities |= {name: f"kept-{number}" for number, name in enumerate(record.keep)}
     fields = []
-    for name in columns(record.class_names, record.schema_version, record.keep):
-        kind = "sc:Text" if name in STRINGS or name in record.keep else "sc:Integer" if name in INTEGERS else "sc:Float"
+    texts = record.layout.texts
+    for name in columns(*record.layout):
+        kind = "sc:Text" if name in texts else "sc:Integer" if name in INTEGERS else "sc:Float"
         fields.append(json_ld.field(f"faces/{identities.get(name, name)}", name, kind, source, {"column": name}))
     yield (
         [source],
