@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 STRENGTH = (4.0, 2.0)
 """Penalty on the squared logarithm of the temperature and on each squared offset: prior deviations of 0.5 and 0.7."""
 
-_SMALLEST = 1e-6
+SMALLEST = 1e-6
 """Lower limit on a probability, so that its logarithm is finite: the last decimal of a table."""
 
 _STEPS = 50
@@ -91,7 +91,7 @@ def apply(parameters: Floats, logs: Floats) -> Floats:
 
 def logarithms(probabilities: NDArray[np.floating]) -> Floats:
     """Return the logarithms of probabilities, finite also for 0."""
-    return np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
+    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
 
 def _loss(parameters: Floats, logs: Floats, truths: Floats, weight: Floats, penalty: Floats) -> tuple[float, Floats]:

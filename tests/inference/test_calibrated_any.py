@@ -58,12 +58,24 @@ def test_another_head_takes_the_place_of_the_old_one(make: Make, tmp_path: Path)
     features = embeddings.network(source)(PIXELS)
     random = np.random.default_rng(4)
     kernel, bias = random.normal(0, 0.3, (features.shape[1], 3)), random.normal(0, 1, 3)
-    graph.with_head(source, out, kernel, bias, {"class_names": ["a", "b", "c"]})
+    graph.with_head(source, out, graph.NewHead(kernel=kernel, bias=bias), {"class_names": ["a", "b", "c"]})
     made = Classifier(out)
 
     assert np.abs(made.predict(PIXELS) - softmax(features @ kernel + bias)).max() < 1e-4
     assert (made.card.licence, made.card.input_size, made.card.block) == ("MIT", SIDE, 3)
     assert len(onnx.load(out).graph.initializer) < len(onnx.load(source).graph.initializer) + 3
+
+
+@KINDS
+def test_a_head_goes_on_from_the_old_one(make: Make, tmp_path: Path) -> None:
+    source, out = make(tmp_path / "any.onnx", SIDE, CLASSES), tmp_path / "model.onnx"
+    features, old = embeddings.network(source)(PIXELS), np.log(Classifier(source).predict(PIXELS)[:, [4, 0, 7]])
+    random = np.random.default_rng(5)
+    kernel, bias = random.normal(0, 0.3, (features.shape[1], 3)), random.normal(0, 1, 3)
+    new = graph.NewHead(kernel=kernel, bias=bias, scale=0.7, places=[4, 0, 7])
+    graph.with_head(source, out, new, {"class_names": ["a", "b", "c"]})
+
+    assert np.abs(Classifier(out).predict(PIXELS) - softmax(0.7 * (old + features @ kernel + bias))).max() < 1e-4
 
 
 def test_half_precision_and_probabilities_that_are_used_inside(tmp_path: Path) -> None:
@@ -98,4 +110,4 @@ def test_a_network_without_features_is_not_given_a_head(tmp_path: Path) -> None:
     )
     onnx.save(model, path)
     with pytest.raises(ModelError, match="gives no features: it has no dense layer at its end"):
-        graph.with_head(path, tmp_path / "model.onnx", np.zeros((3, 3)), np.zeros(3), {})
+        graph.with_head(path, tmp_path / "model.onnx", graph.NewHead(kernel=np.zeros((3, 3)), bias=np.zeros(3)), {})

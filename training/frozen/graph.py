@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from labeler._version import __version__
+from labeler.certify.recalibration import SMALLEST
 from labeler.errors import ModelError, one_line
 from labeler.inference import embeddings, onnx_graph
 from labeler.inference.calibrated_bundle import append_embedding, unused
@@ -27,12 +29,22 @@ _CLASS_AXIS = 1
 """Of the softmax; operators before opset 11 count no axis from the end."""
 
 
-def with_head(
-    source: Path, out: Path, kernel: NDArray[np.floating], bias: NDArray[np.floating], card: Mapping[str, Any]
-) -> None:
-    """Write a bundle whose probabilities are softmax(embedding @ ``kernel`` + ``bias``), without other outputs.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NewHead:
+    """Logits: ``scale`` * (embedding @ ``kernel`` + ``bias`` + the logarithms of old probabilities)."""
 
-    ``kernel`` is (features, classes), ``bias`` (classes,). ``card`` is metadata that is added or replaced.
+    kernel: NDArray[np.floating]
+    """(features, classes)."""
+    bias: NDArray[np.floating]
+    scale: float = 1.0
+    places: Sequence[int] = ()
+    """Which of the old classes each class is; empty for a head that takes nothing of the old one."""
+
+
+def with_head(source: Path, out: Path, new: NewHead, card: Mapping[str, Any]) -> None:
+    """Write a bundle whose probabilities are the softmax of a new head's logits, without other outputs.
+
+    ``card`` is metadata that is added or replaced.
 
     Raises:
         ModelError: the network gives no features, or the graph cannot be cut there.
@@ -41,19 +53,21 @@ def with_head(
     layer = embeddings.layer(source)
     model = onnx.load(source)
     graph = model.graph
-    _cut(graph, layer.name)
+    old = onnx_graph.of_classes([one.name for one in graph.output])
+    _cut(graph, {layer.name, old} if new.places else {layer.name})
     prefix, name = unused(graph, _PREFIX), unused(graph, onnx_graph.PROBABILITIES)
-    embedding = append_embedding(graph, layer, prefix, kernel.shape[0])
-    for end, values in (("kernel", kernel), ("bias", bias)):
-        graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), prefix + end))
+    embedding = append_embedding(graph, layer, prefix, new.kernel.shape[0])
+    _constant(graph, prefix + "kernel", new.scale * new.kernel)
+    _constant(graph, prefix + "bias", new.scale * new.bias)
     graph.node.extend(
         [
             helper.make_node("MatMul", [embedding, prefix + "kernel"], [prefix + "product"]),
             helper.make_node("Add", [prefix + "product", prefix + "bias"], [prefix + "logits"]),
-            helper.make_node("Softmax", [prefix + "logits"], [name], axis=_CLASS_AXIS),
         ]
     )
-    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", len(bias)]))
+    logits = _with_old(graph, prefix, old, new) if new.places else prefix + "logits"
+    graph.node.append(helper.make_node("Softmax", [logits], [name], axis=_CLASS_AXIS))
+    graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", len(new.bias)]))
     props = {one.key: one.value for one in model.metadata_props if one.key not in _OF_THE_OLD_HEAD}
     props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
     helper.set_model_props(model, props | {"created_with": f"labeler {__version__}"})
@@ -65,9 +79,29 @@ def with_head(
         onnx.save(model, beside)
 
 
-def _cut(graph: onnx.GraphProto, name: str) -> None:
-    """Keep nothing but what a value of a graph needs."""
-    needed, kept = {name}, []
+def _with_old(graph: onnx.GraphProto, prefix: str, old: str, new: NewHead) -> str:
+    """Add the logarithms of the old probabilities to the logits; return the name of the sum."""
+    graph.initializer.append(numpy_helper.from_array(np.array(new.places, np.int64), prefix + "places"))
+    _constant(graph, prefix + "least", np.array(SMALLEST))
+    _constant(graph, prefix + "scale", np.array(new.scale))
+    for operator, inputs, output, about in (
+        ("Gather", [old, prefix + "places"], "kept", {"axis": _CLASS_AXIS}),
+        ("Max", [prefix + "kept", prefix + "least"], "positive", {}),
+        ("Log", [prefix + "positive"], "logarithms", {}),
+        ("Mul", [prefix + "logarithms", prefix + "scale"], "scaled", {}),
+        ("Add", [prefix + "scaled", prefix + "logits"], "sum", {}),
+    ):
+        graph.node.append(helper.make_node(operator, inputs, [prefix + output], **about))
+    return prefix + "sum"
+
+
+def _constant(graph: onnx.GraphProto, name: str, values: NDArray[np.floating]) -> None:
+    graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
+
+
+def _cut(graph: onnx.GraphProto, names: Set[str]) -> None:
+    """Keep nothing but what values of a graph need."""
+    needed, kept = set(names), list[onnx.NodeProto]()
     for node in reversed(graph.node):
         if not needed.isdisjoint(node.output):
             needed.update(_inputs(node))

@@ -17,6 +17,7 @@ from labeler.evaluation import charts
 from labeler.inference import bundle, embeddings
 from labeler.inference.bundle import Card
 from labeler.inference.classifier import Classifier
+from labeler.inference.embeddings import Embeddings
 from labeler.storage import atomic
 from training import judging
 from training.bundle import temperature
@@ -78,21 +79,46 @@ def train(images: Dataset, settings: TrainSettings, given: Frozen, watched: Call
     """
     every = embeddings.embed(given.path, images.pixels, settings.workers, watched)
     targets = _weighted(images.targets(images.training), settings.balance)
-    shown = every[images.validation.places]
-    chosen = softmax.choose(every[images.training.places], targets, shown, images.validation.labels)
-    fitted = temperature.fit(softmax.predict(chosen.head, shown), images.validation.labels)
-    kernel, bias = chosen.head.kernel / fitted.temperature, chosen.head.offsets / fitted.temperature
-    write = partial(graph.with_head, given.path, settings.out / BUNDLE, kernel, bias)
+    chosen, places = _chosen(every, targets, images, given)
+    fitted = temperature.fit(chosen.probabilities, images.validation.labels)
+    new = graph.NewHead(
+        kernel=chosen.head.kernel, bias=chosen.head.offsets, scale=1 / fitted.temperature, places=places
+    )
+    write = partial(graph.with_head, given.path, settings.out / BUNDLE, new)
     card = _card(targets, images, settings, given) | {"temperature": fitted.temperature}
+    if places:  # Held back towards the old head, it assumes something between two priors.
+        card.pop("prior", None)
     write(card)
     trained = _judged(fitted, images, settings, given)
     validation = {"data": judging.validation_name(settings), **trained.figures.as_json()}
     calibration = {"ece": fitted.ece, "reliability": validation["confidence"]["reliability"]}
     write({**card, "validation": {key: validation[key] for key in SHORT} | calibration})
     charts.save(charts.draw_confusion(trained.figures), settings.out / CONFUSION)
-    about = {"only_head": given.why, "features": len(kernel), "regularisation": chosen.as_json()}
+    about = {"only_head": given.why, "goes_on_from_old_head": bool(places)}
+    about |= {"features": len(new.kernel), "regularisation": chosen.as_json()}
     atomic.write_json(settings.out / METRICS, {**validation, **about, **_about(trained, images, settings)})
     return trained
+
+
+def _chosen(
+    every: Embeddings, targets: NDArray[np.float64], images: Dataset, given: Frozen
+) -> tuple[softmax.Chosen, list[int]]:
+    """Return the best head, and which of the old classes its classes are; none where it is made anew.
+
+    Where the old classes hold all new ones, it may go on from the old head.
+    """
+    names, old = images.class_names, given.card.class_names
+    parts = images.training.places, images.validation.places
+    truth = images.validation.labels
+    equal = [softmax.Images(every[rows], np.ones((len(rows), len(names)))) for rows in parts]
+    anew = softmax.choose(equal[0], targets, equal[1], truth)
+    if not set(names) <= set(old):
+        return anew, []
+    places, classifier = [old.index(name) for name in names], Classifier(given.path)
+    said = [np.concatenate([classifier.predict(one) for one in judging.in_parts(images, rows)]) for rows in parts]
+    going_on = [softmax.Images(every[rows], shares[:, places]) for rows, shares in zip(parts, said, strict=True)]
+    further = softmax.choose(going_on[0], targets, going_on[1], truth)
+    return (further, places) if further.loss <= anew.loss else (anew, [])
 
 
 def _weighted(targets: NDArray[np.floating], balance: float) -> NDArray[np.float64]:

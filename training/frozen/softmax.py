@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,10 @@ class Chosen:
 
     head: Head
     strength: float
+    loss: float
     tried: tuple[Tried, ...]
+    probabilities: NDArray[np.float64]
+    """Those of the validation images."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the strengths for JSON."""
@@ -45,30 +48,33 @@ class Chosen:
         return {"strength": self.strength, "tried": every}
 
 
-def choose(features: Floats, targets: Floats, shown: Floats, truth: NDArray[np.integer]) -> Chosen:
-    """Fit heads to ``features`` (n, features) and ``targets`` (n, classes), whose rows sum to the images' weights.
+class Images(NamedTuple):
+    """Features (n, features) of images, and the probabilities (n, classes) that a head adds to: any equal ones do."""
 
-    That with the lowest log loss on ``shown`` (m, features), whose classes are ``truth`` (m,), is chosen.
+    features: Floats
+    probabilities: Floats
+
+
+def choose(training: Images, targets: Floats, shown: Images, truth: NDArray[np.integer]) -> Chosen:
+    """Fit heads to images and their ``targets`` (n, classes), whose rows sum to the images' weights.
+
+    That with the lowest log loss on ``shown``, whose classes are ``truth`` (m,), is chosen.
     """
     best, found, tried, worse = np.inf, None, list[Tried](), 0
     for strength in STRENGTHS:
         with threadpool_limits(1):  # See `audit.out_of_fold`.
-            fitted = head.fit(np.ones_like(targets), features, targets, strength)
-        probabilities = predict(fitted, shown)
+            fitted = head.fit(training.probabilities, training.features, targets, strength)
+        probabilities = fitted(shown.probabilities, shown.features)
         loss = float(losses(probabilities, truth).mean())
         tried.append(
             Tried(strength=strength, loss=loss, accuracy=float((probabilities.argmax(axis=1) == truth).mean()))
         )
         if loss < best:
-            best, found, worse = loss, (fitted, strength), 0
+            best, found, worse = loss, (fitted, strength, probabilities), 0
         else:
             worse += 1
         if worse == _WORSE:
             break
     assert found  # The first loss is finite.
-    return Chosen(head=found[0], strength=found[1], tried=tuple(tried))
-
-
-def predict(fitted: Head, features: Floats) -> NDArray[np.float64]:
-    """Return the probabilities (n, classes) of images by a head alone."""
-    return fitted(np.ones((len(features), fitted.kernel.shape[1])), features)
+    fitted, strength, probabilities = found
+    return Chosen(head=fitted, strength=strength, loss=best, tried=tuple(tried), probabilities=probabilities)

@@ -98,6 +98,14 @@ def test_a_model_with_the_same_classes_is_compared_with_what_it_was(photos: Path
     assert result.exit_code == 0
     assert "before: accuracy" in result.stderr
     assert "a new last layer" in result.stderr
+    first = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    again = ("train", photos, "--from", tmp_path / "run", "--out", tmp_path / "again", "--progress", "none")
+    assert run(*again).exit_code == 0
+    second = json.loads((tmp_path / "again" / "metrics.json").read_text("utf-8"))
+
+    assert second["before"]["accuracy"] == first["accuracy"]
+    assert second["goes_on_from_old_head"]
+    assert second["accuracy"] >= first["accuracy"]
 
 
 def test_an_image_of_twice_the_weight_counts_twice() -> None:
@@ -117,7 +125,8 @@ def test_the_strength_with_the_lowest_loss_is_chosen() -> None:
     labels = random.integers(0, 2, 60)
     features = random.normal(size=(60, 50))
     features[:, 0] += 2 * labels
-    chosen = softmax.choose(features[:30], np.eye(2)[labels[:30]], features[30:], labels[30:])
+    training, shown = (softmax.Images(some, np.ones((30, 2))) for some in (features[:30], features[30:]))
+    chosen = softmax.choose(training, np.eye(2)[labels[:30]], shown, labels[30:])
     losses = [one.loss for one in chosen.tried]
 
     assert len(losses) > 2
