@@ -188,7 +188,7 @@ def block_of(most: int, side: int) -> int:
     return max(1, min(most, most * INPUT_SIDE**2 // side**2))
 
 
-def _usual_block(side: int, size: int) -> int:
+def usual_block(side: int, size: int) -> int:
     """Return the block of a bundle that states none, by the side of its images and the bytes of its file.
 
     A large network gains nothing by a block, whose padding a single photo waits for. For an image of 224x224 pixels,
@@ -227,7 +227,7 @@ def card(path: Path, *, hashed: bool = True) -> Card:
         adapted=about.get("adapted", {}),
         face_threshold=about.get("face_threshold"),
         prior=tuple(about.get("prior", ())),
-        block=about.get("block", _usual_block(about.get("input_size", INPUT_SIDE), path.stat().st_size)),
+        block=about.get("block", usual_block(about.get("input_size", INPUT_SIDE), path.stat().st_size)),
         validation=about.get("validation", {}),
         training_data=one_line(about.get("training_data", "")),
         licence=one_line(about.get("licence", "")),
