@@ -131,7 +131,9 @@ AllFiles = Annotated[bool, typer.Option("--all-files", help="Label files, too, w
 Workers = Annotated[
     int,
     typer.Option(
-        "--workers", min=0, help="Number of processes; 0 for one per core, and some more where photos are remote."
+        "--workers",
+        min=0,
+        help="Number of processes; 0 for one per core, if memory is left for it; some more for remote photos.",
     ),
 ]
 BatchSize = Annotated[

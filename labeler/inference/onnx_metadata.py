@@ -72,8 +72,8 @@ def _refuse_other_files(content: mmap.mmap, path: Path) -> None:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[mmap.mmap]:
-    """Yield the content of an ONNX file.
+def read(path: Path, *, is_checked: bool = False) -> Iterator[mmap.mmap]:
+    """Yield the content of an ONNX file; of one that ``is_checked`` for external data, without searching all of it.
 
     Raises:
         ModelError: it is too large, has external data, or what the block raises says that it is not an ONNX file.
@@ -81,7 +81,8 @@ def read(path: Path) -> Iterator[mmap.mmap]:
     try:
         _refuse_huge(path.stat().st_size)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _refuse_other_files(content, path)
+            if not is_checked:
+                _refuse_other_files(content, path)
             yield content
     except (OSError, ValueError, IndexError, KeyError) as exc:
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
