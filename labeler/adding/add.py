@@ -37,6 +37,12 @@ class Understood:
     expected: reference.Floats
     """The probabilities that the original gives for ``crops``."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--inspect` prints."""
+        network = self.network
+        about = {"file": str(network.path), "input": network.input, "type": network.kind, "batch": network.batch}
+        return {"network": {**about, "output": self.output, "outputs": self.outputs}, **self.recipe.as_json()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Added:
@@ -45,6 +51,10 @@ class Added:
     path: Path
     difference: float
     images: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"path": str(self.path), "difference": self.difference, "images": self.images}
 
 
 def understand(source: Path, found: Found, options: Said) -> Understood:
@@ -71,7 +81,8 @@ def understand(source: Path, found: Found, options: Said) -> Understood:
     original = reference.Original(network.path, network.kind, network.batch)
     given = original.run(reference.prepared(crops, recipe)["layout"])
     chosen = answers.chosen(network, given, len(names))
-    _check_names(network, names, chosen.values.shape[1])
+    if names:
+        bundle.check_class_names(network.path, list(names))
     logits, origins["logits"] = answers.logits(network, chosen, options.logits)
     recipe = replace(recipe, logits=logits)
     return Understood(
@@ -102,9 +113,14 @@ def add(understood: Understood, name: str, out: Path) -> Added:
 
     Raises:
         LabelerError: there is such a file already.
-        ModelError: the bundle differs from the original.
+        ModelError: it has no class names, or the bundle differs from the original.
         OutputError: it cannot be written.
     """
+    if not understood.recipe.class_names:
+        raise ModelError(
+            f"{understood.network.path} has no class names: give --class-names a,b,... (or a file, one name a line), "
+            f"{max(understood.outputs, 2)} names in the order of its outputs"
+        )
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --name or --out")
     _make_folder(out.parent)
@@ -117,19 +133,12 @@ def _write(understood: Understood, name: str, path: Path) -> float:
     """Write a bundle that takes any batch where the network lets it; return how far it is from the original."""
     network = understood.network
     usual = 1 if any(node.op_type == "Conv" for node in network.model.graph.node) else BLOCK
-    ways: list[tuple[int | None, int]] = [(None, usual), (None, 1)] if usual > 1 else [(None, 1)]
-    if network.batch is not None:
-        ways.append((network.batch, network.batch))
+    ways: dict[tuple[int | None, int], None] = {(None, usual): None, (None, 1): None}
+    ways[network.batch or 1, network.batch or 1] = None
     for batch, block in ways:
-        last = (batch, block) == ways[-1]
-        try:
-            _save(understood, name, path, batch=batch, block=block)
-            apart = proof.difference(path, understood.expected, understood.crops)
-            if apart <= proof.TOLERANCE and (proof.independent(path, understood.crops) or block == 1):
-                return apart
-        except ModelError:
-            if last:
-                raise
+        _save(understood, name, path, batch=batch, block=block)
+        if proof.holds(path, understood.expected, understood.crops, batch):
+            break
     return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
 
 
@@ -181,17 +190,6 @@ def _check_numbers(network: Network, values: Mapping[str, Any]) -> None:
         raise ModelError(f"{network.path}: a standard deviation is {min(values['std']):g}, not above 0; correct --std")
     if not 0 < values["crop_pct"] <= 1:
         raise ModelError(f"{network.path}: crop_pct is {values['crop_pct']:g}, not above 0 and at most 1; correct it")
-
-
-def _check_names(network: Network, names: tuple[str, ...], outputs: int) -> None:
-    if not names:
-        raise ModelError(
-            f"{network.path} has no class names: give --class-names a,b,... (or a file with one name a line), "
-            f"{max(outputs, 2)} names in the order of its outputs"
-        )
-    bundle.check_class_names(network.path, list(names))
-    if len(names) < 2:
-        raise ModelError(f"{network.path} has one class; labeler needs two or more")
 
 
 def _make_folder(folder: Path) -> None:

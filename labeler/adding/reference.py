@@ -26,11 +26,11 @@ Floats = NDArray[np.floating[Any]]
 def prepared(crops: Pixels, recipe: Recipe) -> dict[str, Floats]:
     """Return images (n, side, side, 3) uint8 RGB after each of `STAGES`, in float32."""
     after: dict[str, Floats] = {}
-    images: Floats = crops.astype(np.float32)
+    images: Any = crops.astype(np.float32)
     after["cast"] = images
     if recipe.channels is Channels.GRAY:
-        red, green, blue = (images[..., place] for place in range(3))
-        images = (np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue)[..., np.newaxis]
+        red, green, blue = np.split(images, 3, axis=3)
+        images = red * np.float32(0.299) + green * np.float32(0.587) + blue * np.float32(0.114)
     after["gray"] = images
     images = after["order"] = images[..., ::-1] if recipe.channels is Channels.BGR else images
     images = after["scale"] = images * np.float32(recipe.scale)

@@ -86,8 +86,9 @@ class Recipe:
         return 1 if self.channels is Channels.GRAY else 3
 
     def as_json(self) -> dict[str, dict[str, Any]]:
-        """Return each fact with its origin."""
-        return {name: {"value": getattr(self, name), "from": origin} for name, origin in self.origins.items()}
+        """Return each fact with its origin; None for the class names where nobody says them."""
+        facts = (one.name for one in fields(self) if one.name != "origins")
+        return {name: {"value": getattr(self, name), "from": self.origins.get(name)} for name in facts}
 
 
 def combined(places: Mapping[Origin, Said]) -> tuple[dict[str, Any], dict[str, Origin]]:
