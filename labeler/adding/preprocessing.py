@@ -28,8 +28,6 @@ class Nodes:
     def __init__(self, prefix: str, start: str) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.after: dict[str, str] = {}
-        """The tensor after each of `reference.STAGES`."""
         self.last = start
         self._prefix = prefix
 
@@ -40,6 +38,11 @@ class Nodes:
         self.constants += named
         self.nodes.append(helper.make_node(operator, [self.last, *(one.name for one in named)], [name], **attributes))
         self.last = name
+
+    def end(self, stage: str) -> None:
+        """Name the last tensor after the step that ends here, unless that step did nothing."""
+        if self.nodes[-1].output[0] == f"{self._prefix}{len(self.nodes) - 1}":
+            self.nodes[-1].output[0] = self.last = f"{self._prefix}{stage}"
 
     def pair(self, *, logits: bool) -> None:
         """Make two classes of the probability, or the logit, of the second."""
@@ -53,28 +56,31 @@ class Nodes:
 
 
 def before(network: Network, recipe: Recipe, prefix: str) -> Nodes:
-    """Return the steps from uint8 RGB [batch, side, side, 3] to what a network takes."""
+    """Return the steps from uint8 RGB [batch, side, side, 3] to what a network takes.
+
+    The tensor after a step has its name, one of `reference.STAGES`, behind the prefix.
+    """
     chain = Nodes(prefix, f"{prefix}pixels")
     chain.add("Cast", to=TensorProto.FLOAT)
-    chain.after["cast"] = chain.last
+    chain.end("cast")
     if recipe.channels is Channels.GRAY:  # No MatMul: how it adds up three numbers could depend on the batch.
         chain.add("Mul", np.array(_GRAY, np.float32))
         _sum_of_channels(chain, network.opset)
-    chain.after["gray"] = chain.last
+    chain.end("gray")
     if recipe.channels is Channels.BGR:
         chain.add("Gather", np.array([2, 1, 0], np.int64), axis=3)
-    chain.after["order"] = chain.last
+    chain.end("order")
     if recipe.scale != 1:
         chain.add("Mul", np.array(recipe.scale, np.float32))
-    chain.after["scale"] = chain.last
+    chain.end("scale")
     if any(recipe.mean):
         chain.add("Sub", np.array(recipe.mean, np.float32))
     if set(recipe.std) != {1.0}:
         chain.add("Div", np.array(recipe.std, np.float32))
-    chain.after["normalise"] = chain.last
+    chain.end("normalise")
     if recipe.layout is Layout.NCHW:
         chain.add("Transpose", perm=[0, 3, 1, 2])
-    chain.after["layout"] = chain.last
+    chain.end("layout")
     if network.kind == "uint8":
         if network.opset >= 11:
             chain.add("Round")
