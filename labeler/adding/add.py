@@ -64,7 +64,7 @@ def understand(source: Path, found: Found, options: Said) -> Understood:
         LabelerError: it is a bundle already.
         ModelError: something is missing or contradictory, or it cannot be run.
     """
-    network = graph.load(found.network)
+    network = graph.load(found.network, found.given)
     places = {Origin.OPTION: options, Origin.FILE: found.said}
     places[Origin.GRAPH] = graph.said(network, (options, found.said), pytorch=found.pytorch)
     places[Origin.GUESS] = _guessed(network)
@@ -78,7 +78,7 @@ def understand(source: Path, found: Found, options: Said) -> Understood:
     names = values.pop("class_names", ())
     recipe = Recipe(**{**values, "logits": False}, class_names=names, origins=origins)
     crops = examples.crops(recipe.view)
-    original = reference.Original(network.path, network.kind, network.batch)
+    original = reference.Original(network)
     given = original.run(reference.prepared(crops, recipe)["layout"])
     chosen = answers.chosen(network, given, len(names))
     if names:

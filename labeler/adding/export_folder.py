@@ -20,7 +20,10 @@ class Found:
     """The network of a source, and what its files say of it."""
 
     network: Path
+    """The ONNX file."""
     said: Said
+    given: Path | None = None
+    """The file that the user gave, where the ONNX file was made of it."""
     pytorch: bool = False
     """Whether it was written by a library whose networks take channels first."""
 

@@ -27,6 +27,8 @@ _PASSED = frozenset({"Identity", "Cast", "Flatten", "Reshape", "Squeeze", "Dequa
 class Network:
     """A network in an ONNX file, and what its graph says of its input."""
 
+    file: Path
+    """The ONNX file; `path` is what the user calls it."""
     path: Path
     model: onnx.ModelProto
     opset: int
@@ -47,17 +49,18 @@ class Network:
         return self.dims[1:] if layout is Layout.NCHW else self.dims[:2]  # type: ignore[return-value]
 
 
-def load(path: Path) -> Network:
-    """Read an ONNX file.
+def load(file: Path, given: Path | None = None) -> Network:
+    """Read an ONNX file; ``given`` is what the user gave, where the file was made of it.
 
     Raises:
         LabelerError: it is a bundle already.
         ModelError: it is none, too large, has external data, or takes something else than images.
     """
-    bundle.sha256(path)  # It refuses what is too large before anything reads it.
-    about = onnx_metadata.metadata(path)
+    path = given or file
+    bundle.sha256(file)  # It refuses what is too large before anything reads it.
+    about = onnx_metadata.metadata(file)
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(file, load_external_data=False)
     except Exception as exc:  # protobuf has exceptions of its own.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
     graph = model.graph
@@ -79,6 +82,7 @@ def load(path: Path) -> Network:
             "says what a bundle is"
         )
     return Network(
+        file=file,
         path=path,
         model=model,
         opset=_opset(path, model),

@@ -6,12 +6,12 @@ What a bundle does in its graph is done here once more, in other words, to compa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labeler.adding.graph import Network
 from labeler.adding.said import Channels, Layout, Recipe
 from labeler.errors import ModelError, one_line
 from labeler.images.picture import Pixels
@@ -59,11 +59,11 @@ class Original:
         ModelError: it cannot be loaded.
     """
 
-    def __init__(self, path: Path, kind: str, batch: int | None) -> None:
-        self._path = path
-        self._session = session.load(path)
-        self._kind = np.dtype(kind)
-        self._batch = batch or 1
+    def __init__(self, network: Network) -> None:
+        self._path = network.path
+        self._session = session.load(network.file)
+        self._kind = np.dtype(network.kind)
+        self._batch = network.batch or 1
         self._input = self._session.get_inputs()[0].name
         self.outputs: Sequence[str] = [one.name for one in self._session.get_outputs()]
 

@@ -186,6 +186,7 @@ def _of_keras(source: Path, folder: Path) -> Found:
     names = said.get("class_names")
     return Found(
         network=plain,
+        given=source,
         said=Said(
             side=said["side"],
             channels=Channels.GRAY if said["channels"] == 1 else None,
