@@ -69,7 +69,7 @@ class Looker:
         self._store = storage.at(settings.root)
         self._detector: detector.Detector | None = None
         self._vary = vary
-        self._view = view._replace(resize=settings.resize or view.resize)
+        self._view = view.of(settings.resize)
         self._side = sides(self._view)
         self._longer = self._side if settings.faces is Faces.WHOLE else YuNet.decoded_side
 

@@ -144,6 +144,10 @@ class View(NamedTuple):
     crop_pct: float = 1.0
     """With `Resize.CROP`, the share of the shorter side that the centre crop keeps (timm's name for it)."""
 
+    def of(self, resize: str | None) -> View:
+        """Return the view with another way to make squares; None, as in `Settings` and run records, keeps its own."""
+        return self._replace(resize=Resize(resize or self.resize))
+
 
 class Device(StrEnum):
     """The device that the networks run on."""

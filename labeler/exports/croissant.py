@@ -83,9 +83,9 @@ def document(plan: Plan, counts: Counts) -> Node:
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "license": "unknown: that of the photos",
         "version": "1.0.0",
-        "keywords": ["facial expression recognition", "emotion"],
+        "keywords": [word.replace("-", " ") for word in card.keywords(plan)],
         "rai:dataAnnotationProtocol": f"By the model {card.model(plan)}; no person has checked the labels.",
-        "rai:personalSensitiveInformation": "The pictures show the faces of people.",
+        "rai:personalSensitiveInformation": card.people(plan),
         "distribution": files,
         "recordSet": records,
     }

@@ -187,6 +187,7 @@ def task_of(settings: ReviewSettings, root: str) -> Task | None:
         folder=os.path.abspath(folder),
         max_pixels=settings.max_pixels,
         faces=str(record.settings.get("faces", Faces.AUTO)),
+        resize=record.settings.get("resize"),
     )
 
 
