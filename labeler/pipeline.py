@@ -24,7 +24,7 @@ from labeler.inference import bundle, footprint, prior, weights
 from labeler.job import Job, Labelled, Summary
 from labeler.lists.column import check_keep
 from labeler.profile import Profile, Spent
-from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally, top_columns
 from labeler.sources import Source
 from labeler.storage.address import is_remote
 from labeler.storage.crops import Crops
@@ -261,14 +261,19 @@ def record_of(source: Source, settings: Settings, card: bundle.Card) -> RunRecor
     """Return the record of a run that begins.
 
     Raises:
-        LabelerError: a column to keep has a name that the table needs itself.
+        LabelerError: a column to keep has a name that the table needs itself, or the model has fewer classes than
+            `top`.
     """
-    check_keep(source.keep, card.class_names)
+    if settings.top > len(card.class_names):
+        raise LabelerError(f"--top {settings.top}: the model has {len(card.class_names):,} classes; leave --top out")
+    check_keep(source.keep, top_columns(settings.top) if settings.top else card.class_names)
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
-    del decisive["prior"]
-    if settings.prior:  # Absent for the model's own, as in the records of versions that knew no other.
+    del decisive["prior"], decisive["top"]  # Absent by default, as in the records of versions that knew no other.
+    if settings.prior:
         decisive["prior"] = list(settings.prior)
+    if settings.top:
+        decisive["top"] = settings.top
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

@@ -77,6 +77,14 @@ Threshold = Annotated[
     float,
     typer.Option("--threshold", min=0.0, max=1.0, help="Label faces below this probability `uncertain`."),
 ]
+Top = Annotated[
+    int,
+    typer.Option(
+        "--top",
+        min=0,
+        help="Write the N most probable classes, not a column for each class; for models with many classes. 0 for all.",
+    ),
+]
 PriorOption = Annotated[
     str,
     typer.Option(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
-from labeler.evaluation import charts, metrics, perturbations
+from labeler.evaluation import charts, classes, perturbations
 from labeler.evaluation import truth as compared
 from labeler.evaluation.calibration import Kept
 from labeler.evaluation.metrics import Figures
@@ -137,9 +137,9 @@ def write(evaluation: Evaluation, folder: Path) -> None:
 def _check_names(wanted: EvaluateSettings) -> None:
     """Compare the class names first: labeling may take an hour."""
     if wanted.truth:
-        metrics.check_names("the table's classes", wanted.truth.class_names, wanted.class_names)
+        classes.check_names("the table's classes", wanted.truth.class_names, wanted.class_names)
     else:
-        metrics.check_names("the class folders", compared.class_folders(wanted.data), wanted.class_names)
+        classes.check_names("the class folders", classes.class_folders(wanted.data), wanted.class_names)
 
 
 def _of_what_is_there(truth: Truth, directory: Path) -> Truth:

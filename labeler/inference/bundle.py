@@ -6,14 +6,15 @@ import difflib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from labeler.errors import ModelError, one_line, printable
-from labeler.inference import keras_file, onnx_metadata
-from labeler.records import INPUT_SIDE, MOST_CLASSES, Resize, View, unusable_class_names
+from labeler.inference import keras_file, onnx_metadata, own_bundles
+from labeler.records import INPUT_SIDE, LONGEST_CLASS_NAME, MOST_CLASSES, Resize, View, unusable_class_names
 
 DEFAULT_MODEL = "default"
 INT8 = "int8"
@@ -120,23 +121,34 @@ def shipped(file: str) -> dict[str, Path]:
     return {}
 
 
+def own() -> dict[str, Path]:
+    """Return the bundles in the user's own folder by name, without those that have the name of a shipped one."""
+    names = shipped(CLASSIFIER)
+    return {name: path for name, path in own_bundles.named(CLASSIFIER).items() if name not in names}
+
+
 def find(model: str) -> Path:
     """Return the file of a model, given as the name of a bundle, a run directory or a path; empty for the default.
+
+    A name is that of a shipped bundle, else of one of the user's own.
 
     Raises:
         ModelError: there is no such model.
     """
     bundles = shipped(CLASSIFIER)
-    path = bundles.get(model or DEFAULT_MODEL) or Path(model)
+    path = bundles.get(model or DEFAULT_MODEL)
+    mine = {} if path or not _may_be_name(model) else own()
+    path = path or mine.get(model) or Path(model)
     if path.is_dir():
         path = path / CLASSIFIER
     if not path.is_file():
         names = ", ".join(bundles) or "none"
-        close = difflib.get_close_matches(model, bundles, 1)
+        close = difflib.get_close_matches(model, [*bundles, *mine], 1)
         meant = f"did you mean {close[0]}? Otherwise " if close else ""
+        yours = f" or of one of yours ({', '.join(mine)})" if mine else ""
         raise ModelError(
             f"there is no model {model or DEFAULT_MODEL!r}: {meant}give a run directory, an .onnx or .keras file, "
-            f"or the name of a shipped bundle ({names})"
+            f"or the name of a shipped bundle ({names}){yours}"
         )
     return path
 
@@ -158,11 +170,23 @@ def float32(path: Path) -> Path:
 def that_labelled(model: str, digest: str) -> Path | None:
     """Return the file of a model that has a SHA-256, the bundle or that in float32; None if it has changed since.
 
+    A bundle in the user's own folder that has this SHA-256 is taken whatever its name.
+
     Raises:
         ModelError: there is no such model.
     """
-    path = find(model)
+    try:
+        path = find(model)
+    except ModelError:
+        if found := _own_with(digest):
+            return found
+        raise
     files = (path, path.with_name(FLOAT32)) if path.name == CLASSIFIER else (path,)
+    return next((file for file in files if file.is_file() and sha256(file) == digest), None) or _own_with(digest)
+
+
+def _own_with(digest: str) -> Path | None:
+    files = (*own_bundles.named(CLASSIFIER).values(), *own_bundles.named(FLOAT32).values())
     return next((file for file in files if file.is_file() and sha256(file) == digest), None)
 
 
@@ -210,8 +234,8 @@ def card(path: Path, *, hashed: bool = True) -> Card:
     names = about.get("class_names")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"{path} has no class names. Make a bundle that has them: of a Keras file with labeler models convert "
-            "FILE.keras --class-names angry,disgust,... --out model.onnx; for an ONNX file see docs/bundle.md"
+            f"{path} has no class names. Make a bundle that has them: labeler models add {path} "
+            "--class-names angry,disgust,... --out model.onnx; docs/bundle.md says more"
         )
     check_class_names(path, names)
     _check(path, about, len(names))
@@ -260,7 +284,7 @@ def readme(path: Path) -> str:
 
 
 def check_class_names(holder: str | Path, names: list[str]) -> None:
-    """Check that every class name can be a column and a folder, and that there are not too many.
+    """Check that every class name can be a column and a word on a line, and that there are not too many.
 
     Raises:
         ModelError: a name cannot, or there are more than `MOST_CLASSES`.
@@ -268,7 +292,10 @@ def check_class_names(holder: str | Path, names: list[str]) -> None:
     unusable = unusable_class_names(names)
     if unusable:
         shown = ", ".join(printable(name)[:100] for name in unusable[:5])
-        raise ModelError(f"{holder} has class names that are reserved or repeated, or that no folder can have: {shown}")
+        raise ModelError(
+            f"{holder} has class names that are reserved or repeated, blank, longer than {LONGEST_CLASS_NAME} "
+            f"characters, or not on one line: {shown}"
+        )
     if len(names) > MOST_CLASSES:
         raise ModelError(f"{holder} has {len(names):,} classes; the limit is {MOST_CLASSES:,}")
 
@@ -286,6 +313,10 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         raise ModelError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+
+
+def _may_be_name(model: str) -> bool:
+    return bool(model) and {"/", os.sep}.isdisjoint(model)
 
 
 def _parsed(metadata: dict[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import NamedTuple
 
 from labeler.inference.onnx_metadata import MAX_GRAPH_FIELDS, fields, read
 
@@ -13,6 +14,8 @@ PROBABILITIES, FACE = "probabilities", "face"
 _DYNAMIC = b"DynamicQuantize"
 """How the operators begin that scale all images of a run by their largest number: `DynamicQuantizeLinear` of ONNX, and
 `DynamicQuantizeMatMul` and `DynamicQuantizeLSTM` of ONNX Runtime."""
+
+_SCALED = "DynamicQuantizeLinear"
 
 _GRAPH, _NODE, _INPUT, _NODE_OUTPUT, _OP_TYPE, _OUTPUT, _NAME = 7, 1, 1, 2, 4, 12, 1
 """Field numbers in onnx.proto: ModelProto.graph; GraphProto.node; NodeProto.input, output and op_type;
@@ -39,38 +42,67 @@ def mixes_images(path: Path) -> bool:
         return content.find(_DYNAMIC) >= 0
 
 
-def last_input(path: Path, operators: Set[str]) -> str:
+class Taken(NamedTuple):
+    """What a layer of a network is given: the name in the graph, and its operator; empty where there is none."""
+
+    name: str
+    operator: str
+
+
+def last_input(path: Path, operators: Set[str]) -> Taken:
     """Return the first input of the last node with one of some operators on the way to the class probabilities.
 
-    It is empty where there is none.
+    Where it is scaled to integers just before, by the largest number of a run, it is what they are made of.
 
     Raises:
         ModelError: it is not an ONNX file, is too large, or has external data.
     """
-    nodes: list[list[tuple[int, str]]] = []
-    outputs: list[str] = []
-    with read(path) as content:
-        for graph in (value for number, value in fields(content) if number == _GRAPH):
-            for number, value in fields(graph, most=MAX_GRAPH_FIELDS):
-                if number == _NODE:
-                    nodes.append(_texts(value, _INPUT, _NODE_OUTPUT, _OP_TYPE))
-                elif number == _OUTPUT:
-                    outputs += [text for _, text in _texts(value, _NAME)]
+    nodes, outputs = _nodes(path)
     needed = {of_classes(outputs)} if outputs else set()
-    for node in reversed(nodes):  # ONNX demands a topological order.
-        inputs = [text for number, text in node if number == _INPUT]
-        if needed.isdisjoint(text for number, text in node if number == _NODE_OUTPUT):
+    for place in reversed(range(len(nodes))):  # ONNX demands a topological order.
+        node = nodes[place]
+        if needed.isdisjoint(node.outputs):
             continue
-        if operators & {text for number, text in node if number == _OP_TYPE}:
-            return next(iter(inputs), "")
-        needed.update(inputs)
-    return ""
+        if node.operator in operators and node.inputs:
+            name = node.inputs[0]
+            scaled = (one for one in nodes[:place] if name in one.outputs and one.operator == _SCALED)
+            return Taken(next((one.inputs[0] for one in scaled), name), node.operator)
+        needed.update(node.inputs)
+    return Taken("", "")
 
 
 def with_output(content: bytes, name: str) -> bytes:
     """Return a model that has one more output: a message that occurs again is merged into the first one."""
     value = _field(_NAME, name.encode())
     return content + _field(_GRAPH, _field(_OUTPUT, value))
+
+
+class _Node(NamedTuple):
+    inputs: list[str]
+    outputs: list[str]
+    operator: str
+
+
+def _nodes(path: Path) -> tuple[list[_Node], list[str]]:
+    """Return the nodes of a graph, and the names of its outputs."""
+    nodes: list[_Node] = []
+    outputs: list[str] = []
+    with read(path) as content:
+        for graph in (value for number, value in fields(content) if number == _GRAPH):
+            for number, value in fields(graph, most=MAX_GRAPH_FIELDS):
+                if number == _NODE:
+                    nodes.append(_node(value))
+                elif number == _OUTPUT:
+                    outputs += [text for _, text in _texts(value, _NAME)]
+    return nodes, outputs
+
+
+def _node(message: bytes) -> _Node:
+    texts = _texts(message, _INPUT, _NODE_OUTPUT, _OP_TYPE)
+    inputs, outputs, operators = (
+        [text for number, text in texts if number == wanted] for wanted in (_INPUT, _NODE_OUTPUT, _OP_TYPE)
+    )
+    return _Node(inputs, outputs, next(iter(operators), ""))
 
 
 def _texts(message: bytes, *numbers: int) -> list[tuple[int, str]]:

@@ -18,9 +18,9 @@ from labeler.inference import onnx_graph
 
 
 def test_the_last_of_some_layers_is_found(model: Path) -> None:
-    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == "flat"
-    assert onnx_graph.last_input(model, {"Flatten"}) == "scaled"
-    assert onnx_graph.last_input(model, {"Conv"}) == ""
+    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul")
+    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten")
+    assert onnx_graph.last_input(model, {"Conv"}) == ("", "")
 
 
 def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
     model.graph.node.insert(3, onnx.helper.make_node("Neg", ["flat"], ["other"]))
     onnx.save(model, path)
 
-    assert onnx_graph.last_input(path, {"MatMul"}) == "flat"
+    assert onnx_graph.last_input(path, {"MatMul"}).name == "flat"
 
 
 def test_the_last_layer_of_a_graph_with_thousands_of_nodes_is_found(model: Path, tmp_path: Path) -> None:
