@@ -43,8 +43,8 @@ def test_the_last_layer_of_a_graph_with_thousands_of_nodes_is_found(model: Path,
     deep.graph.node.extend([*others[:2], *nodes, *others[2:]])
     onnx.save(deep, tmp_path / "deep.onnx")
 
-    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"MatMul"}) == "flat"
-    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"Flatten"}) == "deeper_11999"
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"MatMul"}).name == "flat"
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"Flatten"}).name == "deeper_11999"
 
 
 @pytest.mark.parametrize(("made", "mixes"), [({"dynamic": True}, True), ({}, False)])
