@@ -137,7 +137,7 @@ def _write(understood: Understood, name: str, path: Path) -> float:
     ways[network.batch or 1, network.batch or 1] = None
     for batch, block in ways:
         _save(understood, name, path, batch=batch, block=block)
-        if proof.holds(path, understood.expected, understood.crops, batch):
+        if proof.holds(path, network, understood.expected, understood.crops, batch):
             break
     return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
 
