@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeler.adding.said import Channels, Layout, Said
+from labeler.cli import own_models
 from labeler.cli.datasets import training_package
 from labeler.cli.options import Json
 from labeler.errors import LabelerError, needs, one_line
@@ -26,7 +26,6 @@ _KERAS = frozenset({".keras", ".h5", ".hdf5"})
 _MAX_NAMES = 1 << 24
 """Upper limit on a file of class names, in bytes."""
 
-_is_name = re.compile(r"\w[\w.+-]{0,99}").fullmatch
 _PANEL = "What the files do not say"
 
 Source = Annotated[
@@ -207,14 +206,10 @@ def _place(name: str, out: Path | None) -> Path:
         return _free(out)
     if not name:
         raise LabelerError("give the bundle a --name")
-    if not _is_name(name):
-        raise LabelerError(f"{name!r} cannot be a bundle's name: use letters, digits, '.', '-', '_' and '+'")
-    return _free(out / name / "model.onnx") if out else _own_place(name)
-
-
-def _own_place(name: str) -> Path:
-    """Return the file of a new bundle in the user's own folder."""
-    raise LabelerError(f"give the folder to write {name}/model.onnx to: --out models")
+    if not out:
+        return own_models.place(name)
+    own_models.check_name(name)
+    return _free(out / name / "model.onnx")
 
 
 def _free(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,9 +59,10 @@ def face(current: Current, number: int) -> dict[str, Any]:
 def keys(class_names: Sequence[str]) -> dict[str, str]:
     """Return a key for each class: its initial; where several share one, digits, as long as there are any."""
     initials = [name[:1].lower() for name in class_names]
+    counts = Counter(initials)
     digits = iter("1234567890")
     return {
-        name: initial if initials.count(initial) == 1 and initial in "abcdefghijklmnopqrstuvwxyz" else next(digits, "")
+        name: initial if counts[initial] == 1 and initial in "abcdefghijklmnopqrstuvwxyz" else next(digits, "")
         for name, initial in zip(class_names, initials, strict=True)
     }
 

@@ -81,6 +81,8 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None], note: Callab
     table = settings.table
     root = reader.root(table, settings.root)
     reader.class_names(table)
+    if settings.certify:
+        reader.need_all(table, "a certificate")
     if not is_remote(root) and not os.path.isdir(root):
         raise LabelerError(f"the folder {root} does not exist; name that of the photos: --root FOLDER")
     doubted = audited.files(settings.audit) if settings.audit else None
@@ -170,10 +172,13 @@ def _likeness(settings: ReviewSettings, root: str) -> Iterator[Alike | None]:
 
 
 def task_of(settings: ReviewSettings, root: str) -> Task | None:
-    """Return what has to be arranged by likeness; None without a cache, or the model that labelled the table."""
+    """Return what has to be arranged by likeness; None without a cache, or the model that labelled the table.
+
+    It takes the probabilities of all classes, too: None of a table made with `--top`.
+    """
     record = run_record.read(settings.table)
     folder, model = _cache_folder(settings), _model(record)
-    if not record or not folder or not model:
+    if not record or not folder or not model or record.top:
         return None
     return Task(
         table=os.path.abspath(settings.table),
@@ -182,6 +187,7 @@ def task_of(settings: ReviewSettings, root: str) -> Task | None:
         folder=os.path.abspath(folder),
         max_pixels=settings.max_pixels,
         faces=str(record.settings.get("faces", Faces.AUTO)),
+        resize=record.settings.get("resize"),
     )
 
 

@@ -22,7 +22,9 @@ _ROWS_AT_ONCE = 1 << 12
 class Appendable(Protocol):
     """A format that grows at its end and can be read up to the place where a kill tore it."""
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:
+    def header(
+        self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = (), top: int = 0, /
+    ) -> bytes:
         """Return what stands before the first row."""
 
     def encode(
@@ -31,6 +33,7 @@ class Appendable(Protocol):
         class_names: Sequence[str],
         schema: int = SCHEMA_VERSION,
         keep: Sequence[str] = (),
+        top: int = 0,
     ) -> bytes:
         """Return the bytes of some rows."""
 
@@ -51,7 +54,7 @@ def read(path: Path, decode: Callable[[IO[bytes]], Iterator[tuple[Row, int]]], h
 
 def write(path: Path, form: Appendable, rows: Iterable[Row], record: RunRecord) -> None:
     """Write a table, some thousand rows at a time."""
-    remaining, layout = iter(rows), (record.class_names, record.schema_version, record.keep)
+    remaining, layout = iter(rows), record.layout
     with path.open("wb") as stream:
         stream.write(form.header(*layout))
         while some := list(islice(remaining, _ROWS_AT_ONCE)):
