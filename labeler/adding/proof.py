@@ -64,8 +64,8 @@ def check(path: Path, network: Network, recipe: Recipe, expected: reference.Floa
     if not apart <= allowed:
         step = differing(path, network, recipe, crops)
         raise ModelError(
-            f"the bundle differs from {network.path} by up to {apart:.2g} (at most {allowed:g} is allowed), first in the "
-            f"step {step!r}; it was not written. Please report this"
+            f"the bundle differs from {network.path} by up to {apart:.2g} (at most {allowed:g} is allowed), first in "
+            f"the step {step!r}; it was not written. Please report this"
         )
     return apart
 
