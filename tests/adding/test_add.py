@@ -264,7 +264,7 @@ def test_a_network_that_differs_itself_is_called_so(tmp_path: Path) -> None:
         if tensor.name == "head":
             tensor.CopyFrom(numpy_helper.from_array(original_networks.weights(8, 3, seed=9) * 8, "head"))
     with pytest.raises(ModelError, match="first in the step 'network'"):
-        add.add(found, "mine", tmp_path / "made.onnx")
+        add.add(found, "mine", tmp_path / "mine" / "model.onnx")
 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["net.onnx"]
 

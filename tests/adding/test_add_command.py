@@ -130,6 +130,15 @@ def test_without_onnx_it_says_what_to_install(tmp_path: Path) -> None:
     assert "pip install 'labeler[models]'" in done.stderr
 
 
+def test_without_out_it_goes_to_the_users_own_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELER_MODELS", str(tmp_path / "own"))
+    command = ["models", "add", original_networks.timm(tmp_path / "export"), "--name", "mine"]
+    codes = [run(*command).exit_code, run("models", "show", "mine").exit_code, run(*command).exit_code]
+
+    assert codes == [0, 0, 2]
+    assert [path.name for path in (tmp_path / "own").rglob("*")] == ["mine", "model.onnx"]
+
+
 def test_what_it_made_of_a_network_that_was_moved_still_works(run: Run, tmp_path: Path) -> None:
     export = original_networks.timm(tmp_path / "export")
     run("models", "add", export, "--out", tmp_path / "mine.onnx")
