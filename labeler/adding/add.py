@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,7 @@ def add(understood: Understood, name: str, out: Path) -> Added:
         )
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --name or --out")
-    _make_folder(out.parent)
-    with atomic.replacing(out) as beside:
+    with _folder(out.parent), atomic.replacing(out) as beside:
         difference = _write(understood, name, beside)
     return Added(path=out, difference=difference, images=len(understood.crops))
 
@@ -137,7 +137,7 @@ def _write(understood: Understood, name: str, path: Path) -> float:
     ways[network.batch or 1, network.batch or 1] = None
     for batch, block in ways:
         _save(understood, name, path, batch=batch, block=block)
-        if proof.holds(path, understood.expected, understood.crops, batch):
+        if proof.holds(path, network, understood.expected, understood.crops, batch):
             break
     return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
 
@@ -192,8 +192,18 @@ def _check_numbers(network: Network, values: Mapping[str, Any]) -> None:
         raise ModelError(f"{network.path}: crop_pct is {values['crop_pct']:g}, not above 0 and at most 1; correct it")
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder for the block to write to; if it fails, an empty one does not stay."""
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"cannot write to {folder}: {exc.strerror or exc}") from exc
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,17 +156,18 @@ def add_model(
         licence=licence or None,
     )
     path = None if inspect else _place(name, out)
-    with tempfile.TemporaryDirectory(prefix="labeler-") as folder:
-        _add(source, options, path, name, Path(folder), as_json=as_json)
+    keras = source.suffix in _KERAS
+    with tempfile.TemporaryDirectory(prefix="labeler-") if keras else nullcontext() as folder:
+        _add(source, options, path, name, Path(folder) if folder else None, as_json=as_json)
 
 
-def _add(source: Path, options: Said, path: Path | None, name: str, folder: Path, *, as_json: bool) -> None:
-    """Make the bundle ``path``, or only print what is understood of the network; ``folder`` is for files in between."""
+def _add(source: Path, options: Said, path: Path | None, name: str, folder: Path | None, *, as_json: bool) -> None:
+    """Make the bundle ``path``, or only print what is understood; ``folder`` is for the network of a Keras file."""
     with needs("models", "onnx"):
         from labeler.adding import add
     from labeler.cli import show_models
 
-    found = _of_keras(source, folder) if source.suffix in _KERAS else add.find(source)
+    found = _of_keras(source, folder) if folder else add.find(source)
     understood = add.understand(source, found, options)
     made = path and add.add(understood, name or _named(path), path)
     if as_json:

@@ -61,8 +61,9 @@ def test_a_convolutional_network_gets_its_scale_mean_deviation_layout_and_softma
     assert np.ptp(classifier.predict(pixels), axis=0).max() > 1e-4
 
 
-def test_a_network_for_gray_images_gets_gray_ones(tmp_path: Path) -> None:
-    path = original_networks.gray(tmp_path / "net.onnx", 48)
+@pytest.mark.parametrize("opset", [11, 17])
+def test_a_network_for_gray_images_gets_gray_ones(tmp_path: Path, opset: int) -> None:
+    path = original_networks.gray(tmp_path / "net.onnx", 48, opset=opset)
     classifier = made(path)
     pixels = images(48)
     grays = (pixels @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis] / 255
@@ -166,6 +167,20 @@ def test_a_network_in_half_precision_gets_it(tmp_path: Path) -> None:
     assert classifier.predict(images(32)).dtype == np.float32
 
 
+def test_a_network_for_whole_numbers_gets_them_unscaled(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["floats"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "head"], ["scores"]),
+    ]
+    path = tmp_path / "net.onnx"
+    head = {"head": original_networks.weights(32 * 32 * 3, 3) / 255}
+    original_networks.saved(path, nodes, ["batch", 32, 32, 3], head, kind=TensorProto.UINT8)
+    (logits,) = onnxruntime.InferenceSession(path).run(None, {"images": images(32)})
+
+    assert np.allclose(made(path).predict(images(32)), softmax(logits), atol=1e-5)
+
+
 def test_of_several_outputs_the_one_with_a_number_for_each_class_is_taken(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Flatten", ["images"], ["features"]),
@@ -249,7 +264,7 @@ def test_a_network_that_differs_itself_is_called_so(tmp_path: Path) -> None:
         if tensor.name == "head":
             tensor.CopyFrom(numpy_helper.from_array(original_networks.weights(8, 3, seed=9) * 8, "head"))
     with pytest.raises(ModelError, match="first in the step 'network'"):
-        add.add(found, "mine", tmp_path / "made.onnx")
+        add.add(found, "mine", tmp_path / "mine" / "model.onnx")
 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["net.onnx"]
 
