@@ -94,6 +94,7 @@ def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> 
         "docs/commands.md",
         "docs/bundle.md",
         "docs/export.md",
+        "docs/models.md",
         "docs/review.md",
         "docs/scale.md",
         "CONTRIBUTING.md",
