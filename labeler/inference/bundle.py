@@ -189,8 +189,8 @@ def card(path: Path) -> Card:
     names = about.get("class_names")
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise ModelError(
-            f"{path} has no class names. Make a bundle that has them: of a Keras file with labeler models convert "
-            "FILE.keras --class-names angry,disgust,... --out model.onnx; for an ONNX file see docs/bundle.md"
+            f"{path} has no class names. Make a bundle that has them: labeler models add {path} "
+            "--class-names angry,disgust,... --out model.onnx; docs/bundle.md says more"
         )
     check_class_names(path, names)
     _check(path, about, len(names))

@@ -31,7 +31,7 @@ def test_the_card_comes_from_the_file_itself(tmp_path: Path) -> None:
 
 
 def test_a_model_without_class_names_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"has no class names.*labeler models convert"):
+    with pytest.raises(ModelError, match=r"has no class names.*labeler models add"):
         bundle.card(make_bundle(tmp_path / "m.onnx", None))
 
 
