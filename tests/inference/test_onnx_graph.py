@@ -18,9 +18,9 @@ from labeler.inference import onnx_graph
 
 
 def test_the_last_of_some_layers_is_found(model: Path) -> None:
-    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul")
-    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten")
-    assert onnx_graph.last_input(model, {"Conv"}) == ("", "")
+    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul", False)
+    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten", False)
+    assert onnx_graph.last_input(model, {"Conv"}) == ("", "", False)
 
 
 def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
