@@ -162,7 +162,8 @@ class BatchLabeler:
     def classifier(self) -> Classifier:
         """The model."""
         self.device = session.device(self.device)
-        return Classifier(weights.of_device(bundle.find(self.settings.model), self.device), self.device)
+        path = weights.of_device(bundle.find(self.settings.model), self.device)
+        return Classifier(path, self.device, hashed=False)  # Every worker would read the file for its SHA-256.
 
     @cached_property
     def _ratios(self) -> tuple[float, ...]:

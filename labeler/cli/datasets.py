@@ -15,6 +15,7 @@ from labeler.cli.options import (
     Classes,
     Data,
     Epochs,
+    FacesOption,
     GroupBy,
     Json,
     Labels,
@@ -25,13 +26,14 @@ from labeler.cli.options import (
     PriorOption,
     ProgressOption,
     Quiet,
+    ResizeOption,
     Start,
     Strategy,
     Workers,
 )
 from labeler.errors import needs
 from labeler.native_output import decoders
-from labeler.records import Progress
+from labeler.records import Faces, Progress
 
 
 def train(
@@ -118,6 +120,8 @@ def train(
 def evaluate(
     data: Data,
     model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     prior: PriorOption = "trained",
     labels: Labels = None,
     classes: Classes = "",
@@ -168,6 +172,8 @@ def evaluate(
                 data=data,
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
+                faces=faces,
+                resize=resize,
                 prior=priors.wanted(prior, model),
                 truth=truth(labels, classes, data, reviews=not no_reviews),
                 copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.executors.cores import cores
-from labeler.inference import keras_network, onnx_graph
+from labeler.inference import bundle, keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.inference.detector import Pixels
 from labeler.inference.session import load
@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 """Called with the number of images done and the total."""
 
 _BLOCK = 64
-"""Images per run of the network, which bounds the memory of each thread."""
+"""Images of 64x64 pixels per run of the network, which bounds the memory of each thread; see `bundle.block_of`."""
 
 _LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"})
 """The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised."""
@@ -59,7 +59,14 @@ def network(path: Path) -> Callable[[Pixels], Embeddings]:
         LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
     look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
-    return lambda pixels: look(pixels).reshape(len(pixels), -1)
+    alone = path.suffix != ".keras" and onnx_graph.mixes_images(path)
+
+    def embedded(pixels: Pixels) -> Embeddings:
+        block = 1 if alone else bundle.block_of(_BLOCK, pixels.shape[1])
+        found = [look(pixels[at : at + block]) for at in range(0, max(len(pixels), 1), block)]
+        return np.concatenate(found).reshape(len(pixels), -1)
+
+    return embedded
 
 
 def layer(path: Path) -> str:

@@ -19,12 +19,12 @@ MEMBER = "labeler.json"
 MAX_BYTES = 1 << 29
 """Upper limit on the unpacked size: half a gigabyte, a hundred times what a network for images of 64x64 needs."""
 
+MAX_JSON = 1 << 24
+"""Upper limit on the bytes of JSON that is parsed, for what it becomes in memory is many times as large."""
+
 _CONFIG = "config.json"
 _MAX_MEMBERS = 1000
 """Upper limit on members; Keras writes three, and a thousand are no network."""
-
-_MAX_JSON = 1 << 24
-"""Upper limit on the bytes of a JSON member that is parsed, for what it becomes in memory is many times as large."""
 
 _REACHES_OUT = frozenset(
     "Lambda TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer StringLookup IntegerLookup TextVectorization function "
@@ -49,7 +49,15 @@ def check(path: Path) -> None:
     Raises:
         ModelError: the file holds more than that, or is no ``.keras`` file.
     """
-    config = _checked(path).get(_CONFIG)
+    check_config(path, _checked(path).get(_CONFIG))
+
+
+def check_config(path: Path, config: Any) -> None:
+    """Check that the description of a network, parsed JSON, names nothing but Keras' own layers for images.
+
+    Raises:
+        ModelError: it names something that could run code or read other files.
+    """
     for part in _objects(config):
         name, module = part["class_name"], part.get("module")
         ours = str(part.get("registered_name")).startswith("labeler>")
@@ -92,7 +100,7 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     size = sum(member.file_size for member in members)
     if size > MAX_BYTES or len(names) > _MAX_MEMBERS:
         raise ValueError(f"unpacked it has {size:,} bytes in {len(names):,} members; the limit is {MAX_BYTES:,}")
-    if any(member.file_size > _MAX_JSON for member in members if member.filename in (_CONFIG, MEMBER)):
+    if any(member.file_size > MAX_JSON for member in members if member.filename in (_CONFIG, MEMBER)):
         raise ValueError("one of its JSON members is too long")
     if len(set(names)) < len(names):
         raise ValueError("two of its members have the same name")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from labeler.inference.onnx_metadata import fields, read
+from labeler.inference.onnx_metadata import MAX_GRAPH_FIELDS, fields, read
 
 PROBABILITIES, FACE = "probabilities", "face"
 """Names of a bundle's outputs: the probabilities of the classes, and the probability that there is a face at all."""
+
+_DYNAMIC = b"DynamicQuantize"
+"""How the operators begin that scale all images of a run by their largest number: `DynamicQuantizeLinear` of ONNX, and
+`DynamicQuantizeMatMul` and `DynamicQuantizeLSTM` of ONNX Runtime."""
 
 _GRAPH, _NODE, _INPUT, _NODE_OUTPUT, _OP_TYPE, _OUTPUT, _NAME = 7, 1, 1, 2, 4, 12, 1
 """Field numbers in onnx.proto: ModelProto.graph; GraphProto.node; NodeProto.input, output and op_type;
@@ -18,6 +22,19 @@ GraphProto.output; ValueInfoProto.name."""
 def of_classes(outputs: Sequence[str]) -> str:
     """Return which of a graph's outputs are the class probabilities: the one of that name, else the first."""
     return PROBABILITIES if PROBABILITIES in outputs else outputs[0]
+
+
+def mixes_images(path: Path) -> bool:
+    """Say whether the answer to an image depends on the others of its run: the network finds scales when it is run.
+
+    All bytes are searched, because nodes may be in graphs within graphs: 1 ms for 5 MB, 54 ms for 300 MB, of 900 ms to
+    load them.
+
+    Raises:
+        ModelError: it is not an ONNX file, is too large, or has external data.
+    """
+    with read(path) as content:
+        return content.find(_DYNAMIC) >= 0
 
 
 def last_input(path: Path, operators: Set[str]) -> str:
@@ -32,7 +49,7 @@ def last_input(path: Path, operators: Set[str]) -> str:
     outputs: list[str] = []
     with read(path) as content:
         for graph in (value for number, value in fields(content) if number == _GRAPH):
-            for number, value in fields(graph):
+            for number, value in fields(graph, most=MAX_GRAPH_FIELDS):
                 if number == _NODE:
                     nodes.append(_texts(value, _INPUT, _NODE_OUTPUT, _OP_TYPE))
                 elif number == _OUTPUT:

@@ -24,6 +24,9 @@ _MAX_METADATA = 1 << 24
 _MAX_FIELDS = 10_000
 """Upper limit on the fields of a message, which bounds the time to parse a hostile file."""
 
+MAX_GRAPH_FIELDS = 100_000
+"""Upper limit on the fields of a graph: its nodes, weights and shapes, of which a large transformer has thousands."""
+
 _GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
 """Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""
 
@@ -89,7 +92,7 @@ def _refuse_huge(size: int) -> None:
         raise ValueError(f"it has {size:,} bytes; the limit is {MAX_BYTES:,}")
 
 
-def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, bytes]]:
+def fields(content: mmap.mmap | bytes, without: int = 0, most: int = _MAX_FIELDS) -> Iterator[tuple[int, bytes]]:
     """Yield number and content of each length-delimited field of a protobuf message; of field ``without`` no content.
 
     Raises:
@@ -97,7 +100,7 @@ def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, 
         IndexError: it ends within a field.
     """
     at = 0
-    for _ in range(_MAX_FIELDS):
+    for _ in range(most):
         if at >= len(content):
             return
         key, at = _varint(content, at)
@@ -117,7 +120,7 @@ def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, 
         else:
             break
     else:
-        raise ValueError(f"it has more than {_MAX_FIELDS:,} fields")
+        raise ValueError(f"it has more than {most:,} fields")
     raise ValueError("it is not a protobuf message")
 
 

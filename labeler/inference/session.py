@@ -76,4 +76,4 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
 
 def is_out_of_memory(exc: Exception) -> bool:
     """Say whether the device had too little memory for a run; ONNX Runtime has no exception class for it."""
-    return any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
+    return isinstance(exc, MemoryError) or any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)

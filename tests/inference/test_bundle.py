@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import onnxruntime
 import pytest
+from click.testing import Result
 from conftest import CLASS_NAMES, make_bundle
 
 from labeler.errors import ModelError
@@ -136,3 +139,44 @@ def test_what_a_card_says_commands_no_terminal(tmp_path: Path) -> None:
 def test_a_name_that_is_nearly_right_is_corrected(given: str, meant: str) -> None:
     with pytest.raises(ModelError, match=f"did you mean {meant}"):
         bundle.find(given)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("input_size", "0", "takes images of side 0; labeler gives 16 to 640 pixels"),
+        ("input_size", "15", "takes images of side 15; "),
+        ("input_size", "641", "takes images of side 641; "),
+        ("input_size", '"x"', "takes images of side x; "),
+        ("input_size", "64.0", "takes images of side 64.0; "),
+        ("input_size", "true", "takes images of side True; "),
+        ("crop_margin", "-1", "its crop_margin is -1, not 0 to 2"),
+        ("crop_margin", "2.1", "its crop_margin is 2.1, not 0 to 2"),
+        ("crop_pct", "0", "its crop_pct is 0, not a number above 0, at most 1"),
+        ("crop_pct", "NaN", "its crop_pct is nan, not a number above 0, at most 1"),
+        ("resize", "x", "its resize is x, none of stretch, fit, crop"),
+    ],
+)
+def test_a_view_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, run: Callable[..., Result], key: str, value: str, said: str
+) -> None:
+    refused = run("models", "show", make_bundle(tmp_path / "m.onnx", **{key: value}))
+
+    assert refused.exit_code == 4
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("side", "block"), [(16, 8), (64, 8), (96, 3), (128, 2), (182, 1), (640, 1)])
+def test_a_network_is_run_with_the_pixels_of_eight_faces_at_once(tmp_path: Path, side: int, block: int) -> None:
+    path = make_bundle(tmp_path / "m.onnx", side=side, input_size=side)
+
+    assert bundle.card(path).block == block
+    assert bundle.card(make_bundle(path, side=side, input_size=side, block=5)).block == 5
+
+
+def test_the_file_of_a_bundle_is_hashed_only_where_that_is_wanted_or_it_ships(tmp_path: Path) -> None:
+    path = make_bundle(tmp_path / "m.onnx")
+
+    assert bundle.card(path, hashed=False) == replace(bundle.card(path), sha256="")
+    assert bundle.card(bundle.find(""), hashed=False).sha256 == bundle.SHIPPED_SHA256["default/model.onnx"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-import tf2onnx  # noqa: F401 - Keras imports it only for an export; a missing package must show before training
 
 from labeler._version import __version__
 from labeler.errors import LabelerError, ModelError
@@ -21,6 +19,7 @@ from labeler.inference import bundle, keras_file, keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from labeler.storage import atomic
+from training.bundle import keras_source
 from training.networks.fast_steps import SCALE
 
 TOLERANCE = 1e-5
@@ -96,11 +95,8 @@ def convert(source: Path, class_names: Sequence[str] | None, out: Path) -> None:
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", name="pixels")
-    whole = keras.Model(pixels, network(keras.layers.Rescaling(SCALE)(pixels)), name="labeler")
-    whole(np.zeros((1, INPUT_SIDE, INPUT_SIDE, 3), np.uint8))  # Keras can export a network only after a call.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Keras uses names that NumPy deprecated.
-        whole.export(path, format="onnx", verbose=False)
+    whole = keras.Model(pixels, network(keras.layers.Rescaling(SCALE)(pixels), training=False), name="labeler")
+    keras_source.export(network.name, whole, path)
     model = onnx.load(path)
     for place, name in enumerate((onnx_graph.PROBABILITIES, onnx_graph.FACE)[: len(model.graph.output)]):
         _rename_output(model.graph, place, name)
@@ -153,8 +149,8 @@ def _check_network(path: Path, network: keras.Model, class_names: Sequence[str],
     wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
     if network.input_shape != wanted:
         raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
-    if network.output_shape != (None, len(class_names)):
-        outputs = network.output_shape[-1]
+    outputs = keras_source.check_outputs(path, network)
+    if outputs != len(class_names):
         raise ModelError(f"{path} gives {outputs} outputs, not one for each of {', '.join(class_names)}")
     probabilities = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
     if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):

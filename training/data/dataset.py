@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labeler import sources
 from labeler.errors import LabelerError
-from labeler.evaluation import truth
+from labeler.evaluation import classes, truth
 from labeler.grouping import split
 from labeler.images.picture import Pixels
 from labeler.tables import labels
@@ -123,7 +123,7 @@ def scan(directory: str | Path) -> Labelled:
         LabelerError: the directory is missing, has no class folders or a single one, one of them is empty or has a
             reserved name, or they are the splits of a data set.
     """
-    class_names = truth.class_folders(directory)
+    class_names = classes.class_folders(directory)
     labels.check_names(directory, class_names)
     if _SPLITS.issuperset(name.lower() for name in class_names):
         raise LabelerError(
