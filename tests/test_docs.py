@@ -25,6 +25,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 EXPORT = (ROOT / "docs" / "export.md").read_text("utf-8")
 REVIEW = (ROOT / "docs" / "review.md").read_text("utf-8")
 SCALE = (ROOT / "docs" / "scale.md").read_text("utf-8")
+MODELS = (ROOT / "docs" / "models.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
@@ -76,7 +77,7 @@ def test_every_exit_code_is_documented() -> None:
     }
 
 
-@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT + REVIEW + SCALE, re.M))
+@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT + REVIEW + SCALE + MODELS, re.M))
 def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> None:
     words = command.split()[1:]
     parser = get_command(app)
@@ -93,6 +94,7 @@ def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> 
         "docs/commands.md",
         "docs/bundle.md",
         "docs/export.md",
+        "docs/models.md",
         "docs/review.md",
         "docs/scale.md",
         "CONTRIBUTING.md",

@@ -48,6 +48,8 @@ class Layer(NamedTuple):
     name: str
     pooled: bool
     """Whether it is planes (n, features, rows, columns), of each of which the mean is taken."""
+    is_output: bool
+    """Whether the network returns it already."""
 
 
 def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
@@ -98,10 +100,10 @@ def layer(path: Path) -> Layer:
     Raises:
         ModelError: it ends in no dense layer or convolution.
     """
-    name, operator = onnx_graph.last_input(path, _LINEAR | _CONVOLUTIONS)
+    name, operator, is_output = onnx_graph.last_input(path, _LINEAR | _CONVOLUTIONS)
     if not name:
         raise ModelError(f"{path} gives no features: it has no dense layer at its end, whose input they would be")
-    return Layer(name, operator in _CONVOLUTIONS)
+    return Layer(name, operator in _CONVOLUTIONS, is_output)
 
 
 def view(path: Path) -> View:
@@ -120,8 +122,8 @@ def view(path: Path) -> View:
 def _of_onnx(path: Path) -> tuple[Callable[[Pixels], Embeddings], int]:
     """Return what embeds a block of images, and how many it takes at once; 0 for any number."""
     card = Classifier(path, hashed=False).card  # Raises a ModelError that says what is wrong with the file.
-    name, pooled = layer(path)
-    session = load(path, content=onnx_graph.with_output(path.read_bytes(), name))
+    name, pooled, is_output = layer(path)
+    session = load(path, content=b"" if is_output else onnx_graph.with_output(path.read_bytes(), name))
     given = session.get_inputs()[0]
     fixed = given.shape[0] if isinstance(given.shape[0], int) else 0
 

@@ -47,6 +47,8 @@ class Taken(NamedTuple):
 
     name: str
     operator: str
+    is_output: bool = False
+    """Whether the network returns it already."""
 
 
 def last_input(path: Path, operators: Set[str]) -> Taken:
@@ -66,7 +68,8 @@ def last_input(path: Path, operators: Set[str]) -> Taken:
         if node.operator in operators and node.inputs:
             name = node.inputs[0]
             scaled = (one for one in nodes[:place] if name in one.outputs and one.operator == _SCALED)
-            return Taken(next((one.inputs[0] for one in scaled), name), node.operator)
+            name = next((one.inputs[0] for one in scaled), name)
+            return Taken(name, node.operator, name in outputs)
         needed.update(node.inputs)
     return Taken("", "")
 

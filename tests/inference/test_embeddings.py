@@ -186,3 +186,23 @@ def test_a_head_given_a_constant_gives_no_features(tmp_path: Path) -> None:
     Classifier(path).predict(BIG)
     with pytest.raises(ModelError, match="gives no features: what its last dense layer is given is not of each image"):
         embeddings.network(path)
+
+
+def test_features_that_the_network_returns_already_are_the_same(tmp_path: Path) -> None:
+    path = convolutional(tmp_path / "any.onnx", side=SIDE)
+    wanted, name = embeddings.network(path)(BIG), embeddings.layer(path).name
+
+    def give(graph: onnx.GraphProto) -> None:
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 8]))
+
+    assert np.array_equal(embeddings.network(remade(path, give))(BIG), wanted)
+
+
+def test_a_network_of_a_fixed_number_of_images_is_given_as_many(tmp_path: Path) -> None:
+    path = convolutional(tmp_path / "any.onnx", side=SIDE, block=4)
+    wanted = embeddings.network(path)(BIG)
+
+    def fix(graph: onnx.GraphProto) -> None:
+        graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+
+    assert np.allclose(embeddings.network(remade(path, fix))(BIG), wanted, atol=1e-6)

@@ -18,9 +18,9 @@ from labeler.inference import onnx_graph
 
 
 def test_the_last_of_some_layers_is_found(model: Path) -> None:
-    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul")
-    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten")
-    assert onnx_graph.last_input(model, {"Conv"}) == ("", "")
+    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul", False)
+    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten", False)
+    assert onnx_graph.last_input(model, {"Conv"}) == ("", "", False)
 
 
 def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
@@ -43,8 +43,8 @@ def test_the_last_layer_of_a_graph_with_thousands_of_nodes_is_found(model: Path,
     deep.graph.node.extend([*others[:2], *nodes, *others[2:]])
     onnx.save(deep, tmp_path / "deep.onnx")
 
-    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"MatMul"}) == "flat"
-    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"Flatten"}) == "deeper_11999"
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"MatMul"}).name == "flat"
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"Flatten"}).name == "deeper_11999"
 
 
 @pytest.mark.parametrize(("made", "mixes"), [({"dynamic": True}, True), ({}, False)])

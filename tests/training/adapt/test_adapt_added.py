@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from typer.testing import Result
 
 from labeler.certify import certified
 from labeler.certify.draw import Draw
+from labeler.errors import ModelError
 from labeler.inference import bundle, embeddings
 from labeler.inference.classifier import Classifier
 from labeler.labeling import BatchLabeler
 from labeler.records import Faces, Resize, Settings
 from labeler.review import prepare
+from labeler.review.review import ReviewSettings, task_of
 from labeler.review.task import Task
 from labeler.tables import index, reader
 from labeler.tables.matching import box_of
@@ -141,3 +144,17 @@ def test_faces_of_an_added_network_are_arranged(
     assert Classifier(model).card.view.side == SIDE
     assert task.ranks_file().exists()
     assert len(list(folder.glob("alike-*.codes"))) == 1
+
+
+def test_the_review_takes_the_model_that_is_named_and_no_other(run: Run, tmp_path: Path) -> None:
+    photos = photos_of(tmp_path / "photos", 4)
+    model, table = convolutional(tmp_path / "any.onnx", SIDE, 2, class_names=TWO), tmp_path / "t.csv"
+    assert run("classify", photos, "--out", table, "--model", model, "--faces", "whole", "-q").exit_code == 0
+    settings = ReviewSettings(table=table, reviewer="ann", model=str(model))
+    task = task_of(settings, str(photos))
+
+    assert task
+    assert task.model == str(model)
+    assert task_of(replace(settings, model=""), str(photos)) is None
+    with pytest.raises(ModelError, match="is another model than any, which labelled"):
+        task_of(replace(settings, model="default"), str(photos))

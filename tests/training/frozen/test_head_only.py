@@ -63,6 +63,24 @@ def test_the_last_layer_of_an_added_network_is_trained(
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["confusion.png", "metrics.json", "model.onnx"]
 
 
+def test_whole_photos_are_trained_on_and_the_card_says_how(run: Run, tmp_path: Path) -> None:
+    """No detector finds a face in them."""
+    random = np.random.default_rng(1)
+    for label, name in enumerate(("blue", "red")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = random.integers(0, 100, (150, 200, 3))
+            pixels[..., 2 - 2 * label] += 120
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / name / f"{number}.png")
+    arguments = ("train", tmp_path / "data", "--from", convolutional(tmp_path / "any.onnx", 96), "--progress", "none")
+    found = run(*arguments, "--out", tmp_path / "none")
+    result = run(*arguments, "--out", tmp_path / "run", "--faces", "whole", "--resize", "crop")
+
+    assert found.exit_code == 2
+    assert result.exit_code == 0, result.output
+    assert Classifier(tmp_path / "run" / "model.onnx").card.resize == "crop"
+
+
 def test_options_of_all_layers_are_refused(photos: Path, run: Run, tmp_path: Path) -> None:
     model = convolutional(tmp_path / "any.onnx", 96)
     result = run("train", photos, "--from", model, "--out", tmp_path / "run", "--epochs", 3, "--no-augment")
