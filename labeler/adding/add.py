@@ -23,6 +23,9 @@ from labeler.inference.bundle import BLOCK
 from labeler.records import Resize
 from labeler.storage import atomic
 
+_SMALLEST_STD, _LARGEST = 1e-6, 1e6
+"""Limits on the numbers of a preprocessing, far from those of float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Understood:
@@ -186,8 +189,10 @@ def _check_numbers(network: Network, values: Mapping[str, Any]) -> None:
             raise ModelError(
                 f"{network.path} takes {planes} channels, but its {name} has {len(values[name])} numbers; correct them"
             )
-    if not all(one > 0 for one in values["std"]):
+    if not all(_SMALLEST_STD <= one <= _LARGEST for one in values["std"]):
         raise ModelError(f"{network.path}: a standard deviation is {min(values['std']):g}, not above 0; correct --std")
+    if max(abs(values["scale"]), *map(abs, values["mean"])) > _LARGEST:
+        raise ModelError(f"{network.path}: scale or mean is above {_LARGEST:g}; correct --scale and --mean")
     if not 0 < values["crop_pct"] <= 1:
         raise ModelError(f"{network.path}: crop_pct is {values['crop_pct']:g}, not above 0 and at most 1; correct it")
 
