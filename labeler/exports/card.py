@@ -26,7 +26,7 @@ _DATA_FILES = {"imagefolder": "{}/**", "parquet": "data/{}-*.parquet", "webdatas
 _HUGGING_FACE = {"val": "validation"}
 """Names of subsets that differ there."""
 
-_SETTINGS = ("faces", "min_face", "face_threshold", "threshold", "prior")
+_SETTINGS = ("faces", "resize", "min_face", "face_threshold", "threshold", "prior")
 """Settings that decide the labels and name nothing of the user's."""
 
 
@@ -122,7 +122,7 @@ def _body(plan: Plan, counts: Counts) -> Iterator[str]:
     if counts.left_out:
         yield from ("", f"{counts.left_out:,} more could not be read and are left out.")
     yield from ("", "## How many", "", *_numbers(plan, counts))
-    settings = [f"{name} {record.settings[name]}" for name in _SETTINGS if name in record.settings]
+    settings = [f"{name} {record.settings[name]}" for name in _SETTINGS if record.settings.get(name) is not None]
     yield from ("", "## How it was made", "", "| | |", "|---|---|")
     yield f"| program | labeler {_text(record.version)}; exported by {__version__} |"
     yield f"| model | {_text(model(plan))}, SHA-256 `{_text(record.model_sha256)}` |"

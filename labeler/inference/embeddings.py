@@ -5,7 +5,7 @@ Of a network that ends in a convolution to the classes and a mean, they are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,14 +134,16 @@ def _of_onnx(path: Path) -> tuple[Callable[[Pixels], Embeddings], int]:
             found = found.mean(axis=(2, 3))
         return found.reshape(len(padded), -1)[: len(pixels)]
 
-    _check_features(path, look, np.zeros((2, card.input_size, card.input_size, 3), np.uint8))
+    side = card.input_size
+    numbers = (fixed,) if fixed else (1, 2)
+    _check_features(path, look, [np.zeros((number, side, side, 3), np.uint8) for number in numbers])
     return look, fixed or int(onnx_graph.mixes_images(path))
 
 
-def _check_features(path: Path, look: Callable[[Pixels], Embeddings], pixels: Pixels) -> None:
+def _check_features(path: Path, look: Callable[[Pixels], Embeddings], samples: Sequence[Pixels]) -> None:
     """Refuse a layer whose input is none of the image's: a constant, or with images along another axis."""
     try:
-        counts = {look(pixels[:number]).shape[1] for number in (1, 2)}
+        counts = {look(pixels).shape[1] for pixels in samples}
     except ValueError:  # It cannot be divided by the number of images.
         counts = set()
     if len(counts) != 1:

@@ -198,11 +198,12 @@ def test_features_that_the_network_returns_already_are_the_same(tmp_path: Path) 
     assert np.array_equal(embeddings.network(remade(path, give))(BIG), wanted)
 
 
-def test_a_network_of_a_fixed_number_of_images_is_given_as_many(tmp_path: Path) -> None:
-    path = convolutional(tmp_path / "any.onnx", side=SIDE, block=4)
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_network_of_a_fixed_number_of_images_is_given_as_many(tmp_path: Path, count: int) -> None:
+    path = convolutional(tmp_path / "any.onnx", side=SIDE, block=count)
     wanted = embeddings.network(path)(BIG)
 
     def fix(graph: onnx.GraphProto) -> None:
-        graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+        graph.input[0].type.tensor_type.shape.dim[0].dim_value = count
 
     assert np.allclose(embeddings.network(remade(path, fix))(BIG), wanted, atol=1e-6)
