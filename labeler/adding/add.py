@@ -19,7 +19,6 @@ from labeler.adding.said import Channels, Origin, Recipe, Said, combined
 from labeler.errors import LabelerError, ModelError, OutputError, one_line
 from labeler.images.picture import Pixels
 from labeler.inference import bundle
-from labeler.inference.bundle import BLOCK
 from labeler.records import Resize
 from labeler.storage import atomic
 
@@ -135,14 +134,19 @@ def add(understood: Understood, name: str, out: Path) -> Added:
 def _write(understood: Understood, name: str, path: Path) -> float:
     """Write a bundle that takes any batch where the network lets it; return how far it is from the original."""
     network = understood.network
-    usual = 1 if any(node.op_type == "Conv" for node in network.model.graph.node) else BLOCK
+    convolves = any(node.op_type == "Conv" for node in network.model.graph.node)
+    usual = 1 if convolves else bundle.usual_block(understood.recipe.side, network.file.stat().st_size)
     ways: dict[tuple[int | None, int], None] = {(None, usual): None, (None, 1): None}
     ways[network.batch or 1, network.batch or 1] = None
     for batch, block in ways:
         _save(understood, name, path, batch=batch, block=block)
         if proof.holds(path, network, understood.expected, understood.crops, batch):
-            break
-    return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+            return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+    proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+    raise ModelError(
+        f"{network.path} takes {network.batch} images at once, and its answer for one depends on the others; export it "
+        "with a batch of 1"
+    )
 
 
 def _save(understood: Understood, name: str, path: Path, *, batch: int | None, block: int) -> None:

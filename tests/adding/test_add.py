@@ -112,7 +112,8 @@ def test_a_fixed_batch_that_cannot_be_made_free_is_the_block(tmp_path: Path) -> 
     assert np.array_equal(classifier.predict(pixels)[4:], classifier.predict(pixels[4:]))
 
 
-def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(tmp_path: Path) -> None:
+def quantised(path: Path, batch: int | str) -> Path:
+    """Write a network whose numbers get one scale for all images of a run."""
     nodes = [
         helper.make_node("Flatten", ["images"], ["flat"]),
         helper.make_node("DynamicQuantizeLinear", ["flat"], ["small", "step", "zero"]),
@@ -123,13 +124,24 @@ def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(t
         helper.make_node("Softmax", ["logits"], ["scores"], axis=-1),
     ]
     head = np.random.default_rng(0).integers(-99, 99, (32 * 32 * 3, 3)).astype(np.int8)
-    path = tmp_path / "net.onnx"
-    original_networks.saved(path, nodes, ["batch", 32, 32, 3], {"head": head, "less": np.float32(1e-4)})
-    classifier = made(path)
+    constants = {"head": head, "less": np.float32(1e-4)}
+    return original_networks.saved(path, nodes, [batch, 32, 32, 3], constants, outputs={"scores": [batch, 3]})
+
+
+def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(tmp_path: Path) -> None:
+    classifier = made(quantised(tmp_path / "net.onnx", "batch"))
     dark, bright = images(32, 1) // 9, images(32, 1)
 
     assert (classifier.card.block, classifier.card.weights) == (1, bundle.INT8)
     assert np.array_equal(classifier.predict(np.concatenate([bright, dark]))[1:], classifier.predict(dark))
+
+
+def test_a_fixed_batch_whose_images_change_each_others_answers_is_refused(tmp_path: Path) -> None:
+    found = understood(quantised(tmp_path / "net.onnx", 2))
+    with pytest.raises(ModelError, match="takes 2 images at once, and its answer for one depends on the others"):
+        add.add(found, "mine", tmp_path / "mine" / "model.onnx")
+
+    assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
 
 
 @pytest.mark.parametrize("logits", [True, False])
