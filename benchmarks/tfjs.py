@@ -1,14 +1,20 @@
-"""Convert two emotion networks of TensorFlow.js to ONNX, with the preprocessing of their npm packages.
+"""Convert two emotion networks of TensorFlow.js to ONNX, with the preprocessing of their npm packages, or bare.
 
-Either takes `gray`, float32 (n, 1, 64, 64) from 0 to 255, and gives the probabilities (n, classes) of `CLASSES`. The
-answers of the packages themselves, in node with the WASM backend, differ by less than 0.0001. Converted, because
-TensorFlow.js offers node only WASM, which is several times slower, and a binary that npm fetches from elsewhere.
+With it, either takes `gray`, float32 (n, 1, 64, 64) from 0 to 255, and gives the probabilities (n, classes) of
+`CLASSES`. The answers of the packages themselves, in node with the WASM backend, differ by less than 0.0001.
+Converted, because TensorFlow.js offers node only WASM, which is several times slower, and a binary that npm fetches
+from elsewhere.
+
+Run as a script, it writes a network bare, as it takes its own pixels, for `labeler models add` (docs/models.md):
+
+    python benchmarks/tfjs.py FOLDER face-api|human OUT.onnx
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,22 +42,27 @@ MEAN_RGB = (122.782, 117.001, 104.298)
 LUMA = 0.2989 + 0.5870 + 0.1140
 """What human multiplies gray by: its factors for red, green and blue."""
 
+PIXELS, CROP = "gray", (1, 64, 64)
+"""The name of the input, and the shape of a crop."""
+
 
 def package(folder: Path, name: str) -> Path:
     """Return where `npm install` put a package."""
     return folder / "node_modules" / PACKAGES[name]
 
 
-def convert(folder: Path, name: str) -> bytes:
-    """Return a network of a package, converted."""
+def convert(folder: Path, name: str, *, bare: bool = False) -> bytes:
+    """Return a network of a package, converted; ``bare``, without the preprocessing of the package."""
     description, weights = (package(folder, name) / file for file in FILES[name])
     written = json.loads(description.read_text())
     graph = Graph()
     content = weights.read_bytes()
     if name == "face-api":
-        return graph.finished(face_expression(graph, read(written, content)))
+        pixels, shape = (PIXELS, (3, 112, 112)) if bare else (enlarged(graph), CROP)
+        return graph.finished(face_expression(graph, read(written, content), pixels), shape)
+    pixels, shape = (PIXELS, CROP) if bare else (graph.scaled(PIXELS, 2 * LUMA / 255, -1.0), CROP)
     topology = written["modelTopology"]["node"]
-    return graph.finished(emotion(graph, topology, read(written["weightsManifest"], content)))
+    return graph.finished(emotion(graph, topology, read(written["weightsManifest"], content), pixels), shape)
 
 
 def read(manifest: Iterable[dict[str, Any]], content: bytes) -> Weights:
@@ -103,10 +114,10 @@ class Graph:
         constant = self.constant(kernel.transpose(2, 3, 0, 1))
         return self.add("Conv", x, constant, strides=[stride] * 2, auto_pad=pad, group=kernel.shape[2])
 
-    def finished(self, logits: str) -> bytes:
-        """Return the model with a softmax as its end."""
+    def finished(self, logits: str, shape: tuple[int, ...]) -> bytes:
+        """Return the model, which takes images (n, *shape), with a softmax as its end."""
         self.nodes.append(helper.make_node("Softmax", [logits], ["probabilities"]))
-        gray = helper.make_tensor_value_info("gray", TensorProto.FLOAT, ["batch", 1, 64, 64])
+        gray = helper.make_tensor_value_info(PIXELS, TensorProto.FLOAT, ["batch", *shape])
         found = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 7])
         whole = helper.make_graph(self.nodes, "network", [gray], [found], self.constants)
         model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -114,8 +125,15 @@ class Graph:
         return model.SerializeToString()
 
 
-def face_expression(graph: Graph, weights: Weights) -> str:
-    """Add face-api's FaceExpressionNet, which enlarges a crop to 112x112 by TensorFlow's bilinear resize."""
+def enlarged(graph: Graph) -> str:
+    """Add face-api's preprocessing: a crop is enlarged to 112x112 by TensorFlow's bilinear resize, then scaled."""
+    factors = graph.constant(np.array([1, 1, 112 / 64, 112 / 64]))
+    large = graph.add("Resize", PIXELS, "", factors, mode="linear", coordinate_transformation_mode="asymmetric")
+    return graph.scaled(large, 1 / 255, -np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1) / 255)
+
+
+def face_expression(graph: Graph, weights: Weights, pixels: str) -> str:
+    """Add face-api's FaceExpressionNet."""
 
     def convolved(x: str, name: str, stride: int) -> str:
         bias = weights[f"{name}/bias"]
@@ -127,9 +145,7 @@ def face_expression(graph: Graph, weights: Weights) -> str:
     def relu_of_sum(*terms: str) -> str:
         return graph.add("Relu", graph.add("Sum", *terms))
 
-    enlarged = graph.constant(np.array([1, 1, 112 / 64, 112 / 64]))
-    x = graph.add("Resize", "gray", "", enlarged, mode="linear", coordinate_transformation_mode="asymmetric")
-    x = graph.scaled(x, 1 / 255, -np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1) / 255)
+    x = pixels
     for block in range(4):
         first = graph.add("Relu", convolved(x, f"dense{block}/conv0", 2))
         second = convolved(first, f"dense{block}/conv1", 1)
@@ -140,15 +156,15 @@ def face_expression(graph: Graph, weights: Weights) -> str:
     return graph.add("Gemm", features, graph.constant(weights["fc/weights"]), graph.constant(weights["fc/bias"]))
 
 
-def emotion(graph: Graph, topology: Iterable[dict[str, Any]], weights: Weights) -> str:
-    """Add human's network by its topology, up to the softmax; a crop is scaled to -1 to 1."""
+def emotion(graph: Graph, topology: Iterable[dict[str, Any]], weights: Weights, pixels: str) -> str:
+    """Add human's network by its topology, up to the softmax; its pixels are from -1 to 1."""
     made: dict[str, str] = {}
     for node in topology:
         inputs = [made.get(name, name) for name in node.get("input", [])]
         if node["op"] == "Softmax":
             return inputs[0]
         if node["op"] == "Placeholder":
-            made[node["name"]] = graph.scaled("gray", 2 * LUMA / 255, -1.0)
+            made[node["name"]] = pixels
         elif node["op"] != "Const":
             made[node["name"]] = operation(graph, node["op"], inputs, node.get("attr", {}), weights)
     raise SystemExit("human's network has no softmax")
@@ -185,3 +201,8 @@ def steps(attributes: dict[str, Any]) -> tuple[int, str]:
 def text(encoded: str) -> str:
     """Return a text of a topology."""
     return base64.b64decode(encoded).decode()
+
+
+if __name__ == "__main__":
+    where, which, out = sys.argv[1:]
+    Path(out).write_bytes(convert(Path(where), which, bare=True))

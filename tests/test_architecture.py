@@ -21,7 +21,7 @@ ROWS = [
     {"report", "review"},
     {"certify"},
     {"evaluation"},
-    {"cost"},
+    {"cost", "adding"},
     {"parts"},
     {"pipeline", "labeler"},
     {"job"},

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from conftest import ROOT, Folder
 from onnx import TensorProto, helper, numpy_helper
 from typer.main import get_command
+from typer.testing import Result
 
 from labeler import errors, pipeline
 from labeler.cli import error_handler
@@ -26,6 +25,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 EXPORT = (ROOT / "docs" / "export.md").read_text("utf-8")
 REVIEW = (ROOT / "docs" / "review.md").read_text("utf-8")
 SCALE = (ROOT / "docs" / "scale.md").read_text("utf-8")
+MODELS = (ROOT / "docs" / "models.md").read_text("utf-8")
 COMMANDS = (ROOT / "docs" / "commands.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
@@ -77,7 +77,9 @@ def test_every_exit_code_is_documented() -> None:
     }
 
 
-@pytest.mark.parametrize("command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT + REVIEW + SCALE, re.M))
+@pytest.mark.parametrize(
+    "command", re.findall(r"^labeler .*?(?=  #|$)", README + EXPORT + REVIEW + SCALE + MODELS, re.M)
+)
 def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> None:
     words = command.split()[1:]
     parser = get_command(app)
@@ -94,6 +96,7 @@ def test_every_command_line_in_the_documentation_can_be_parsed(command: str) -> 
         "docs/commands.md",
         "docs/bundle.md",
         "docs/export.md",
+        "docs/models.md",
         "docs/review.md",
         "docs/scale.md",
         "CONTRIBUTING.md",
@@ -107,7 +110,9 @@ def test_every_link_leads_somewhere(path: str) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path) -> None:
+def test_the_command_that_makes_a_bundle_makes_one(
+    folder: Folder, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder.noise("a.png", seed=1)
     weights = np.random.default_rng(0).normal(0, 0.05, (48 * 48, 3)).astype(np.float32)
     network = helper.make_graph(
@@ -122,10 +127,11 @@ def test_the_script_that_makes_a_bundle_makes_one(folder: Folder, tmp_path: Path
     )
     made = helper.make_model(network, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(made, tmp_path / "network.onnx")
-    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bundle.md").read_text("utf-8"), re.S)
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    (row,) = pipeline.label([folder.path], Settings(model=str(tmp_path / "mine.onnx")))
-    card = bundle.card(tmp_path / "mine.onnx")
+    (command,) = re.findall(r"^labeler (models add .*)", (ROOT / "docs" / "bundle.md").read_text("utf-8"), re.M)
+    monkeypatch.chdir(tmp_path)
+    assert run(*command.split()).exit_code == 0
+    (row,) = pipeline.label([folder.path], Settings(model="models/mine"))
+    card = bundle.card(Path("models/mine/model.onnx"))
 
     assert (card.name, card.class_names) == ("mine", ("angry", "happy", "sad"))
     assert row.label in card.class_names

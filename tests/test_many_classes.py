@@ -14,6 +14,10 @@ from conftest import Folder, make_bundle
 from typer.testing import Result
 
 from labeler import storage
+from labeler.cli import show_photos
+from labeler.console import stderr
+from labeler.records import Row, Tally
+from labeler.review import items
 from labeler.review.current import Current
 from labeler.review.desk import Desk
 from labeler.review.thumbnails import Thumbnails
@@ -167,6 +171,27 @@ def test_more_than_there_are_classes_is_refused(run: Run, photos: Path, two: Pat
 
     assert "--top 5: the model has 2 classes" in said
     assert list(tmp_path.glob("t.csv*")) == []
+
+
+def test_the_page_shows_of_a_face_what_the_table_tells(run: Run, photos: Path, many: Path, tmp_path: Path) -> None:
+    table = classified(run, photos, many, tmp_path / "t.csv", "--top", "2")
+    first = next(reader.read(table))
+    shown = items.face(opened(table).current, 0)
+
+    assert list(shown["probabilities"]) == [first.label, first.further[0]]
+    assert shown["probabilities"] == pytest.approx(
+        {first.label: first.score, first.further[0]: first.further[1]}, abs=1e-4
+    )
+
+
+def test_a_summary_lists_the_most_frequent_of_many_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    tally.add_all([Row("a.jpg", number, label=MANY[number % 40]) for number in range(50)])
+    stderr().print(show_photos._labels(tally))
+    said = capsys.readouterr().err
+
+    assert said.splitlines()[-1].split() == ["10", "others", "10", "20.0%"]
+    assert said.count("\n") == 32
 
 
 def test_parts_and_their_merge_name_the_most_probable_classes(

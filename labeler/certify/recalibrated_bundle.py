@@ -46,7 +46,7 @@ def places(table: Path, model: str, folder: Path, *, overwrite: bool, option: st
     if target.exists() and target.samefile(source):
         raise LabelerError(f"{target} is the model that labelled {table}; choose another {option}")
     if source.suffix != ".onnx":
-        raise ModelError(f"{source} is no .onnx bundle; make one with labeler models convert, and classify with that")
+        raise ModelError(f"{source} is no .onnx bundle; make one with labeler models add, and classify with that")
     return source, target
 
 

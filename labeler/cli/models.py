@@ -1,4 +1,4 @@
-"""The commands for models: list them, show a model card, convert a file."""
+"""The commands for models: list them, show a model card, add one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeler.cli import own_models
-from labeler.cli.datasets import training_package
+from labeler.cli.add_model import add_model
 from labeler.cli.options import Json
-from labeler.errors import LabelerError, ModelError
+from labeler.errors import ModelError
 
 if TYPE_CHECKING:
     from labeler.inference.bundle import Card
 
-app = typer.Typer(help="List models, show a model card, convert a .keras file, make a bundle faster, compare models.")
+app = typer.Typer(help="List models, show a model card, add a network of your own, make one faster, compare models.")
 
 
 @app.callback(invoke_without_command=True)
@@ -103,28 +103,5 @@ def _as_json(card: Card, float32: Card | None) -> dict[str, Any]:
     return {**card.as_json(), "float32": about}
 
 
-@app.command("convert")
-def convert_model(
-    keras_file: Annotated[
-        Path, typer.Argument(help="A .keras file; its network takes 64x64 RGB images scaled to 0..1.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle to write: an .onnx file.")],
-    class_names: Annotated[
-        str,
-        typer.Option(
-            "--class-names", help="Class names in the order of the outputs, if the file has none: angry,disgust,..."
-        ),
-    ] = "",
-) -> None:
-    """Convert a .keras file to a bundle, and check that both give the same. Needs the extra `train`.
-
-    Example: labeler models convert best_model.keras --class-names angry,happy,sad --out model.onnx
-    """
-    if keras_file.suffix == ".onnx":
-        raise LabelerError(
-            f"{keras_file} is an ONNX network already; convert reads .keras files. If it holds its class names, use it "
-            "with --model as it is; docs/bundle.md says how to add them, and what else a bundle is"
-        )
-    names = [name.strip() for name in class_names.split(",")] if class_names else None
-    training_package().bundle.export.convert(keras_file, names, out)
-    show_model(str(out))
+app.command("add")(add_model)
+app.command("convert")(add_model)

@@ -42,14 +42,23 @@ def place(name: str) -> Path:
     """
     from labeler.inference import bundle  # Deferred: only a few commands need it.
 
-    if not _NAME(name):
-        raise LabelerError(f"{name!r} cannot be a bundle's name: use letters, digits, '.', '-', '_' and '+'")
+    check_name(name)
     if name in bundle.shipped(bundle.CLASSIFIER):
         raise LabelerError(f"{name} is the name of a shipped bundle; give another --name")
     path = folder() / name / bundle.CLASSIFIER
     if path.parent.exists():
         raise LabelerError(f"{path.parent} exists already; give another --name, or remove that folder")
     return path
+
+
+def check_name(name: str) -> None:
+    """Check that a folder of bundles can hold one of this name.
+
+    Raises:
+        LabelerError: it cannot.
+    """
+    if not _NAME(name):
+        raise LabelerError(f"{name!r} cannot be a bundle's name: use letters, digits, '.', '-', '_' and '+'")
 
 
 def _configured(path: Path) -> Path | None:

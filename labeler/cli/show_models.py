@@ -14,6 +14,15 @@ from rich.text import Text
 
 from labeler.inference.bundle import Card
 
+_OPTIONS = {
+    name: f"--{name.replace('_', '-')}"
+    for name in ("class_names", "channels", "layout", "scale", "mean", "std", "crop_margin", "resize", "licence")
+} | {"logits": "--logits or --probabilities"}
+"""The option for each fact that can be guessed, or be missing."""
+
+_SHOWN = 10
+"""Upper limit on the class names that are shown of a network that is added."""
+
 
 def show_all(cards: Iterable[tuple[Card, Card | None]]) -> None:
     """Print one line per model, given with the card of its file in float32; with that file, two."""
@@ -73,6 +82,28 @@ def show(card: Card, readme: str = "", float32: Card | None = None) -> None:
         terminal.print("", Markdown(readme), sep="\n")
 
 
+def show_added(understood: Mapping[str, Any], made: Mapping[str, Any] | None) -> None:
+    """Print what is known of a network with where it is from, and what was made of it."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "understood", "from"):
+        table.add_column(name)
+    for name, fact in understood.items():
+        if "from" not in fact:
+            table.add_row(Text(name, "bold"), Text(_fact(fact)), Text("graph"))
+            continue
+        origin = fact["from"] or "nowhere"
+        if origin in ("guess", "nowhere") and name in _OPTIONS:
+            origin = f"{origin} ({_OPTIONS[name]})"
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(_fact(fact["value"])), Text(origin))
+    terminal = Console(highlight=False)
+    terminal.print(table)
+    if made:
+        apart = f"{made['difference']:.1g} apart at most, on {made['images']} images"
+        terminal.print(f"proved: the bundle and the original are {apart}", f"written: {made['path']}", sep="\n")
+    else:
+        terminal.print("nothing was written")
+
+
 def show_report(report: Mapping[str, Any]) -> None:
     """Print the report of `doctor`."""
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -82,6 +113,15 @@ def show_report(report: Mapping[str, Any]) -> None:
             shown = "\n".join(f"{key.replace('_', ' ')}: {_plain(one)}" for key, one in value.items())
         table.add_row(Text(name.replace("_", " "), "bold"), Text(_plain(shown)))
     Console(highlight=False).print(table)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {'any' if one is None else one}" for key, one in value.items())
+    if isinstance(value, tuple | list):
+        shown = ", ".join(f"{one:.6g}" if isinstance(one, float) else str(one) for one in value[:_SHOWN])
+        return f"{shown}, ... ({len(value):,})" if len(value) > _SHOWN else shown
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> str:

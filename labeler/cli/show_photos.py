@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # For annotations only: these modules load the whole pipeline
     from labeler.watched import Watched
 
 _STATUS_STYLES = {Status.OK: "green", Status.NO_FACE: "yellow", Status.DAMAGED: "yellow"}
+_MOST_LABELS = 30
+"""Labels that are listed, the most frequent ones; --json has all."""
 
 
 @contextmanager
@@ -251,8 +253,11 @@ def _labels(tally: Tally) -> Table:
     table.add_column("share", justify="right")
     table.add_column("", width=24)
     ranked = tally.labels.most_common()
-    for label, count in ranked:
+    for label, count in ranked[:_MOST_LABELS]:
         table.add_row(Text(label), f"{count:,}", f"{count / tally.faces:.1%}", _bar(ranked[0][1], count))
+    if others := ranked[_MOST_LABELS:]:
+        count = sum(count for _, count in others)
+        table.add_row(f"{len(others):,} others", f"{count:,}", f"{count / tally.faces:.1%}", "")
     return table
 
 

@@ -75,7 +75,8 @@ class Measured:
         """Return its part of what `--json` prints."""
         about = {name: getattr(self.card, name) for name in ("path", "sha256", "size", "weights", "input_size")}
         figures = {"ece": self.ece, "nll": self.nll, "speed": self.speed, "left_out": self.left_out}
-        return {"model": self.model, **about, **asdict(self.figures), **figures}
+        known = {name: value for name, value in asdict(self.figures).items() if name != "confusion"}
+        return {"model": self.model, **about, **known, **figures}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +223,7 @@ class _Tally:
         self._orders = [[card.class_names.index(name) for name in self._names] for card in cards]
         self._photos = photos
         self._left: list[Counter[str]] = [Counter() for _ in cards]
-        self._found: list[list[NDArray[np.float64]]] = [[] for _ in cards]
+        self._found: list[list[NDArray[np.float32]]] = [[] for _ in cards]
         self.truth: list[int] = []
 
     def add(self, answers: Answers) -> None:
@@ -233,7 +234,7 @@ class _Tally:
         if all(row.status is Status.OK for row in answers):
             self.truth.append(self._names.index(self._photos.classes[answers[0].file]))
             for row, order, found in zip(answers, self._orders, self._found, strict=True):
-                found.append(np.array(row.probabilities)[order])
+                found.append(np.array(row.probabilities, np.float32)[order])
 
     def figures(self, place: int) -> dict[str, Any]:
         """Return the figures of one of the models."""

@@ -105,6 +105,7 @@ def make(wanted: QuantiseSettings, watched: Watched = unwatched) -> Quantised:
         OutputError: it cannot be written.
     """
     source = bundle.float32(bundle.find(wanted.model))
+    quantised_bundle.check(source)
     exact = Classifier(source)
     photos = perhaps_labelled(wanted.data, wanted.truth, exact.card.class_names)
     names = _drawn(photos, wanted)
@@ -115,8 +116,7 @@ def make(wanted: QuantiseSettings, watched: Watched = unwatched) -> Quantised:
         raise _too_few(wanted.data)
     with tempfile.TemporaryDirectory(prefix="labeler-") as folder:
         made = Path(folder) / bundle.CLASSIFIER
-        for _ in watched([made], "quantising", 1):
-            quantised_bundle.quantise(source, made, np.stack(crops))
+        quantised_bundle.quantise(source, made, np.stack(crops), watched=watched)
         measured = _Measured(exact, Classifier(made), photos)
         for name, crop in _faces(looker, watched(names[fitted:], "measuring", len(names) - fitted)):
             measured.add(name, crop)

@@ -51,7 +51,7 @@ def write(
     """
     earlier = bundle.card(source).recalibration
     if source.suffix != ".onnx":
-        raise ModelError(f"{source} is no .onnx bundle: make one of it with labeler models convert")
+        raise ModelError(f"{source} is no .onnx bundle: make one of it with labeler models add")
     model = onnx.load(source)
     opset = max((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), default=0)
     if opset < _OLDEST_OPSET:

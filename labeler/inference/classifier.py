@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,12 +47,13 @@ class Classifier:
     def __init__(self, path: Path, device: Device = Device.CPU, *, hashed: bool = True) -> None:
         if path.suffix == ".keras":
             self.card, self._network = _load_keras_network(path)
-            self.knows_faces = mixes = False
+            self.knows_faces = mixes = fixed = False
         else:
             mixes = onnx_graph.mixes_images(path)  # Before it is loaded: both would be in memory.
-            self.card, self._network, self.knows_faces = _load_onnx_network(path, device, hashed=hashed)
-        block = bundle.block_of(BLOCK_ON_CUDA, self.card.input_size) if device is Device.CUDA else self.card.block
-        self.block = 1 if mixes else block
+            self.card, self._network, self.knows_faces, fixed = _load_onnx_network(path, device, hashed=hashed)
+        on_cuda = device is Device.CUDA and not fixed
+        block = bundle.block_of(BLOCK_ON_CUDA, self.card.input_size) if on_cuda else self.card.block
+        self.block = 1 if mixes and not fixed else block
         """Block size, in images per run: constant, so that no result depends on its batch; halved only when the
         device runs out of memory. One where the network itself mixes the images of a run."""
 
@@ -106,12 +108,23 @@ def _padded(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     return np.pad(pixels, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pixels
 
 
-def _load_onnx_network(path: Path, device: Device, *, hashed: bool) -> tuple[Card, Network, bool]:
+def _load_onnx_network(path: Path, device: Device, *, hashed: bool) -> tuple[Card, Network, bool, bool]:
+    """Return card and network, whether it knows faces, and whether it takes no other batch than the card's block."""
     found = bundle.card(path, hashed=hashed)
     session = load(path, device)
     outputs = _outputs(path, session, found)
-    name = session.get_inputs()[0].name
-    return found, lambda pixels: _joined(session.run(outputs, {name: pixels}), len(pixels), found), len(outputs) > 1
+    name, batch = session.get_inputs()[0].name, session.get_inputs()[0].shape[0]
+    if isinstance(batch, int) and batch != found.block:
+        raise ModelError(
+            f"{path} takes {batch} images at once, but its card says block {found.block}; make them the same"
+        )
+    run = partial(session.run, outputs)
+    return (
+        found,
+        lambda pixels: _joined(run({name: pixels}), len(pixels), found),
+        len(outputs) > 1,
+        isinstance(batch, int),
+    )
 
 
 def _load_keras_network(path: Path) -> tuple[Card, Network]:

@@ -18,6 +18,7 @@ from labeler.errors import ModelError, one_line
 from labeler.inference import bundle
 from labeler.inference.classifier import Classifier
 from labeler.storage import atomic
+from labeler.watched import Watched, unwatched
 
 Pixels = NDArray[np.uint8]
 
@@ -39,7 +40,17 @@ _OLDEST_OPSET = 13
 """Lower limit on the version of a graph's operators: the first with a scale for each output channel."""
 
 
-def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax") -> None:
+def check(source: Path) -> None:
+    """Check by a model's card that one with 8-bit integers can be made of it.
+
+    Raises:
+        ModelError: it is no bundle, or quantised already.
+    """
+    if source.suffix != ".onnx" or bundle.card(source).weights == bundle.INT8:
+        raise ModelError(f"{source} is no .onnx bundle in float32, of which one with 8-bit integers could be made")
+
+
+def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax", watched: Watched = unwatched) -> None:
     """Write the bundle ``out`` of ``source``, a network in float32, for processors.
 
     ``pixels`` (n, side, side, 3) uint8 RGB are images as in use, some hundred, by which the ranges of the activations
@@ -63,8 +74,7 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
         ModelError: the source is no bundle, has no layer to quantise, is quantised already, or fails in ONNX Runtime.
         OutputError: it cannot be written.
     """
-    if bundle.card(source).weights == bundle.INT8 or source.suffix != ".onnx":
-        raise ModelError(f"{source} is no .onnx bundle in float32, of which one with 8-bit integers could be made")
+    check(source)
     model = _modern(source, onnx.load(source))
     if not _INTEGERS.isdisjoint(node.op_type for node in model.graph.node):
         raise ModelError(f"{source} has operators of 8-bit integers already; quantise the network in float32")
@@ -74,7 +84,8 @@ def quantise(source: Path, out: Path, pixels: Pixels, method: Method = "MinMax")
     kept = {node.name for node in model.graph.node} - _chosen(source, model.graph)
     onnx.helper.set_model_props(model, dict([_PREPARED]))
     with atomic.replacing(out) as beside:
-        _quantise(source, model, beside, pixels, kept, method)
+        images = _Images(model.graph.input[0].name, pixels, watched)
+        _quantise(source, model, beside, images, kept, method)
         made = onnx.load(beside)
         about = {"weights": bundle.INT8, "created_with": f"labeler {__version__}"}
         onnx.helper.set_model_props(
@@ -103,8 +114,9 @@ def describe(path: Path, about: Mapping[str, Any]) -> None:
 class _Images:
     """A calibration data reader of ONNX Runtime: one image at a time, as histograms need blocks of one size."""
 
-    def __init__(self, name: str, pixels: Pixels) -> None:
-        self._left: Iterator[dict[str, Pixels]] = ({name: pixels[at : at + 1]} for at in range(len(pixels)))
+    def __init__(self, name: str, pixels: Pixels, watched: Watched) -> None:
+        places = watched(range(len(pixels)), "calibrating", len(pixels))
+        self._left: Iterator[dict[str, Pixels]] = ({name: pixels[at : at + 1]} for at in places)
 
     def get_next(self) -> dict[str, Pixels] | None:
         """Return the inputs of the next run; None after the last."""
@@ -112,7 +124,7 @@ class _Images:
 
 
 def _quantise(
-    source: Path, model: onnx.ModelProto, out: Path, pixels: Pixels, kept: Collection[str], method: Method
+    source: Path, model: onnx.ModelProto, out: Path, images: _Images, kept: Collection[str], method: Method
 ) -> None:
     # Deferred: `session`, which the classifier needs, has to be imported first, so that ONNX Runtime writes no files.
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -122,7 +134,7 @@ def _quantise(
         quantize_static(
             model,
             out,
-            _Images(model.graph.input[0].name, pixels),
+            images,
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,

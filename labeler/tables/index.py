@@ -149,11 +149,13 @@ def _gathered(batches: Iterable[pyarrow.RecordBatch], layout: Layout, most_rows:
             raise columns.UnusualError("a row without a file")
         pieces = {**_pieces(batch, layout, codes), "folder": folders_of(batch.column("file"), folders)}
         begin, end = end, end + len(batch)
+        if end * len(class_names) > _MOST_PROBABILITIES:
+            pieces.pop("probabilities", None)
+            found.pop("probabilities", None)
         for name, piece in pieces.items():
             if name not in found:  # As long as it could become: what is never written takes no memory.
                 found[name] = np.empty((most_rows, *piece.shape[1:]), piece.dtype)
             found[name][begin:end] = piece
-    few = not layout.top and end * len(class_names) <= _MOST_PROBABILITIES
     return Index(
         class_names=class_names,
         top=layout.top,
@@ -162,8 +164,8 @@ def _gathered(batches: Iterable[pyarrow.RecordBatch], layout: Layout, most_rows:
         names=texts["file"].joined(),
         versions=texts["version"].joined(),
         reasons=texts["reason"].joined(),
+        probabilities=found["probabilities"][:end] if "probabilities" in found else None,
         **{name: column[:end] for name, column in found.items() if name != "probabilities"},
-        probabilities=found["probabilities"][:end] if few else None,
     )
 
 

@@ -28,6 +28,8 @@ ROWS_PER_GROUP = 1 << 16
 _ROWS_PER_BATCH = 1 << 12
 """Rows that are converted at once: as Python objects they take ten times as much."""
 _BATCHES_PER_GROUP = ROWS_PER_GROUP // _ROWS_PER_BATCH
+_COLUMNS_OF_BATCHES = _BATCHES_PER_GROUP * 64
+"""Upper limit on the columns of all batches of a row group, 34 MB: of many classes, a group has fewer rows."""
 
 _ROWS_READ_AT_ONCE = 1 << 10
 """Few bytes of a file can stand for many rows."""
@@ -121,7 +123,8 @@ def _write(target: Any, rows: Iterable[Row], record: RunRecord, said: Mapping[st
     batches = _batches(iter(rows), record, schema)
     repeated = [*_REPEATED, "reason", *top_columns(record.top)[::2], *record.keep]
     with pyarrow.parquet.ParquetWriter(target, schema, use_dictionary=repeated) as writer:
-        while group := list(islice(batches, _BATCHES_PER_GROUP)):
+        at_once = max(1, min(_BATCHES_PER_GROUP, _COLUMNS_OF_BATCHES // len(schema.names)))
+        while group := list(islice(batches, at_once)):
             writer.write_table(pyarrow.Table.from_batches(group, schema), ROWS_PER_GROUP)
 
 

@@ -226,3 +226,33 @@ def test_figures_are_compared_with_every_label_once_more() -> None:
 
     assert judged(rows).figures().confusion == wanted.confusion
     assert judged(rows).figures().per_class["sad"].precision_interval == (0, 1)
+
+
+def with_top(rows: list[Row], top: int) -> list[Row]:
+    """Return rows as a table made with `--top` has them."""
+    return [row.labelled(row.probabilities, CLASSES, 0.4, top) if row.label else row for row in rows]
+
+
+def test_close_pairs_are_found_by_the_most_probable_classes_alone() -> None:
+    whole, few = gathered(), gathered(with_top(ROWS, 3))
+
+    assert few.pairs == whole.pairs
+    assert few.pairs.total() > 100
+    assert gathered(with_top(ROWS, 1)).pairs.total() == 0
+
+
+def test_a_pair_is_not_guessed_where_the_second_class_is_not_named() -> None:
+    rows = [row for row in ROWS if row.label != UNCERTAIN]
+
+    assert gathered(with_top(ROWS, 2)).pairs == gathered(rows).pairs
+
+
+def test_an_uncertain_face_is_judged_by_the_class_that_the_table_names() -> None:
+    assert judged(with_top(ROWS, 2)).figures() == judged(ROWS).figures()
+
+
+def test_an_uncertain_face_whose_class_the_table_does_not_name_is_left_out() -> None:
+    found, unsure = judged(with_top(ROWS, 1)), sum(row.label == UNCERTAIN for row in ROWS if row.status is Status.OK)
+    found.figures()
+
+    assert 0 < found.left_out[truth.UNTOLD] <= unsure

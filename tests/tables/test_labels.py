@@ -246,6 +246,7 @@ def test_a_file_with_two_labels_is_tied(photos: Folder) -> None:
 
 def test_classes_are_named_and_renamed() -> None:
     assert labels.parse_classes("anger=angry, sad") == {"anger": "angry", "sad": "sad"}
+    assert labels.parse_classes('"tench, Tinca tinca=fish", sad') == {"tench, Tinca tinca": "fish", "sad": "sad"}
 
 
 @pytest.mark.parametrize("wrong", ["sad,", "=sad", "sad=", "sad,sad"])

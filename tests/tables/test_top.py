@@ -160,3 +160,22 @@ def test_a_row_with_a_name_and_no_number_is_damage(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text.replace("sad,0.250000", "sad,"))
     with pytest.raises(LabelerError, match="is damaged"):
         list(reader.read(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("suffix", formats.SUFFIXES)
+@pytest.mark.parametrize("top", [1, 3])
+def test_a_run_that_was_stopped_goes_on_and_a_finished_table_grows(tmp_path: Path, suffix: str, top: int) -> None:
+    path = tmp_path / f"t{suffix}"
+    rows = sorted(rows_of(top))
+    with TableWriter.begin(path, record(top)) as table:
+        table.write(rows[:2])
+    with TableWriter.begin(path, record(top)) as table:
+        stands = [row for group, _ in table.settled() for row in group]
+        table.write(rows[1:3])  # Those of the last file may not all have been there.
+        table.finish({})
+    with TableWriter.begin(path, record(top)) as table:
+        table.write(rows[3:])
+        table.finish({})
+
+    assert stands == rows[:1]
+    assert list(reader.read(path)) == rows

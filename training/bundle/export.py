@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 
 from labeler._version import __version__
-from labeler.errors import LabelerError, ModelError
+from labeler.errors import LabelerError
 from labeler.images.picture import Pixels
-from labeler.inference import bundle, keras_file, keras_network, onnx_graph
+from labeler.inference import bundle, keras_file, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.records import INPUT_SIDE
 from labeler.storage import atomic
@@ -69,30 +69,6 @@ def name_classes(path: Path, class_names: Sequence[str]) -> None:
         keras_file.add(beside, keras_file.MEMBER, {"class_names": list(class_names), "input_size": INPUT_SIDE})
 
 
-def convert(source: Path, class_names: Sequence[str] | None, out: Path) -> None:
-    """Convert a ``.keras`` file, whose network takes images in 0..1, to a bundle.
-
-    Without ``class_names`` the file must hold them, as files of `labeler train` do.
-
-    Raises:
-        ModelError: the network has another input or output, or its class names are not known.
-        LabelerError: ``out`` is no possible name or exists already, or the bundle differs from the network.
-        OutputError: the bundle cannot be written.
-    """
-    if out.suffix != ".onnx":
-        raise LabelerError(f"a bundle is an .onnx file; give an --out that ends so, not {out}")
-    if not out.resolve().parent.is_dir():
-        raise LabelerError(f"there is no folder {out.parent}; create it first")
-    if out.exists():
-        raise LabelerError(f"{out} exists already; give another --out")
-    network = keras_network.load(source)
-    names = list(class_names or bundle.card(source).class_names)
-    bundle.check_class_names(source, names)
-    samples = np.random.default_rng(0).integers(0, 256, (64, INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
-    _check_network(source, network, names, samples)
-    export(network, names, out, samples=samples, card={"name": out.stem if out.stem != "model" else out.parent.name})
-
-
 def _write_onnx(network: keras.Model, path: Path) -> None:
     pixels = keras.layers.Input((INPUT_SIDE, INPUT_SIDE, 3), dtype="uint8", name="pixels")
     whole = keras.Model(pixels, network(keras.layers.Rescaling(SCALE)(pixels), training=False), name="labeler")
@@ -143,15 +119,3 @@ def _check(classifier: Classifier, network: keras.Model, samples: Pixels) -> Non
             f"the exported model differs from the Keras network by up to {difference:.2g} (at most {TOLERANCE:g} "
             "is allowed); it was not written. Please report this with the versions of keras, tf2onnx and onnxruntime"
         )
-
-
-def _check_network(path: Path, network: keras.Model, class_names: Sequence[str], samples: Pixels) -> None:
-    wanted = (None, INPUT_SIDE, INPUT_SIDE, 3)
-    if network.input_shape != wanted:
-        raise ModelError(f"{path} takes {network.input_shape}; labeler gives {wanted}")
-    outputs = keras_source.check_outputs(path, network)
-    if outputs != len(class_names):
-        raise ModelError(f"{path} gives {outputs} outputs, not one for each of {', '.join(class_names)}")
-    probabilities = network.predict_on_batch(samples.astype(np.float32) * np.float32(SCALE))
-    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        raise ModelError(f"{path} gives numbers that are no probabilities; end it with a softmax layer")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import tf2onnx  # noqa: F401 - Keras imports it only for an export; a missing package must show before training
 
 from labeler.errors import LabelerError, ModelError, one_line
@@ -39,7 +42,8 @@ def write(source: Path, out: Path) -> dict[str, Any]:
     network = keras_network.plain(keras_network.load(source))
     side, channels = _image(source, network)
     check_outputs(source, network)
-    samples = np.random.default_rng(0).random((_SAMPLES, side, side, channels), np.float32)
+    rescales = _rescales(network)
+    samples = np.random.default_rng(0).random((_SAMPLES, side, side, channels), np.float32) * (255 if rescales else 1)
     expected = network.predict_on_batch(samples)
     if not np.isfinite(expected).all():
         raise ModelError(f"{source} gives values that are no numbers (NaN): its weights are damaged; train it anew")
@@ -47,7 +51,7 @@ def write(source: Path, out: Path) -> dict[str, Any]:
     with atomic.replacing(out) as beside:
         export(source, keras.Model(pixels, network(pixels, training=False)), beside)
         _check(source, beside, samples, expected)
-    return {**_names(source), "side": side, "channels": channels, "rescales": _rescales(network)}
+    return {**_names(source), "side": side, "channels": channels, "rescales": rescales}
 
 
 def export(source: object, network: keras.Model, path: Path) -> None:
@@ -58,14 +62,23 @@ def export(source: object, network: keras.Model, path: Path) -> None:
         OSError: the file cannot be written.
     """
     network(np.zeros((1, *network.input_shape[1:]), network.inputs[0].dtype))  # Keras exports only after a call.
+    for layer in _operations(network):
+        if isinstance(layer, keras.layers.Normalization):  # TensorFlow's tensors would become inputs of the graph.
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # Keras uses names that NumPy deprecated.
+        with _silent():
             network.export(path, format="onnx", verbose=False)
     except OSError:
         raise
     except Exception as exc:  # tf2onnx raises almost anything.
         raise ModelError(f"{source} cannot be converted to ONNX: {one_line(exc)}") from exc
+    nodes = onnx.load(path).graph.node
+    unknown = sorted({node.op_type for node in nodes if not onnx.defs.has(node.op_type, node.domain)})
+    if unknown:  # tf2onnx only logs them. StatefulPartitionedCall is a grouped convolution.
+        raise ModelError(
+            f"{source} cannot be converted to ONNX: tf2onnx does not know {one_line(', '.join(unknown))}; export it to "
+            "ONNX another way, and give the .onnx file"
+        )
 
 
 def check_outputs(source: Path, network: keras.Model) -> int:
@@ -82,6 +95,20 @@ def check_outputs(source: Path, network: keras.Model) -> int:
         shown = tuple(outputs[0].shape)
         raise ModelError(f"{source} is no classification: it gives {shown}, not (None, classes) with 2 classes or more")
     return int(shape[0])
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Hold back what tf2onnx logs: whether the file is right is checked."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # Keras uses names that NumPy deprecated.
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _image(source: Path, network: keras.Model) -> tuple[int, int]:
@@ -130,10 +157,7 @@ def _operations(network: keras.Model) -> Iterator[Any]:
 
 
 def _check(source: Path, path: Path, samples: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
-    try:
-        running = session.load(path)
-    except ModelError as exc:  # tf2onnx only logs that it knows no such operation.
-        raise ModelError(f"{source} cannot be converted to ONNX: {exc}") from exc
+    running = session.load(path)
     (found,) = running.run(None, {running.get_inputs()[0].name: samples})
     difference = float(np.max(np.abs(found - expected))) / max(1.0, float(np.max(np.abs(expected))))
     if not difference <= TOLERANCE:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from labeler.errors import LabelerError, ModelError
+from labeler.errors import LabelerError
 from labeler.inference.classifier import Classifier
 from training.bundle import export
 from training.networks import architectures
@@ -146,72 +146,6 @@ def test_class_names_are_left_only_once(keras_file: Path) -> None:
     export.name_classes(keras_file, NAMES)
 
     assert zipfile.ZipFile(keras_file).namelist().count("labeler.json") == 1
-
-
-def test_convert_takes_the_names_that_are_given(keras_file: Path, tmp_path: Path, bundle: Path) -> None:
-    export.convert(keras_file, NAMES, tmp_path / "mine.onnx")
-    made = Classifier(tmp_path / "mine.onnx")
-
-    assert (made.card.class_names, made.card.name) == (NAMES, "mine")
-    assert np.array_equal(made.predict(SAMPLES), Classifier(bundle).predict(SAMPLES))
-
-
-def test_convert_finds_the_names_in_the_file(keras_file: Path, tmp_path: Path) -> None:
-    export.name_classes(keras_file, NAMES)
-    export.convert(keras_file, None, tmp_path / "mine.onnx")
-
-    assert Classifier(tmp_path / "mine.onnx").card.class_names == NAMES
-
-
-def test_convert_without_names_says_what_to_do(keras_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="--class-names angry,disgust"):
-        export.convert(keras_file, None, tmp_path / "mine.onnx")
-
-
-def test_convert_refuses_too_few_names(keras_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"gives 3 outputs, not one for each of angry, happy"):
-        export.convert(keras_file, NAMES[:2], tmp_path / "mine.onnx")
-
-
-def test_convert_refuses_a_network_whose_outputs_are_no_probabilities(tmp_path: Path) -> None:
-    layers = [keras.layers.Input((64, 64, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
-    keras.Sequential(layers).save(tmp_path / "logits.keras")
-    with pytest.raises(ModelError, match="end it with a softmax"):
-        export.convert(tmp_path / "logits.keras", NAMES, tmp_path / "mine.onnx")
-
-
-def test_convert_refuses_what_is_no_keras_file(tmp_path: Path) -> None:
-    (tmp_path / "broken.keras").write_bytes(b"nonsense")
-    with pytest.raises(ModelError, match=r"is not a \.keras file that can be loaded"):
-        export.convert(tmp_path / "broken.keras", NAMES, tmp_path / "mine.onnx")
-
-
-def test_convert_runs_no_code_of_the_file(tmp_path: Path) -> None:
-    dangerous = keras.layers.Lambda(lambda pixels: pixels)
-    layers = [keras.layers.Input((64, 64, 3)), dangerous, keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
-    keras.Sequential(layers).save(tmp_path / "lambda.keras")
-    with pytest.raises(ModelError, match=r"lambda\.keras is refused: it holds keras\.layers\.Lambda"):
-        export.convert(tmp_path / "lambda.keras", NAMES, tmp_path / "mine.onnx")
-
-
-def test_convert_never_overwrites(keras_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.onnx").write_bytes(b"precious")
-    with pytest.raises(LabelerError, match="exists already"):
-        export.convert(keras_file, NAMES, tmp_path / "mine.onnx")
-
-    assert (tmp_path / "mine.onnx").read_bytes() == b"precious"
-
-
-def test_convert_makes_an_onnx_file_and_nothing_else(keras_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabelerError, match=r"a bundle is an \.onnx file"):
-        export.convert(keras_file, NAMES, tmp_path / "mine.keras")
-
-
-def test_convert_creates_no_folder(keras_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabelerError, match="there is no folder"):
-        export.convert(keras_file, NAMES, tmp_path / "missing" / "mine.onnx")
-
-    assert not (tmp_path / "missing").exists()
 
 
 def test_the_note_in_a_keras_file_is_json(keras_file: Path) -> None:

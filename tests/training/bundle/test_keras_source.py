@@ -92,6 +92,31 @@ def test_a_scaling_by_arithmetic_counts_and_one_behind_weights_does_not(tmp_path
     assert said == [True, False]
 
 
+def test_means_that_keras_learned_are_in_the_graph(tmp_path: Path) -> None:
+    adapted = layers.Normalization()
+    adapted.adapt(np.random.default_rng(0).random((9, 20, 20, 3), np.float32))
+    made = network(20, 20, 3, first=[layers.Normalization(mean=[1, 2, 3], variance=[4, 5, 6]), adapted])
+    made.save(tmp_path / "m.keras")
+    said = keras_source.write(tmp_path / "m.keras", tmp_path / "plain.onnx")
+    pixels = np.random.default_rng(1).random((5, 20, 20, 3), np.float32)
+
+    assert said["rescales"]
+    assert np.abs(answers(tmp_path / "plain.onnx", pixels) - made(pixels)).max() <= 1e-5
+
+
+def test_an_operation_that_onnx_lacks_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    grouped = [layers.Conv2D(6, 3), layers.Conv2D(6, 3, groups=3)]
+    network(20, 20, 3, first=grouped).save(tmp_path / "grouped.keras")
+    capfd.readouterr()
+    with pytest.raises(
+        ModelError, match=r"grouped\.keras cannot be converted to ONNX: .*StatefulPartitionedCall"
+    ) as said:
+        keras_source.write(tmp_path / "grouped.keras", tmp_path / "plain.onnx")
+
+    assert ".part" not in str(said.value)
+    assert "tf2onnx" not in capfd.readouterr().err
+
+
 def test_half_precision_becomes_float32(tmp_path: Path) -> None:
     keras.config.set_dtype_policy("mixed_float16")
     try:
