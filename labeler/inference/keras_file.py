@@ -62,9 +62,10 @@ def check_config(path: Path, config: Any) -> None:
         name, module = part["class_name"], part.get("module")
         ours = str(part.get("registered_name")).startswith("labeler>")
         if name in _REACHES_OUT or not (module is None or ours or str(module).partition(".")[0] == "keras"):
+            what = one_line(f"{module}.{name}" if module else name)
             raise ModelError(
-                f"{path} is refused: it holds {one_line(f'{module}.{name}')}, which could run code or read "
-                "other files; only networks of Keras' own layers for images are loaded"
+                f"{path} is refused: it holds {what}, which could run code or read other files; only networks "
+                "of Keras' own layers for images are loaded"
             )
 
 

@@ -196,7 +196,7 @@ def change(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
 def test_an_old_file_that_would_run_code_never_does(copied: Path, tmp_path: Path) -> None:
     code = {"class_name": "Lambda", "config": {"name": "evil", "function": ["4wAAAAA=", None, None]}}
     change(copied, lambda layer: layer.update(code))
-    with pytest.raises(ModelError, match=r"copied\.h5 is refused: it holds .*Lambda, which could run code"):
+    with pytest.raises(ModelError, match=r"copied\.h5 is refused: it holds Lambda, which could run code"):
         keras_source.write(copied, tmp_path / "plain.onnx")
 
 
