@@ -69,7 +69,7 @@ class Looker:
         self._store = storage.at(settings.root)
         self._detector: detector.Detector | None = None
         self._vary = vary
-        self._view = view._replace(resize=settings.resize or view.resize)
+        self._view = view.of(settings.resize)
         self._side = sides(self._view)
         self._longer = self._side if settings.faces is Faces.WHOLE else YuNet.decoded_side
 
@@ -162,7 +162,8 @@ class BatchLabeler:
     def classifier(self) -> Classifier:
         """The model."""
         self.device = session.device(self.device)
-        return Classifier(weights.of_device(bundle.find(self.settings.model), self.device), self.device)
+        path = weights.of_device(bundle.find(self.settings.model), self.device)
+        return Classifier(path, self.device, hashed=False)  # Every worker would read the file for its SHA-256.
 
     @cached_property
     def _ratios(self) -> tuple[float, ...]:
@@ -241,7 +242,8 @@ class BatchLabeler:
             return _faceless(row.unlocated(), why)
         if self._keep:
             self.looker.spent.note_lost(self._keep(row.file, row.face or 0, pixels))
-        return row.labelled(tuple(probabilities), self.classifier.card.class_names, self.settings.threshold)
+        settings = self.settings
+        return row.labelled(probabilities, self.classifier.card.class_names, settings.threshold, settings.top)
 
     def _why_no_face(self, row: Row, probability: float) -> str:
         """Say why a small image that was taken for a face is none; empty where it is, or where others said that it is.

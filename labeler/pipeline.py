@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from labeler._version import __version__
 from labeler.batches import Batches
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
+from labeler.executors import memory
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
-from labeler.inference import bundle, prior, weights
+from labeler.inference import bundle, footprint, prior, weights
 from labeler.job import Job, Labelled, Summary
 from labeler.lists.column import check_keep
 from labeler.profile import Profile, Spent
-from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally
+from labeler.records import SCHEMA_VERSION, Device, Faces, Row, Settings, Status, Tally, top_columns
 from labeler.sources import Source
 from labeler.storage.address import is_remote
 from labeler.storage.crops import Crops
@@ -68,7 +69,9 @@ def label(
     names = _at_least_one(source)
     settings, device = complete(settings, source, device)
     labeler = partial(labeler_of, settings, device, vary)
-    executor: Executor[Labelled] = InProcess() if workers == 1 else processes(workers)
+    executor: Executor[Labelled] = InProcess()
+    if workers != 1:
+        executor = processes(workers, bundle.card(Path(settings.model), hashed=False))
     batches = Batches(batch_size, Profile(workers=executor.workers), source.store.batch_s)
     yield from chain.from_iterable(labelled(source.store, names, partial(executor.map, labeler), batches))
 
@@ -98,7 +101,7 @@ def _classify(job: Job, progress: Progress | None) -> Summary:
     card = bundle.card(Path(job.settings.model))
     if job.settings.save_crops:
         check_crops(job.settings.save_crops, source, run_record.read(job.out), run_record.unfinished(job.out))
-    executor = job.executor or processes(job.workers, remote=is_remote(source.root))
+    executor = job.executor or processes(job.workers, card, remote=is_remote(source.root))
     profile = Profile(workers=executor.workers)
     work = partial(executor.map, partial(labeler_of, job.settings, job.device))
     batches = Batches(job.batch_size, profile, source.store.batch_s)
@@ -199,14 +202,18 @@ def labeler_of(settings: Settings, device: Device, vary: Vary | None = None) -> 
     return Timed(BatchLabeler(settings, device, vary, keep))
 
 
-def processes(workers: int, *, remote: bool = False) -> Processes[Labelled]:
+def processes(workers: int, card: bundle.Card | None = None, *, remote: bool = False) -> Processes[Labelled]:
     """Return supervised processes that label; a file that none survives is `unreadable`.
 
     0 is one per core, and one more for every eight where the photos are ``remote``: each waits for the first answer to
-    a batch, and leaves its core to others.
+    a batch, and leaves its core to others. But at most as many as memory is left for, with the network of ``card``.
     """
-    most = cores()
-    return Processes(workers or most + (-(-most // _CORES_PER_MORE) if remote else 0), _unreadable, WORKER_MODULES)
+    if not workers:
+        most = cores()
+        workers = most + (-(-most // _CORES_PER_MORE) if remote else 0)
+        if card:
+            workers = max(1, int(min(workers, memory.available() / footprint.of(card))))
+    return Processes(workers, _unreadable, WORKER_MODULES)
 
 
 def _unreadable(file: str, reason: str) -> Labelled:
@@ -254,14 +261,19 @@ def record_of(source: Source, settings: Settings, card: bundle.Card) -> RunRecor
     """Return the record of a run that begins.
 
     Raises:
-        LabelerError: a column to keep has a name that the table needs itself.
+        LabelerError: a column to keep has a name that the table needs itself, or the model has fewer classes than
+            `top`.
     """
-    check_keep(source.keep, card.class_names)
+    if settings.top > len(card.class_names):
+        raise LabelerError(f"--top {settings.top}: the model has {len(card.class_names):,} classes; leave --top out")
+    check_keep(source.keep, top_columns(settings.top) if settings.top else card.class_names)
     decisive = {name: value for name, value in asdict(settings).items() if name not in {"model", "root"}}
     decisive["detector"] = "" if settings.faces is Faces.WHOLE else bundle.sha256(Path(settings.detector))
-    del decisive["prior"]
-    if settings.prior:  # Absent for the model's own, as in the records of versions that knew no other.
+    del decisive["prior"], decisive["top"]  # Absent by default, as in the records of versions that knew no other.
+    if settings.prior:
         decisive["prior"] = list(settings.prior)
+    if settings.top:
+        decisive["top"] = settings.top
     return RunRecord(
         version=__version__,
         schema_version=SCHEMA_VERSION,

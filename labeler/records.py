@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import groupby, islice
+from heapq import nlargest
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -50,25 +51,34 @@ COLUMNS_AFTER_BY_SCHEMA = {1: COLUMNS_AFTER[3:], SCHEMA_VERSION: COLUMNS_AFTER}
 _COLUMNS_OF_OTHERS = frozenset({"corrected", "reviewed", "label_before", "/added"})
 """Columns that persons, `tables.dataframe` and `tables.reviewed_labels` add, each with a meaning of its own."""
 
-RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", ""})
+RESERVED_NAMES = frozenset({*COLUMNS_BEFORE, *COLUMNS_AFTER, UNCERTAIN, *Status, "failed", "/added", ""})
 """Names that no class may have, because they are columns, labels or folders with a meaning of their own."""
 
 
 MOST_CLASSES = 10_000
 """Upper limit on classes, because each becomes a column of the table."""
 
+LONGEST_CLASS_NAME = 200
+"""Upper limit on the characters of a class name."""
+
+_INVISIBLE = frozenset({"Zs", "Cf"})
+"""Categories of Unicode whose characters show nothing: spaces, and what directs or joins other characters."""
+
 
 def unusable_class_names(class_names: Sequence[str]) -> list[str]:
-    """Return the names that cannot be a column and a folder: reserved, repeated, with a line break, `/`, ...
+    """Return the names that cannot be a column, or a word on a line: reserved, repeated, blank, with a line break, ...
 
-    A label becomes the name of a folder that photos are sorted into, and is printed on terminals and in tables.
+    Anything else may be one: `n/a`, `tench, Tinca tinca`. Folders get names of their own, see `sorting.folders`.
     """
+    if class_names and tuple(class_names) == top_columns(len(class_names) // 2 + 1):
+        return sorted(class_names)  # A table of them would read as one of the most probable classes.
     counts = Counter(class_names)
     return sorted(name for name in counts if counts[name] > 1 or name in RESERVED_NAMES or not _is_plain(name))
 
 
 def _is_plain(name: str) -> bool:
-    return not (_has_controls(name) or {"/", "\\"}.intersection(name)) and name.strip(" .") != "" and len(name) <= 100
+    is_blank = all(unicodedata.category(sign) in _INVISIBLE for sign in name)
+    return not (is_blank or _has_controls(name)) and len(name) <= LONGEST_CLASS_NAME
 
 
 def _has_controls(name: str) -> bool:
@@ -86,9 +96,20 @@ def unusable_kept_names(keep: Sequence[str], class_names: Sequence[str]) -> list
     return sorted(name for name in counts if name in taken or not name.strip() or _has_controls(name))
 
 
-def columns(class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the table's columns, in order, for a model with these classes; ``keep`` are those carried over."""
-    return (*COLUMNS_BEFORE, *class_names, *COLUMNS_AFTER_BY_SCHEMA[schema], *keep)
+def columns(
+    class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = (), top: int = 0
+) -> tuple[str, ...]:
+    """Return the table's columns, in order, for a model with these classes; ``keep`` are those carried over.
+
+    With ``top``, no class has a column of its own: see `top_columns`.
+    """
+    between = top_columns(top) if top else class_names
+    return (*COLUMNS_BEFORE, *between, *COLUMNS_AFTER_BY_SCHEMA[schema], *keep)
+
+
+def top_columns(top: int) -> tuple[str, ...]:
+    """Return the columns of the most probable classes but the first, which `label` and `score` name."""
+    return tuple(f"{name}_{rank}" for rank in range(2, top + 1) for name in ("label", "score"))
 
 
 class Faces(StrEnum):
@@ -122,6 +143,10 @@ class View(NamedTuple):
     resize: Resize = Resize.STRETCH
     crop_pct: float = 1.0
     """With `Resize.CROP`, the share of the shorter side that the centre crop keeps (timm's name for it)."""
+
+    def of(self, resize: str | None) -> View:
+        """Return the view with another way to make squares; None, as in `Settings` and run records, keeps its own."""
+        return self._replace(resize=Resize(resize or self.resize))
 
 
 class Device(StrEnum):
@@ -221,11 +246,14 @@ class Row(NamedTuple):
     looked. In memory only: the corrections lie beside the table."""
     kept: tuple[str, ...] = ()
     """What a list of files says of this one, in the columns that were to be kept; empty where none were."""
+    further: tuple[str | float, ...] = ()
+    """The most probable classes beside the label, each followed by its probability, in a table made with `--top`. Its
+    rows have no `probabilities`: what needs those of all classes cannot take some for them."""
 
     @classmethod
     def of_image(cls, file: str, width: int, height: int, version: str) -> Row:
         """Return the row of a file whose image was decoded, to be completed for each face, or without one."""
-        return cls._make((file, *_NOTHING, width, height, version, None, ()))
+        return cls._make((file, *_NOTHING, width, height, version, None, (), ()))
 
     @property
     def failed(self) -> bool:
@@ -240,11 +268,30 @@ class Row(NamedTuple):
         """Return this row without a face and its bounding box."""
         return Row._make((self.file, *_NOTHING[:6], *self[7:]))
 
-    def labelled(self, probabilities: tuple[float, ...], class_names: Sequence[str], threshold: float) -> Row:
-        """Return this row with the winning class, or `uncertain` when it scores below ``threshold``."""
+    def labelled(
+        self, probabilities: Sequence[float], class_names: Sequence[str], threshold: float, top: int = 0
+    ) -> Row:
+        """Return this row with the winning class, or `uncertain` when it scores below ``threshold``.
+
+        With ``top`` above 0 it keeps the probabilities of so many classes, those with the highest.
+        """
         score = max(probabilities)
         label = class_names[probabilities.index(score)] if score >= threshold else UNCERTAIN
-        return Row._make((*self[:7], label, score, probabilities, *self[10:]))
+        if not top:
+            return Row._make((*self[:7], label, score, tuple(probabilities), *self[10:]))
+        best = nlargest(top, range(len(probabilities)), key=probabilities.__getitem__)
+        others = best[:-1] if label == UNCERTAIN else best[1:]
+        further = chain.from_iterable((class_names[place], probabilities[place]) for place in others)
+        return Row._make((*self[:7], label, score, (), *self[10:-1], tuple(further)))
+
+    def most_probable(self, class_names: Sequence[str]) -> str:
+        """Return the most probable class, also of an `uncertain` row; empty where the row does not tell it."""
+        said = self.label if self.before is None else self.before
+        if said != UNCERTAIN:
+            return said
+        if self.probabilities:
+            return class_names[self.probabilities.index(max(self.probabilities))]
+        return str(self.further[0]) if self.further else ""
 
     def without_label(self, status: Status, reason: str) -> Row:
         """Return this row as the only row of a file in which no face was labelled."""
@@ -255,7 +302,7 @@ class Row(NamedTuple):
         return self._replace(status=Status.DAMAGED, reason=reason)
 
 
-_NOTHING = Row("")[1:-5]
+_NOTHING = Row("")[1:-6]
 
 
 def by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -285,6 +332,8 @@ class Settings:
     """Upper limit on the faces of an image, the largest first; 0 for all."""
     threshold: float = 0.0
     """Lower limit on the probability of a label; below it the label is `uncertain`."""
+    top: int = 0
+    """Number of the most probable classes that a row names; 0 for the probabilities of all."""
     prior: tuple[float, ...] = ()
     """The shares of the classes that the probabilities are to assume, in the model's order; empty for its own."""
     max_pixels: int = 100_000_000

@@ -61,14 +61,14 @@ def convolutional(
     return saved(path, nodes, [batch, planes, side, side], constants, outputs={"scores": [batch, classes]})
 
 
-def gray(path: Path, side: int = 48) -> Path:
+def gray(path: Path, side: int = 48, *, opset: int = OPSET) -> Path:
     """Write a dense network for gray images, channels last, that ends in a softmax."""
     nodes = [
         helper.make_node("Flatten", ["images"], ["flat"]),
         helper.make_node("MatMul", ["flat", "head"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["scores"], axis=-1),
     ]
-    return saved(path, nodes, ["batch", side, side, 1], {"head": weights(side * side, 3) * 4})
+    return saved(path, nodes, ["batch", side, side, 1], {"head": weights(side * side, 3) * 4}, opset=opset)
 
 
 def transformer(path: Path, side: int = 32, *, batch: int | str = "batch", patch: int = 8) -> Path:
@@ -120,8 +120,9 @@ def hugging_face(folder: Path, **changes: object) -> Path:
         "image_mean": [0.5, 0.4, 0.3],
         "image_std": [0.5, 0.6, 0.7],
     }
-    config |= {key: value for key, value in changes.items() if key in ("id2label", "num_channels")}
-    processor |= {key: value for key, value in changes.items() if key not in ("id2label", "num_channels")}
+    of_config = {"id2label", "num_channels", "problem_type"}
+    config |= {key: value for key, value in changes.items() if key in of_config}
+    processor |= {key: value for key, value in changes.items() if key not in of_config}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     (folder / "preprocessor_config.json").write_text(json.dumps(processor), "utf-8")
     return folder

@@ -20,6 +20,8 @@ from spread import spread
 
 from labeler import pipeline
 from labeler.errors import NoPicturesError
+from labeler.executors.cores import cores
+from labeler.inference import bundle
 from labeler.records import Faces, Redo, Row, Settings, Status
 from labeler.tables import reader, resume, run_record
 from labeler.tables.run_record import PART, beside
@@ -339,3 +341,11 @@ def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_pa
 
     assert killed >= 2
     assert list(reader.read(out)) == list(expected)
+
+
+def test_at_most_as_many_workers_start_as_memory_is_left_for(model: Path) -> None:
+    card = bundle.card(model)
+
+    assert pipeline.processes(0, card).workers == cores()
+    assert pipeline.processes(0, replace(card, size=1 << 45)).workers == 1
+    assert pipeline.processes(3, replace(card, size=1 << 45)).workers == 3

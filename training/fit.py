@@ -13,12 +13,13 @@ from rich.console import Console
 from labeler import progress
 from labeler.console import stderr
 from labeler.errors import Interrupted, OutputError
-from labeler.records import Progress
+from labeler.records import Progress, View
 from labeler.tables.labels import Labelled
 from training import finish, run_directory, warm_start
 from training.data import batches, dataset
 from training.data.dataset import Dataset
-from training.finish import Trained
+from training.frozen import head_only
+from training.judging import METRICS, Trained
 from training.loop import callbacks, weight_averaging
 from training.loop.checkpoint import State, load
 from training.loop.history import History
@@ -27,7 +28,7 @@ from training.networks import fast_steps
 from training.recipes import Recipe
 from training.replicas import Replicas, mirrored
 from training.settings import TrainSettings, continued, decisive, recipe_of
-from training.warm_start import Pretrained
+from training.warm_start import OtherNetworkError, Pretrained
 
 _SHOWN = 20
 """Upper limit on the skipped files that are listed on the terminal."""
@@ -42,7 +43,10 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
         LabelerError: a setting, the data or the model to fine-tune cannot be used, or the run to resume is another one.
         OutputError: the run directory cannot be written.
     """
-    given = warm_start.load(settings.start) if settings.start else None
+    try:
+        given = warm_start.load(settings.start) if settings.start else None
+    except OtherNetworkError as exc:
+        return _head_only(settings, form, str(exc))
     if given:
         settings = continued(settings, given.arch)
     recipe = recipe_of(settings)
@@ -54,7 +58,8 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
     run_directory.open_directory(settings.out, resume=settings.resume)
     keras.utils.set_random_seed(settings.seed)
     try:
-        with _decoded(settings, training, validation, console, form) as images:
+        view = given.card.view if given else View()
+        with _decoded(settings, training, validation, console, form, view) as images:
             _tell(images, console)
             note = run_directory.check_same if settings.resume else run_directory.begin
             note(settings.out, _made_of(settings, images, given))
@@ -81,9 +86,34 @@ def train(settings: TrainSettings, form: Progress = Progress.AUTO) -> Trained:
     return trained
 
 
+def _head_only(settings: TrainSettings, form: Progress, why: str) -> Trained:
+    """Train the last layer of a network that cannot be rebuilt."""
+    given = head_only.begin(settings, why)
+    console = stderr()
+    console.print(
+        f"only the last layer is trained, on the features of {given.path}: {why}", markup=False, soft_wrap=True
+    )
+    training, validation = dataset.find(
+        settings.data, settings.val, settings.labels, settings.classes, reviews=settings.reviews
+    )
+    run_directory.open_directory(settings.out, resume=False)
+    try:
+        with _decoded(settings, training, validation, console, form, given.card.view) as images:
+            _tell(images, console)
+            with progress.shown("computing features", console, form) as meter:
+                return head_only.train(images, settings, given, meter.set)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; the same command begins again") from None
+
+
 @contextmanager
 def _decoded(
-    settings: TrainSettings, training: Labelled, validation: Labelled | None, console: Console, form: Progress
+    settings: TrainSettings,
+    training: Labelled,
+    validation: Labelled | None,
+    console: Console,
+    form: Progress,
+    view: View,
 ) -> Iterator[Dataset]:
     with ExitStack() as stack:
         with progress.shown("reading photos", console, form) as meter:
@@ -96,6 +126,8 @@ def _decoded(
                 cache=settings.out,
                 workers=settings.workers,
                 progress=meter.set,
+                view=view.of(settings.resize),
+                faces=settings.faces,
             )
             decoded = stack.enter_context(images)
         yield decoded
@@ -114,7 +146,7 @@ def _made_of(settings: TrainSettings, images: Dataset, given: Pretrained | None)
 def _tell(images: Dataset, console: Console) -> None:
     skipped = [f"skipped {line}" for line in images.skipped]
     if len(skipped) > _SHOWN:
-        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {finish.METRICS} will list them all"]
+        skipped[_SHOWN:] = [f"... {len(skipped) - _SHOWN:,} more skipped; {METRICS} will list them all"]
     for line in (
         f"{len(images.class_names)} classes: {', '.join(images.class_names)}",
         images.summary(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labeler.errors import LabelerError
+from labeler.records import Faces, Resize
 from training.recipes import RECIPES, Recipe, fine_tuning
 
 _OF_THE_RECIPE = ("epochs", "patience", "batch_size", "learning_rate", "augment")
@@ -14,9 +15,10 @@ _OF_THE_RECIPE = ("epochs", "patience", "batch_size", "learning_rate", "augment"
 
 _MAY_CHANGE = frozenset(
     {"data", "val", "labels", "reviews", "start", "out", "epochs", "patience", "workers", "resume", "strategy"}
+    | {"faces", "resize"}
 )
-"""Settings that may differ when a run is resumed: locations (pixels and targets are compared), when to stop, and the
-devices."""
+"""Settings that may differ when a run is resumed: locations and what is cut out (pixels and targets are compared), when
+to stop, and the devices."""
 
 STRATEGIES = ("none", "mirrored")
 """The choices of ``--strategy``."""
@@ -61,6 +63,9 @@ class TrainSettings:
     """Class weighting: 0 gives every training image the same weight, 1 every class; values between interpolate."""
     start: str | None = None
     """A trained model to fine-tune, as `labeler.inference.bundle.find` accepts it."""
+    faces: Faces = Faces.AUTO
+    resize: Resize | None = None
+    """How faces are found, and images that are taken whole become squares: see `labeler.records.Settings`."""
     strategy: str = "none"
     """One of `STRATEGIES`: on the device that Keras chooses, or each batch divided among all GPUs of the machine."""
 

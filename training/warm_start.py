@@ -25,7 +25,7 @@ from labeler.inference import keras_network, onnx_graph
 from labeler.inference.bundle import INT8, Card, find, float32
 from labeler.inference.classifier import Classifier
 from labeler.labeling import DECIMALS
-from labeler.records import INPUT_SIDE
+from labeler.records import INPUT_SIDE, View
 from training.bundle import export, temperature
 from training.networks.fast_steps import SCALE
 from training.recipes import RECIPES
@@ -36,6 +36,10 @@ Kernels = list[tuple[Array, Array | None]]
 
 _SAMPLES = 16
 """Random images on which the rebuilt network is compared with the model."""
+
+
+class OtherNetworkError(ModelError):
+    """A network that can be run, but not rebuilt with trainable weights."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,7 +60,8 @@ def load(model: str) -> Pretrained:
     Of a bundle with two files, the weights in float32 are taken. An output `face` is left behind.
 
     Raises:
-        ModelError: there is no such model, its weights are 8-bit integers, or its network is none of `RECIPES`.
+        ModelError: there is no such model, or `labeler adapt` made it.
+        OtherNetworkError: its weights are 8-bit integers, or its network is none of `RECIPES`.
     """
     path = float32(find(model))
     classifier = Classifier(path)
@@ -64,18 +69,24 @@ def load(model: str) -> Pretrained:
         source = one_line(classifier.card.adapted.get("model"))
         raise ModelError(f"{path} is what labeler adapt made of {source}: fine-tune that model instead")
     if classifier.card.weights == INT8:
-        raise ModelError(f"{path} has weights of 8-bit integers: fine-tune the model in float32 that it was made of")
+        raise OtherNetworkError(
+            f"{path} has weights of 8-bit integers: fine-tune the model in float32 that it was made of"
+        )
+    if classifier.card.input_size != INPUT_SIDE:
+        raise _unknown(path)
     whole = path.suffix == ".keras"
     arch, network = (_loaded if whole else _rebuilt)(path, len(classifier.card.class_names))
     _check(network, classifier, path)
     return Pretrained(card=classifier.card, path=path, arch=arch, network=network, normalised=whole)
 
 
-def origin(given: Pretrained | None, data: str) -> dict[str, str]:
-    """Return the metadata on the origin of a bundle that was last trained on ``data``."""
+def origin(given: Pretrained | None, data: str) -> dict[str, Any]:
+    """Return the metadata on the origin of a bundle that was last trained on ``data``, and on what it is shown."""
     if not given:
         return {"training_data": data}
+    shown = {"crop_margin": given.card.crop_margin, "resize": given.card.resize, "crop_pct": given.card.crop_pct}
     return {
+        **(shown if given.card.view != View() else {}),
         "training_data": f"{given.card.training_data or given.card.name}, then {data}",
         "licence": given.card.licence,
     }
@@ -120,8 +131,8 @@ def _rebuilt(bundle: Path, num_classes: int) -> tuple[str, keras.Model]:
     raise _unknown(bundle)
 
 
-def _unknown(path: Path) -> ModelError:
-    return ModelError(f"{path} holds none of the networks that can be trained: {', '.join(RECIPES)}")
+def _unknown(path: Path) -> OtherNetworkError:
+    return OtherNetworkError(f"{path} holds none of the networks that can be trained: {', '.join(RECIPES)}")
 
 
 def _kernels(graph: onnx.GraphProto) -> Iterator[tuple[Array, Array | None]]:
@@ -191,7 +202,7 @@ def _check(network: keras.Model, classifier: Classifier, path: Path) -> None:
     )
     difference = float(np.abs(calibrated - classifier.predict(samples)).max())
     if not difference <= export.TOLERANCE:
-        raise ModelError(
+        raise OtherNetworkError(
             f"{path} cannot be trained further: the rebuilt network differs from it by up to {difference:.2g} "
             f"(at most {export.TOLERANCE:g} is allowed)"
         )

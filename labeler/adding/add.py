@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from labeler.adding.said import Channels, Origin, Recipe, Said, combined
 from labeler.errors import LabelerError, ModelError, OutputError, one_line
 from labeler.images.picture import Pixels
 from labeler.inference import bundle
-from labeler.inference.bundle import BLOCK
 from labeler.records import Resize
 from labeler.storage import atomic
+
+_SMALLEST_STD, _LARGEST = 1e-6, 1e6
+"""Limits on the numbers of a preprocessing, far from those of float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +126,7 @@ def add(understood: Understood, name: str, out: Path) -> Added:
         )
     if out.exists():
         raise LabelerError(f"{out} exists already; give another --name or --out")
-    _make_folder(out.parent)
-    with atomic.replacing(out) as beside:
+    with _folder(out.parent), atomic.replacing(out) as beside:
         difference = _write(understood, name, beside)
     return Added(path=out, difference=difference, images=len(understood.crops))
 
@@ -132,14 +134,19 @@ def add(understood: Understood, name: str, out: Path) -> Added:
 def _write(understood: Understood, name: str, path: Path) -> float:
     """Write a bundle that takes any batch where the network lets it; return how far it is from the original."""
     network = understood.network
-    usual = 1 if any(node.op_type == "Conv" for node in network.model.graph.node) else BLOCK
+    convolves = any(node.op_type == "Conv" for node in network.model.graph.node)
+    usual = 1 if convolves else bundle.usual_block(understood.recipe.side, network.file.stat().st_size)
     ways: dict[tuple[int | None, int], None] = {(None, usual): None, (None, 1): None}
     ways[network.batch or 1, network.batch or 1] = None
     for batch, block in ways:
         _save(understood, name, path, batch=batch, block=block)
-        if proof.holds(path, understood.expected, understood.crops, batch):
-            break
-    return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+        if proof.holds(path, network, understood.expected, understood.crops, batch):
+            return proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+    proof.check(path, network, understood.recipe, understood.expected, understood.crops)
+    raise ModelError(
+        f"{network.path} takes {network.batch} images at once, and its answer for one depends on the others; export it "
+        "with a batch of 1"
+    )
 
 
 def _save(understood: Understood, name: str, path: Path, *, batch: int | None, block: int) -> None:
@@ -186,14 +193,26 @@ def _check_numbers(network: Network, values: Mapping[str, Any]) -> None:
             raise ModelError(
                 f"{network.path} takes {planes} channels, but its {name} has {len(values[name])} numbers; correct them"
             )
-    if not all(one > 0 for one in values["std"]):
+    if not all(_SMALLEST_STD <= one <= _LARGEST for one in values["std"]):
         raise ModelError(f"{network.path}: a standard deviation is {min(values['std']):g}, not above 0; correct --std")
+    if max(abs(values["scale"]), *map(abs, values["mean"])) > _LARGEST:
+        raise ModelError(f"{network.path}: scale or mean is above {_LARGEST:g}; correct --scale and --mean")
     if not 0 < values["crop_pct"] <= 1:
         raise ModelError(f"{network.path}: crop_pct is {values['crop_pct']:g}, not above 0 and at most 1; correct it")
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make a folder for the block to write to; if it fails, an empty one does not stay."""
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"cannot write to {folder}: {exc.strerror or exc}") from exc
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

@@ -22,17 +22,17 @@ def crops(view: View) -> Pixels:
     Raises:
         ModelError: the face detector cannot be used.
     """
-    found = [crop for path in photos() for crop in _faces(path, view)][:_MOST_FACES]
+    folder, names = photos()
+    look = Looker(Settings(root=str(folder)), view=view)
+    seen = (one for one in map(look.seen, names) if not isinstance(one, ImageError))
+    found = [crop for one in seen for _, crop in one.faces][:_MOST_FACES]
     noise = np.random.default_rng(0).integers(0, 256, (_NOISE, view.side, view.side, 3), dtype=np.uint8)
     return np.concatenate([np.stack(found), noise]) if found else noise
 
 
-def photos() -> list[Path]:
-    """Return the portrait that is packed with the models; in a checkout, all portraits of the examples."""
+def photos() -> tuple[Path, list[str]]:
+    """Return a folder and the portrait in it that is packed with the models; in a checkout, those of the examples."""
     example = bundle.example()
-    return sorted(example.parent.glob("*.jpg")) if example.parent.name == "portraits" else [example]
-
-
-def _faces(path: Path, view: View) -> list[Pixels]:
-    seen = Looker(Settings(root=str(path.parent)), view=view).seen(path.name)
-    return [] if isinstance(seen, ImageError) else [crop for _, crop in seen.faces]
+    if example.parent.name != "portraits":
+        return example.parent, [example.name]
+    return example.parent, sorted(path.name for path in example.parent.glob("*.jpg"))

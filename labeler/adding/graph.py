@@ -61,6 +61,7 @@ def load(file: Path, given: Path | None = None) -> Network:
     about = onnx_metadata.metadata(file)
     try:
         model = onnx.load(file, load_external_data=False)
+        _check_names(model.graph)
     except Exception as exc:  # protobuf has exceptions of its own.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
     graph = model.graph
@@ -153,6 +154,18 @@ def weights(model: onnx.ModelProto) -> str:
     return "float16" if sizes[TensorProto.FLOAT16] > sizes[TensorProto.FLOAT] else "float32"
 
 
+def _check_names(graph: onnx.GraphProto) -> None:
+    """Check that all names are texts; protobuf gives those that are not UTF-8 as bytes, and raises nothing.
+
+    Raises:
+        ValueError: one is none.
+    """
+    names = [one.name for one in (*graph.input, *graph.output, *graph.initializer)]
+    names += [name for node in graph.node for name in (node.op_type, *node.input, *node.output)]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a name in it is no text in UTF-8")
+
+
 def _layout(network: Network, others: Sequence[Said], *, pytorch: bool) -> Layout:
     wanted = next((one.layout for one in others if one.layout), None)
     sure = [one for one in Layout if network.planes(one) in (1, 3)]
@@ -208,5 +221,5 @@ def _dims(network: Network) -> str:
 
 def _shown(tensor: onnx.TypeProto.Tensor) -> str:
     dims = (one.dim_value if one.HasField("dim_value") else "?" for one in tensor.shape.dim)
-    kind = TensorProto.DataType.Name(tensor.elem_type) if tensor.elem_type else "no tensor"
-    return f"{kind.lower()} [{', '.join(map(str, dims))}]"
+    known = {number: name.lower() for name, number in TensorProto.DataType.items()}
+    return f"{known.get(tensor.elem_type, 'unknown')} [{', '.join(map(str, dims))}]"

@@ -10,6 +10,8 @@ from labeler.adding.said import Channels, Said
 from labeler.errors import one_line
 from labeler.records import Resize
 
+_ONE_CLASS = "single_label_classification"
+
 _STRETCHED_FROM = 384
 """The side from which ConvNeXt's processor stretches an image; below it, it crops by `crop_pct`."""
 
@@ -20,12 +22,16 @@ def said(config: JsonFile, processor: JsonFile | None) -> Said:
     Raises:
         ModelError: one says something that cannot be.
     """
+    problem = config.text("problem_type") or _ONE_CLASS
+    if problem != _ONE_CLASS:
+        raise config.wrong(f"says problem_type {problem}; labeler needs a network that gives one class of several")
     class_names = names.of_labels(config)
     licence = config.text("license") or None
+    of_config = config.content.get("image_size")
+    trained_side = of_config if isinstance(of_config, int) else None
     if processor is None:
-        side = config.content.get("image_size")
         return Said(
-            side=side if isinstance(side, int) else None,
+            side=trained_side,
             channels=_channels(config, None, ()),
             class_names=class_names,
             licence=licence,
@@ -33,7 +39,7 @@ def said(config: JsonFile, processor: JsonFile | None) -> Said:
     mean, std = _normalised(processor)
     side, resize, crop_pct = _square(processor)
     return Said(
-        side=side,
+        side=trained_side if side is None else side,
         channels=_channels(config, processor, mean),
         scale=processor.number("rescale_factor", 1 / 255) if processor.flag("do_rescale", default=True) else 1.0,
         mean=mean,

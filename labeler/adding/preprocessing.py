@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -153,8 +154,13 @@ def _rename(nodes: Sequence[onnx.NodeProto], before: str, after: str) -> None:
 
 def _free_batch(graph: onnx.GraphProto) -> None:
     """Let every Reshape to a fixed batch take any; whether that was right is found out by running it."""
-    constants = {one.name: one for one in graph.initializer}
-    constants |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    constants = {
+        one.name: numpy_helper.to_array(one) for one in graph.initializer if one.data_type == TensorProto.INT64
+    }
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name in ("value", "value_ints"):
+            value = helper.get_attribute_value(node.attribute[0])
+            constants[node.output[0]] = np.array(value) if isinstance(value, list) else numpy_helper.to_array(value)
     freed: dict[str, str] = {}
     added: list[onnx.TensorProto] = []
     weights = {one.name for one in graph.initializer}
@@ -170,9 +176,9 @@ def _free_batch(graph: onnx.GraphProto) -> None:
     graph.initializer.extend(added)
 
 
-def _freed(shape: onnx.TensorProto, name: str) -> onnx.TensorProto:
+def _freed(shape: NDArray[Any], name: str) -> onnx.TensorProto:
     """Return the shape of a Reshape with its first side free: what is left over, or the batch as it comes."""
-    sides = numpy_helper.to_array(shape).copy()
+    sides = shape.astype(np.int64)
     if sides.size and sides.flat[0] > 0:
         sides.flat[0] = 0 if (sides < 0).any() else -1
     return numpy_helper.from_array(sides, name)

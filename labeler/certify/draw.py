@@ -57,6 +57,10 @@ class Draw:
         rows = np.flatnonzero(labelled).astype(np.int32)
         if not len(rows):
             raise LabelerError("the table has no face with a label: there is nothing to look at")
+        if index.top:
+            raise LabelerError(
+                "the table was made with --top, and a certificate needs the probabilities of all classes"
+            )
         if index.probabilities is None:
             raise LabelerError("the table has too many classes and faces to keep its probabilities in memory")
         classes = len(index.class_names)

@@ -149,6 +149,7 @@ def fit(table: Path, root: str = "") -> Recalibrated:
     Raises:
         LabelerError: the table cannot be read, has no probabilities, or too few cards.
     """
+    reader.need_all(table, "calibrate")
     record = reader.record(table)
     found = certified.gather(table, root)
     if not found or not found.cards:

@@ -83,6 +83,10 @@ class Summary:
             "next": [command for command, _ in self.next],
         }
 
+    @property
+    def _is_certifiable(self) -> bool:
+        return self.faces >= FEWEST_FACES and not self.record.top
+
     def _next(self) -> Iterator[tuple[str, str]]:
         table, stem = shlex.quote(self.named), self.table.stem
         folder = Path() if is_remote(self.named) else self.table.parent
@@ -92,7 +96,7 @@ class Summary:
             yield f"labeler classify ... --out {table}", "the same command continues it"
         if not self.faces:
             return
-        if not self.certified and self.faces >= FEWEST_FACES:
+        if not self.certified and self._is_certifiable:
             yield f"labeler review {table} --certify", "blind, at random: how right are they?"
         elif self.certified and self.certified.more:
             one = self.certified

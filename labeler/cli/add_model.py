@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeler.adding.said import Channels, Layout, Said
+from labeler.cli import own_models
 from labeler.cli.datasets import training_package
 from labeler.cli.options import Json
 from labeler.errors import LabelerError, needs, one_line
@@ -25,7 +26,6 @@ _KERAS = frozenset({".keras", ".h5", ".hdf5"})
 _MAX_NAMES = 1 << 24
 """Upper limit on a file of class names, in bytes."""
 
-_is_name = re.compile(r"\w[\w.+-]{0,99}").fullmatch
 _PANEL = "What the files do not say"
 
 Source = Annotated[
@@ -156,17 +156,18 @@ def add_model(
         licence=licence or None,
     )
     path = None if inspect else _place(name, out)
-    with tempfile.TemporaryDirectory(prefix="labeler-") as folder:
-        _add(source, options, path, name, Path(folder), as_json=as_json)
+    keras = source.suffix in _KERAS
+    with tempfile.TemporaryDirectory(prefix="labeler-") if keras else nullcontext() as folder:
+        _add(source, options, path, name, Path(folder) if folder else None, as_json=as_json)
 
 
-def _add(source: Path, options: Said, path: Path | None, name: str, folder: Path, *, as_json: bool) -> None:
-    """Make the bundle ``path``, or only print what is understood of the network; ``folder`` is for files in between."""
+def _add(source: Path, options: Said, path: Path | None, name: str, folder: Path | None, *, as_json: bool) -> None:
+    """Make the bundle ``path``, or only print what is understood; ``folder`` is for the network of a Keras file."""
     with needs("models", "onnx"):
         from labeler.adding import add
     from labeler.cli import show_models
 
-    found = _of_keras(source, folder) if source.suffix in _KERAS else add.find(source)
+    found = _of_keras(source, folder) if folder else add.find(source)
     understood = add.understand(source, found, options)
     made = path and add.add(understood, name or _named(path), path)
     if as_json:
@@ -205,14 +206,10 @@ def _place(name: str, out: Path | None) -> Path:
         return _free(out)
     if not name:
         raise LabelerError("give the bundle a --name")
-    if not _is_name(name):
-        raise LabelerError(f"{name!r} cannot be a bundle's name: use letters, digits, '.', '-', '_' and '+'")
-    return _free(out / name / "model.onnx") if out else _own_place(name)
-
-
-def _own_place(name: str) -> Path:
-    """Return the file of a new bundle in the user's own folder."""
-    raise LabelerError(f"give the folder to write {name}/model.onnx to: --out models")
+    if not out:
+        return own_models.place(name)
+    own_models.check_name(name)
+    return _free(out / name / "model.onnx")
 
 
 def _free(path: Path) -> Path:

@@ -15,7 +15,9 @@ from labeler.cli import (
     calibrate,
     datasets,
     exports,
+    measured_models,
     models,
+    own_models,
     photos,
     plan,
     privacy,
@@ -27,6 +29,7 @@ from labeler.cli import (
     support,
 )
 from labeler.cli.error_handler import BUG, EXIT_CODES, ErrorBoundary, print_error
+from labeler.inference import own_bundles
 
 app = typer.Typer(
     name="labeler",
@@ -57,6 +60,8 @@ for command in (
 ):
     app.command(epilog=EXIT_CODES)(command)
 app.add_typer(reviews.app, name="reviews")
+models.app.command(epilog=EXIT_CODES)(measured_models.quantize)
+models.app.command(epilog=EXIT_CODES)(measured_models.compare)
 app.add_typer(models.app, name="models")
 
 
@@ -74,6 +79,7 @@ def root(_version: Version = False) -> None:
     """Point it at folders of photos, get a table of emotion labels you can trust."""
     os.environ["KERAS_BACKEND"] = "tensorflow"  # Documented; it overrides the user's Keras configuration.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    own_bundles.look_in(own_models.folder)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from labeler.cli.options import (
     Classes,
     Data,
     Epochs,
+    FacesOption,
     GroupBy,
     Json,
     Labels,
@@ -25,13 +26,22 @@ from labeler.cli.options import (
     PriorOption,
     ProgressOption,
     Quiet,
+    ResizeOption,
     Start,
     Strategy,
     Workers,
 )
 from labeler.errors import needs
 from labeler.native_output import decoders
-from labeler.records import Progress
+from labeler.records import Faces, Progress
+
+ImagesPerStep = Annotated[
+    int | None,
+    typer.Option("--batch-size", help="Images per step.", show_default="32; 128 with default, unless --from"),
+]
+ValidationShare = Annotated[
+    float, typer.Option("--val-split", help="Without --val: the share of DATA for validation, stratified.")
+]
 
 
 def train(
@@ -42,17 +52,14 @@ def train(
     no_reviews: NoReviews = False,
     group_by: GroupBy = "",
     val: Annotated[Path | None, typer.Option("--val", help="A folder like DATA for validation.")] = None,
-    val_split: Annotated[
-        float, typer.Option("--val-split", help="Without --val: the share of DATA for validation, stratified.")
-    ] = 0.2,
+    val_split: ValidationShare = 0.2,
     arch: Architecture = None,
     start: Start = None,
+    faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     epochs: Epochs = None,
     patience: Patience = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", help="Images per step.", show_default="32; 128 with default, unless --from"),
-    ] = None,
+    batch_size: ImagesPerStep = None,
     learning_rate: LearningRate = None,
     augment: Augment = None,
     balance: Annotated[
@@ -74,7 +81,8 @@ def train(
     both sides of the split. --workers is the number of processes that read photos. Needs the extra `train`.
 
     --from fine-tunes a trained model: a few hundred corrected photos adapt it in minutes. Classes of the same name keep
-    their weights, other classes are new; the accuracy before and after is printed.
+    their weights, other classes are new; the accuracy before and after is printed. Of a network that was added (models
+    add), only the last layer is trained, on its features.
 
     Examples: labeler train ./faces --out runs/first |
     labeler train ./photos --labels corrected.csv --from runs/first --out runs/adapted
@@ -103,6 +111,8 @@ def train(
         group_by=group_by,
         balance=balance,
         start=start,
+        faces=faces,
+        resize=resize,
         strategy=strategy,
     )
     trained = fit.train(settings, progress)
@@ -112,12 +122,15 @@ def train(
     console.say(str(trained.calibration))
     if start and trained.before:
         show_evaluation.show_change(start, trained.before, trained.recalibrated, trained.figures)
-    console.say(f"{out} holds epoch {trained.best_epoch} of {trained.epochs}; use it with --model {out}")
+    held = "a new last layer" if trained.only_head else f"epoch {trained.best_epoch} of {trained.epochs}"
+    console.say(f"{out} holds {held}; use it with --model {out}")
 
 
 def evaluate(
     data: Data,
     model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     prior: PriorOption = "trained",
     labels: Labels = None,
     classes: Classes = "",
@@ -168,6 +181,8 @@ def evaluate(
                 data=data,
                 model=model,
                 class_names=bundle.card(bundle.find(model)).class_names,
+                faces=faces,
+                resize=resize,
                 prior=priors.wanted(prior, model),
                 truth=truth(labels, classes, data, reviews=not no_reviews),
                 copies=copies_of(without_copies_of, data) if without_copies_of else frozenset(),
@@ -192,6 +207,8 @@ def audit(
     classes: Classes = "",
     no_reviews: NoReviews = False,
     model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of the cross-validation.")] = 5,
     workers: Workers = 0,
     progress: ProgressOption = Progress.AUTO,
@@ -219,6 +236,8 @@ def audit(
         classes=classes,
         reviews=not no_reviews,
         model=model,
+        faces=faces,
+        resize=resize,
         folds=folds,
         workers=workers,
     )

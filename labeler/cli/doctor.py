@@ -38,6 +38,7 @@ EXTRAS = {
     "evaluate": _EVALUATE,
     "export": _EXPORT,
     "heif": ("pillow-heif",),
+    "models": ("onnx",),
     "ray": (*_REMOTE, "ray"),
     "remote": _REMOTE,
     "review": ("starlette", "uvicorn"),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labeler.errors import LabelerError
-from labeler.records import Device, Engine, Faces, Progress
+from labeler.records import Device, Engine, Faces, Progress, Resize
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:").fullmatch
 
@@ -77,6 +77,14 @@ Threshold = Annotated[
     float,
     typer.Option("--threshold", min=0.0, max=1.0, help="Label faces below this probability `uncertain`."),
 ]
+Top = Annotated[
+    int,
+    typer.Option(
+        "--top",
+        min=0,
+        help="Write the N most probable classes, not a column for each class; for models with many classes. 0 for all.",
+    ),
+]
 PriorOption = Annotated[
     str,
     typer.Option(
@@ -92,6 +100,15 @@ FacesOption = Annotated[
         "--faces",
         help="auto: detect faces in photos whose longer side is above 128 pixels; a smaller photo is one face crop, or "
         "`no_face` if the model says so. detect: always detect. whole: every photo is one face crop.",
+    ),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    typer.Option(
+        "--resize",
+        help="How a photo that is taken whole becomes a square. crop: the shorter side is scaled, the centre cropped "
+        "(the usual way of ImageNet's networks). fit: all of it, between black bars. stretch: each side by itself.",
+        show_default="the model's way",
     ),
 ]
 Detector = Annotated[str, typer.Option("--detector", help="A face detector in YuNet's format.", show_default="yunet")]
@@ -114,7 +131,9 @@ AllFiles = Annotated[bool, typer.Option("--all-files", help="Label files, too, w
 Workers = Annotated[
     int,
     typer.Option(
-        "--workers", min=0, help="Number of processes; 0 for one per core, and some more where photos are remote."
+        "--workers",
+        min=0,
+        help="Number of processes; 0 for one per core, if memory is left for it; some more for remote photos.",
     ),
 ]
 BatchSize = Annotated[

@@ -44,6 +44,7 @@ from labeler.cli.options import (
     Quiet,
     Refresh,
     Region,
+    ResizeOption,
     RetryFailed,
     Reviews,
     Root,
@@ -53,6 +54,7 @@ from labeler.cli.options import (
     ShardOption,
     Table,
     Threshold,
+    Top,
     UnitSize,
     Workers,
     addressed,
@@ -83,7 +85,9 @@ def classify(
     ],
     model: ModelOption = "",
     faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     threshold: Threshold = 0.0,
+    top: Top = 0,
     prior: PriorOption = "trained",
     detector: Detector = "",
     min_face: MinFace = 24,
@@ -127,6 +131,8 @@ def classify(
     Faces are detected in photos larger than 128 pixels; a smaller photo is one face crop. The same command continues
     an unfinished table; with --retry-failed or --refresh, too, the table is completed first, with the settings it was
     begun with.
+
+    With --faces whole, any network labels whole photos, not faces: --resize says how they become squares.
 
     An --out that ends in / is a directory of Parquet parts, for runs that are large, remote, or shared by several
     machines: each runs the same command with its --shard, and the last one finishes the directory.

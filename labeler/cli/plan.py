@@ -16,6 +16,7 @@ from labeler.cli.options import (
     Json,
     ModelOption,
     Region,
+    ResizeOption,
     Threshold,
     UnitSize,
     addressed,
@@ -41,6 +42,7 @@ def plan(
     unit_size: UnitSize = 0,
     model: ModelOption = "",
     faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     threshold: Threshold = 0.0,
     all_files: AllFiles = False,
     endpoint: Endpoint = "",
@@ -59,7 +61,7 @@ def plan(
     from labeler.cost.estimate import estimate
     from labeler.job import Request
 
-    settings = Settings(model=model, faces=faces, threshold=threshold)
+    settings = Settings(model=model, faces=faces, resize=resize, threshold=threshold)
     places = addressed(inputs, endpoint, region, anonymous=anonymous)
     request = Request(inputs=places, settings=settings, all_files=all_files, device=device)
     with decoders():

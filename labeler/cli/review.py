@@ -45,6 +45,12 @@ def review(
         str, typer.Option("--reviewer", help="Your name, which stands in each correction.", show_default="your login")
     ] = "",
     root: Root = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="The model that labelled the table, for the order alike.", show_default="as recorded"
+        ),
+    ] = "",
     reviews: Reviews = None,
     audit: Annotated[
         Path | None,
@@ -98,6 +104,7 @@ def review(
             table=path,
             reviewer=_named(reviewer),
             root=root,
+            model=model,
             cache=cache,
             audit=audit,
             port=port,

@@ -114,7 +114,9 @@ def _settings(settings: dict[str, Any], root: str) -> str:
     from labeler.errors import printable
 
     told = [
-        f"{name.replace('_', '-')} {settings[name]}" for name in ("threshold", "faces", "min_face") if name in settings
+        f"{name.replace('_', '-')} {settings[name]}"
+        for name in ("threshold", "faces", "resize", "min_face")
+        if settings.get(name) is not None
     ]
     told += ["a prior of its own"] if settings.get("prior") else []
     return ", ".join([*told, f"photos in {printable(root)}" if root else "no run record"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -25,23 +26,37 @@ _SHOWN = 10
 
 def show_all(cards: Iterable[tuple[Card, Card | None]]) -> None:
     """Print one line per model, given with the card of its file in float32; with that file, two."""
+    Console(highlight=False).print(_listed(cards))
+
+
+def show_own(folder: Path, cards: Collection[tuple[Card, Card | None]], damaged: Iterable[tuple[str, str]]) -> None:
+    """Print the user's own bundles as `show_all` does, the folder that they are in, and why others cannot be used."""
+    terminal = Console(highlight=False)
+    terminal.print("", Text(f"yours, in {folder}:"), sep="\n", soft_wrap=True)
+    if cards:
+        terminal.print(_listed(cards))
+    for path, why in damaged:
+        terminal.print(Text(why if path in why else f"{path}: {why}", "red"), soft_wrap=True)
+
+
+def _listed(cards: Iterable[tuple[Card, Card | None]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("model", "accuracy", "baseline", "macro-F1", "no_face", "MB", "faces/s", "measured on"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold" if name == "model" else "ellipsis")
     for card, float32 in cards:
         figures = card.validation
         files = [card, float32] if float32 else [card]
         table.add_row(
-            "\n".join([f"{card.name} {card.weights}".rstrip(), *(f"  {one.weights}" for one in files[1:])]),
+            Text("\n".join([f"{card.name} {card.weights}".rstrip(), *(f"  {one.weights}" for one in files[1:])])),
             _figure(figures.get("accuracy")),
             _figure(figures.get("majority_baseline")),
             _figure(figures.get("macro_f1")),
             "no" if card.face_threshold is None else "yes",
             "\n".join(_megabytes(one) for one in files),
             "\n".join("?" if one.speed is None else f"{one.speed:,.0f}" for one in files),
-            f"{figures.get('data', '?')}, n = {figures.get('n', '?')}",
+            Text(f"{figures.get('data', '?')}, n = {figures.get('n', '?')}"),
         )
-    Console(highlight=False).print(table)
+    return table
 
 
 def show(card: Card, readme: str = "", float32: Card | None = None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from labeler import pipeline
 from labeler.cost.listing import Listing, listed
 from labeler.cost.measure import Measured, measure
-from labeler.executors.cores import cores
+from labeler.inference import bundle
 from labeler.job import Request
 from labeler.labeling import BatchLabeler
 from labeler.parts.order import UNIT_FILES
@@ -98,7 +99,7 @@ def estimate(
 ) -> Cost:
     """List the photos of a request, label a sample of them in this process, and return what all would cost.
 
-    Nothing is written. 0 stands for `UNIT_FILES`, and for the cores of this machine.
+    Nothing is written. 0 stands for `UNIT_FILES`, and for the cores of this machine, or as many as memory is left for.
 
     Raises:
         NoPicturesError: there is no photo, or none in the sample can be used.
@@ -119,7 +120,7 @@ def estimate(
         listing=listing,
         measured=measured,
         unit_files=unit_files or UNIT_FILES,
-        cores=on_cores or cores(),
+        cores=on_cores or pipeline.processes(0, bundle.card(Path(settings.model), hashed=False)).workers,
         price=price,
         currency=currency,
     )

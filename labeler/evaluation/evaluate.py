@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 
 from labeler import pipeline, sources
 from labeler.errors import LabelerError, NoPicturesError, OutputError
-from labeler.evaluation import charts, metrics, perturbations
+from labeler.evaluation import charts, classes, perturbations
 from labeler.evaluation import truth as compared
 from labeler.evaluation.calibration import Kept
 from labeler.evaluation.metrics import Figures
 from labeler.evaluation.perturbations import Perturbation
-from labeler.records import Row, Settings
+from labeler.records import Faces, Resize, Row, Settings
 from labeler.storage import atomic
 from labeler.tables.labels import Truth
 
@@ -35,6 +35,9 @@ class EvaluateSettings:
     model: str
     class_names: tuple[str, ...]
     """The classes of the model."""
+    faces: Faces = Faces.AUTO
+    resize: Resize | None = None
+    """How faces are found, and images that are taken whole become squares: see `Settings`."""
     prior: tuple[float, ...] = ()
     """The class shares that the probabilities are to assume: see `Settings`."""
     truth: Truth | None = None
@@ -134,9 +137,9 @@ def write(evaluation: Evaluation, folder: Path) -> None:
 def _check_names(wanted: EvaluateSettings) -> None:
     """Compare the class names first: labeling may take an hour."""
     if wanted.truth:
-        metrics.check_names("the table's classes", wanted.truth.class_names, wanted.class_names)
+        classes.check_names("the table's classes", wanted.truth.class_names, wanted.class_names)
     else:
-        metrics.check_names("the class folders", compared.class_folders(wanted.data), wanted.class_names)
+        classes.check_names("the class folders", classes.class_folders(wanted.data), wanted.class_names)
 
 
 def _of_what_is_there(truth: Truth, directory: Path) -> Truth:
@@ -152,7 +155,9 @@ def _figures(wanted: EvaluateSettings, follow: Follow, vary: Perturbation | None
     truth = wanted.truth
     inputs = [wanted.data / file for file in truth.labels] if truth else [wanted.data]
     total = len(inputs) if truth else sum(1 for _ in sources.find(wanted.data))
-    settings = Settings(model=wanted.model, prior=wanted.prior, absolute=bool(truth))
+    settings = Settings(
+        model=wanted.model, faces=wanted.faces, resize=wanted.resize, prior=wanted.prior, absolute=bool(truth)
+    )
     rows = follow(pipeline.label(inputs, settings, wanted.workers, vary=vary), total)
     if not truth:
         return compared.of_folders(rows, wanted.class_names, wanted.copies)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from labeler.errors import LabelerError, NoPicturesError
+from labeler.errors import NoPicturesError
 from labeler.evaluation import calibration, intervals
 from labeler.evaluation.calibration import Confidence, Probabilities
+from labeler.evaluation.classes import check_names
 from labeler.evaluation.intervals import Interval
 
 FOLDERS = "class folders"
@@ -98,19 +99,3 @@ def compare(
         confusion=cells,
         confidence=None if probabilities is None else calibration.of(probabilities, places),
     )
-
-
-def check_names(holder: str, names: Iterable[str], class_names: Sequence[str]) -> None:
-    """Check that all ``names`` are among the classes of the model.
-
-    Raises:
-        LabelerError: some are not; the message lists both sets.
-    """
-    found = set(names)
-    unknown = sorted(found.difference(class_names))
-    if unknown:
-        raise LabelerError(
-            f"{holder}: {', '.join(unknown)} - not known to the model. It knows {', '.join(class_names)}; "
-            f"{holder}: {', '.join(sorted(found))}. Give them the model's names (folders by renaming them, those of "
-            "a table with --classes theirs=model's), or use a model trained on these classes"
-        )

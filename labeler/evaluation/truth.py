@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from labeler import labeling, sources
-from labeler.errors import LabelerError
-from labeler.evaluation.metrics import Figures, check_names, compare
+from labeler.evaluation.classes import check_names, class_of
+from labeler.evaluation.metrics import Figures, compare
 from labeler.images.crop import fingerprint
 from labeler.images.picture import ImageError
-from labeler.records import UNCERTAIN, Row, Settings, Status
+from labeler.records import Row, Settings, Status
 from labeler.tables.labels import Truth
 
 COPY = "copy"
@@ -42,7 +41,7 @@ def of_folders(rows: Iterable[Row], class_names: Sequence[str], copies: Collecti
         LabelerError: a folder does not have the name of a class, or a file is in no class folder.
         NoPicturesError: no row is left.
     """
-    return _compared(rows, _class_folder, class_names, copies, "the class folders")
+    return _compared(rows, class_of, class_names, copies, "the class folders")
 
 
 def of_table(
@@ -58,22 +57,6 @@ def of_table(
     others = {TIE: truth.ties, MISSING: len(truth.missing)}
     left_out = {**figures.left_out, **{why: count for why, count in others.items() if count}}
     return replace(figures, against=truth.against, left_out=left_out)
-
-
-def class_folders(directory: str | Path) -> tuple[str, ...]:
-    """Return the sorted names of the class folders of a directory; hidden folders are no classes.
-
-    Raises:
-        LabelerError: the directory cannot be read, or has no folder in it.
-    """
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as exc:
-        raise LabelerError(f"the directory {directory} cannot be read: {exc.strerror}") from exc
-    if not names:
-        raise LabelerError(f"{directory} holds no class folders; it needs one folder of photos for each class")
-    return tuple(names)
 
 
 def copies_of(originals: str | Path, directory: str | Path) -> frozenset[str]:
@@ -103,18 +86,9 @@ def _compared(
             truth.append(true)
             compared.append(row)
     check_names(holder, found, class_names)
-    predicted = [_most_probable(row, class_names) for row in compared]
+    predicted = [row.most_probable(class_names) for row in compared]
     probabilities = np.array([row.probabilities for row in compared])
     return replace(compare(truth, predicted, class_names, probabilities), left_out=dict(left_out))
-
-
-def _class_folder(file: str) -> str:
-    folder, slash, _ = file.partition("/")
-    if not slash:
-        raise LabelerError(
-            f"{file} is in no class folder; move it into the folder of its class, or out of the directory"
-        )
-    return folder
 
 
 def _why_left_out(row: Row, copies: Collection[str]) -> str:
@@ -123,12 +97,6 @@ def _why_left_out(row: Row, copies: Collection[str]) -> str:
     if row.file in copies:
         return COPY
     return FURTHER_FACE if row.face else ""
-
-
-def _most_probable(row: Row, class_names: Sequence[str]) -> str:
-    if row.label != UNCERTAIN:
-        return row.label
-    return class_names[row.probabilities.index(max(row.probabilities))]
 
 
 def _fingerprints(directory: str | Path) -> Iterator[tuple[str, bytes]]:

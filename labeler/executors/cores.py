@@ -21,15 +21,25 @@ def quota(membership: Path, mounted: Path) -> float:
     group that a container sees as its own is known.
     """
     granted = [math.inf]
-    with contextlib.suppress(OSError, ValueError):
-        own = next(line[3:] for line in membership.read_text().splitlines() if line.startswith("0::"))
-        for group in (mounted / own.strip("/"), *(mounted / own.strip("/")).parents):
-            if group.is_relative_to(mounted):
-                granted += _granted(group / "cpu.max")
+    for group in own_groups(membership, mounted):
+        granted += _granted(group / "cpu.max")
     with contextlib.suppress(OSError, ValueError):
         limit, period = (int((mounted / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
         granted += [limit / period] if limit > 0 else []
     return min(granted)
+
+
+def own_groups(membership: Path, mounted: Path) -> list[Path]:
+    """Return the folders of the control group, of version 2, that this process is a member of, and of those around it.
+
+    There is none where it is in no such group.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        for line in membership.read_text().splitlines():
+            if line.startswith("0::"):
+                own = mounted / line[3:].strip("/")
+                return [group for group in (own, *own.parents) if group.is_relative_to(mounted)]
+    return []
 
 
 def _granted(file: Path) -> list[float]:

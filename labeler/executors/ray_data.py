@@ -54,6 +54,8 @@ class RayData:
     """Upper limit on the actors; 0 for as many as the cluster has room for, also while it grows."""
     gpus: float = 0
     """How many GPUs an actor claims; next to them, each claims one core, its decoder's."""
+    memory: float = 0
+    """How many bytes of memory an actor claims, unless no node has as many."""
 
     @contextmanager
     def started(self) -> Iterator[Callable[[Callable[[], Work], Iterable[int]], Iterator[Answer]]]:
@@ -98,13 +100,20 @@ class RayData:
             compute=strategy,
             num_cpus=1,
             num_gpus=self.gpus or None,
+            memory=self._claimed() or None,
         )
 
     def _room(self) -> int:
         """Return how many actors the cluster has room for now."""
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        room = resources.get("CPU", 0)
-        return int(min(room, resources.get("GPU", 0) / self.gpus) if self.gpus else room)
+        claims = {"CPU": 1, "GPU": self.gpus, "memory": self._claimed()}
+        return int(min(resources.get(name, 0) / claimed for name, claimed in claims.items() if claimed))
+
+    def _claimed(self) -> float:
+        """Return the bytes that an actor claims: none where it would wait for ever, for a node with as many."""
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        largest = max((node["Resources"].get("memory", 0) for node in nodes if node["Alive"]), default=0)
+        return self.memory if self.memory <= largest else 0
 
 
 class _Units(Datasource):

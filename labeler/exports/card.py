@@ -16,6 +16,7 @@ from labeler._version import __version__
 from labeler.errors import printable
 from labeler.exports.annotation import WHOLE
 from labeler.exports.item import Item, Plan
+from labeler.words import are_expressions
 
 NAME = "README.md"
 
@@ -63,7 +64,7 @@ def description(plan: Plan, counts: Counts) -> str:
     total = counts.pictures.total()
     what = "face crops" if plan.crops else f"photos with {counts.faces:,} faces"
     return (
-        f"{total:,} {what}, labelled with one of {len(plan.class_names)} classes of facial expression by the model "
+        f"{total:,} {what}, labelled with one of {len(plan.class_names)} {_kind(plan)} by the model "
         f"{model(plan)}. {_checked(counts)}"
     )
 
@@ -71,6 +72,22 @@ def description(plan: Plan, counts: Counts) -> str:
 def model(plan: Plan) -> str:
     """Return the name of the model, without the folder that it lay in."""
     return printable(PurePath(plan.record.model).name or "unknown")
+
+
+def keywords(plan: Plan) -> list[str]:
+    """Return what the data set is found by."""
+    if are_expressions(plan.class_names):
+        return ["facial-expression-recognition", "emotion"]
+    return ["image-classification"]
+
+
+def people(plan: Plan) -> str:
+    """Say whether people are shown."""
+    return f"The pictures {'' if are_expressions(plan.class_names) else 'may '}show the faces of people."
+
+
+def _kind(plan: Plan) -> str:
+    return "classes of facial expression" if are_expressions(plan.class_names) else "classes"
 
 
 def _checked(counts: Counts) -> str:
@@ -88,7 +105,7 @@ def _head(plan: Plan, counts: Counts) -> Iterator[str]:
     yield "annotations_creators: [machine-generated]"
     yield f"task_categories: [{', '.join(tasks)}]"
     yield f"size_categories: [{_size(counts.pictures.total())}]"
-    yield "tags: [facial-expression-recognition, emotion, labeler]"
+    yield f"tags: [{', '.join(keywords(plan))}, labeler]"
     if pattern := _DATA_FILES.get(plan.format):
         yield "configs:"
         yield "- config_name: default"
@@ -117,7 +134,7 @@ def _body(plan: Plan, counts: Counts) -> Iterator[str]:
         *_certificate(record.certificate),
         *_figures(record.model_figures),
     )
-    yield from ("", _LIMITS)
+    yield from ("", _LIMITS.format(*_MEANING[are_expressions(plan.class_names)]))
 
 
 def _numbers(plan: Plan, counts: Counts) -> Iterator[str]:
@@ -166,7 +183,7 @@ def _figures(figures: dict[str, Any]) -> Iterator[str]:
             yield f"| {shown} | {value:.3f}{_interval(interval)} |"
     if isinstance(figures.get("ece"), float):
         yield f"| expected calibration error | {figures['ece']:.3f} |"
-    yield from ("", "That is not how right it is on these pictures: other people, cameras and expressions differ.")
+    yield from ("", "That is not how right it is on these pictures: other people, cameras and photos differ.")
 
 
 def _interval(found: Any) -> str:
@@ -175,17 +192,29 @@ def _interval(found: Any) -> str:
     return ""
 
 
+_MEANING = {
+    True: (
+        "A label says what an expression looks like to a model, not what a person feels.",
+        "The pictures show the faces of people, which are",
+    ),
+    False: (
+        "A label says what a picture looks like to a model, which can be wrong.",
+        "Pictures that show people are",
+    ),
+}
+"""What a label means and who is shown, by whether the classes are of facial expressions."""
+
 _LIMITS = """\
 ## Limits
 
-* A label says what an expression looks like to a model, not what a person feels.
+* {}
 * `score` is the calibrated probability of the label; a label that a person gave has none, or 1. A face below the
   threshold, one that was not found, and a photo that could not be read are not in the data set.
 * Train on it with care: a model learns the mistakes of these labels. Evaluate on labels that people gave.
 
 ## Personal data
 
-The pictures show the faces of people, which are personal data, and in some countries biometric data. Know the law and
+{} personal data, and in some countries biometric data. Know the law and
 their consent before you share them.
 
 ## Licence

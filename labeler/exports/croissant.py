@@ -18,7 +18,7 @@ from labeler.exports.item import Item, Plan
 from labeler.exports.json_ld import Node
 from labeler.records import columns
 from labeler.storage import atomic
-from labeler.tables.cells import INTEGERS, STRINGS
+from labeler.tables.cells import INTEGERS
 
 NAME = "croissant.json"
 
@@ -83,9 +83,9 @@ def document(plan: Plan, counts: Counts) -> Node:
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "license": "unknown: that of the photos",
         "version": "1.0.0",
-        "keywords": ["facial expression recognition", "emotion"],
+        "keywords": [word.replace("-", " ") for word in card.keywords(plan)],
         "rai:dataAnnotationProtocol": f"By the model {card.model(plan)}; no person has checked the labels.",
-        "rai:personalSensitiveInformation": "The pictures show the faces of people.",
+        "rai:personalSensitiveInformation": card.people(plan),
         "distribution": files,
         "recordSet": records,
     }
@@ -100,11 +100,12 @@ def _table(plan: Plan) -> Parts:
     source = json_ld.file("table", plan.out, os.path.relpath(plan.table, plan.out))
     record = plan.record
     # An identity has no space, a class may have one.
-    identities = {name: f"probability-{number}" for number, name in enumerate(record.class_names)}
+    identities = {name: f"probability-{number}" for number, name in enumerate(() if record.top else record.class_names)}
     identities |= {name: f"kept-{number}" for number, name in enumerate(record.keep)}
     fields = []
-    for name in columns(record.class_names, record.schema_version, record.keep):
-        kind = "sc:Text" if name in STRINGS or name in record.keep else "sc:Integer" if name in INTEGERS else "sc:Float"
+    texts = record.layout.texts
+    for name in columns(*record.layout):
+        kind = "sc:Text" if name in texts else "sc:Integer" if name in INTEGERS else "sc:Float"
         fields.append(json_ld.field(f"faces/{identities.get(name, name)}", name, kind, source, {"column": name}))
     yield (
         [source],

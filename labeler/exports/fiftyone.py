@@ -16,6 +16,7 @@ from labeler.exports.growing import Growing, Write, growing
 from labeler.exports.item import Item, box
 from labeler.exports.yolo_classify import class_folder
 from labeler.records import Row
+from labeler.sorting.folders import Folders
 
 
 class FiftyOne(Growing):
@@ -23,6 +24,7 @@ class FiftyOne(Growing):
 
     def begin(self, opened: ExitStack) -> None:
         """Open the files of all subsets."""
+        self._folders = Folders(self._plan.class_names)
         self._numbers = {name: number for number, name in enumerate(self._plan.class_names)}
         self._labels: dict[str, Write] = {}
         self._places: dict[str, Write] = {}
@@ -38,7 +40,7 @@ class FiftyOne(Growing):
     def path(self, item: Item) -> str:
         """Return the picture's place in the folder of its subset, and of its class."""
         if self._plan.crops:
-            return class_folder(item)
+            return class_folder(item, self._folders)
         return "/".join(filter(None, (item.subset, "data", portable.name(item.name, self._plan.suffix))))
 
     def add(self, item: Item) -> None:

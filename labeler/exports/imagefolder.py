@@ -14,6 +14,7 @@ from typing import IO, ClassVar, Self
 from labeler.errors import LabelerError
 from labeler.exports.annotation import WHOLE, annotation, subset_of
 from labeler.exports.item import Item, Plan
+from labeler.sorting.folders import Folders
 from labeler.storage import atomic, names
 
 MOST_FILES = 100_000
@@ -42,6 +43,7 @@ class ImageFolder:
                 "Use --mode symlink, or --to parquet"
             )
         self._plan = plan
+        self._folders = Folders(plan.class_names)
         self._open = ExitStack()
         self._files: dict[str, IO[str]] = {}
 
@@ -71,7 +73,7 @@ class ImageFolder:
 
     def _name(self, item: Item) -> str:
         name = "/".join(_findable(part) for part in item.name.split("/"))
-        return f"{item.label}/{name}" if self._plan.crops else name
+        return f"{_findable(self._folders.named(item.label))}/{name}" if self._plan.crops else name
 
 
 def _findable(part: str) -> str:

@@ -71,7 +71,11 @@ class Parquet(Shards):
             "width": item.width,
             "height": item.height,
         }
-        faces = _face(item.faces[0]) if self._plan.crops else {"objects": self._objects(item)}
+        faces = (
+            _face(item.faces[0], soft=not self._plan.record.top)
+            if self._plan.crops
+            else {"objects": self._objects(item)}
+        )
         return {**about, **faces, **kept(item, self._plan.record.keep)}
 
     def _objects(self, item: Item) -> dict[str, Any]:
@@ -118,13 +122,10 @@ class _File:
         self._rows, self._bytes = [], 0
 
 
-def _face(face: Row) -> dict[str, Any]:
-    return {
-        "face": face.face,
-        "score": face.score,
-        "face_score": face.face_score,
-        "probabilities": list(face.probabilities),
-    }
+def _face(face: Row, *, soft: bool) -> dict[str, Any]:
+    """Return what is known of the face of a crop; ``soft`` says that the table has the probabilities of all classes."""
+    known = {"face": face.face, "score": face.score, "face_score": face.face_score}
+    return {**known, "probabilities": list(face.probabilities)} if soft else known
 
 
 def _schema(plan: Plan) -> pyarrow.Schema:
@@ -141,7 +142,7 @@ def _schema(plan: Plan) -> pyarrow.Schema:
     ]
     if plan.crops:
         columns += [("face", pyarrow.int32()), ("score", pyarrow.float64()), ("face_score", pyarrow.float64())]
-        columns += [("probabilities", _FLOATS)]
+        columns += [] if plan.record.top else [("probabilities", _FLOATS)]
     else:
         faces = {"bbox": pyarrow.list_(_FLOATS), "categories": pyarrow.list_(pyarrow.int64())}
         columns += [("objects", pyarrow.struct({**faces, "scores": _FLOATS, "face_scores": _FLOATS}))]

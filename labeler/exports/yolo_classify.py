@@ -6,11 +6,12 @@ from typing import ClassVar, Self
 
 from labeler.errors import LabelerError
 from labeler.exports.item import Item, Plan
+from labeler.sorting.folders import Folders
 
 
-def class_folder(item: Item) -> str:
+def class_folder(item: Item, folders: Folders) -> str:
     """Return a picture's place in the folder of its class, in that of its subset where there is one."""
-    return "/".join(filter(None, (item.subset, item.label, item.name)))
+    return "/".join(filter(None, (item.subset, folders.named(item.label), item.name)))
 
 
 class YoloClassify:
@@ -23,6 +24,7 @@ class YoloClassify:
     def __init__(self, plan: Plan) -> None:
         if plan.mode is None:
             raise LabelerError("yolo-cls says classes by folders: --mode none is not possible. Use --mode symlink")
+        self._folders = Folders(plan.class_names)
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +34,7 @@ class YoloClassify:
 
     def path(self, item: Item) -> str:
         """Return the picture's place in the folder of its class."""
-        return class_folder(item)
+        return class_folder(item, self._folders)
 
     def add(self, item: Item) -> None:
         """Write nothing."""

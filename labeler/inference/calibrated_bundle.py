@@ -61,11 +61,11 @@ def write(
         )
     graph = model.graph
     given = onnx_graph.of_classes([one.name for one in graph.output])
-    raw = _unused(graph, given)
+    raw = unused(graph, given)
     for node in graph.node:
         node.output[:] = [raw if name == given else name for name in node.output]
         node.input[:] = [raw if name == given else name for name in node.input]
-    prefix = _unused(graph, _PREFIX)
+    prefix = unused(graph, _PREFIX)
     if ratios:
         raw = _with_ratios(graph, raw, prefix, ratios)
     constants = {
@@ -86,10 +86,8 @@ def write(
     logits = prefix + "logits"
     if kernel is not None:
         graph.initializer.append(numpy_helper.from_array(kernel.astype(np.float32), prefix + "kernel"))
-        floats = [prefix + "floats"]  # Of a quantised network, the embedding is one of integers.
-        graph.node.append(helper.make_node("Cast", [embeddings.layer(source)], floats, to=onnx.TensorProto.FLOAT))
-        graph.node.append(helper.make_node("Flatten", floats, [prefix + "embedding"]))
-        graph.node.append(helper.make_node("MatMul", [prefix + "embedding", prefix + "kernel"], [prefix + "product"]))
+        embedding = append_embedding(graph, embeddings.layer(source), prefix, kernel.shape[0])
+        graph.node.append(helper.make_node("MatMul", [embedding, prefix + "kernel"], [prefix + "product"]))
         graph.node.append(helper.make_node("Add", [logits, prefix + "product"], [prefix + "adapted"]))
         logits = prefix + "adapted"
     graph.node.append(helper.make_node("Softmax", [logits], [given], axis=-1))
@@ -99,6 +97,21 @@ def write(
     props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
     helper.set_model_props(model, props)
     _save(model, source, out)
+
+
+def append_embedding(graph: onnx.GraphProto, layer: embeddings.Layer, prefix: str, features: int) -> str:
+    """Append what makes the embedding (n, features) of what a layer is given; return its name.
+
+    Of a quantised network, that is one of integers.
+    """
+    name = prefix + "floats"
+    graph.node.append(helper.make_node("Cast", [layer.name], [name], to=onnx.TensorProto.FLOAT))
+    if layer.pooled:
+        graph.node.append(helper.make_node("GlobalAveragePool", [name], [prefix + "means"]))
+        name = prefix + "means"
+    graph.initializer.append(numpy_helper.from_array(np.array([-1, features], np.int64), prefix + "shape"))
+    graph.node.append(helper.make_node("Reshape", [name, prefix + "shape"], [prefix + "embedding"]))
+    return prefix + "embedding"
 
 
 def _save(model: onnx.ModelProto, source: Path, out: Path) -> None:
@@ -142,7 +155,7 @@ def _append(
     graph.node.extend(helper.make_node(operator, inputs, [prefix + name]) for operator, inputs, name in nodes)
 
 
-def _unused(graph: onnx.GraphProto, name: str) -> str:
+def unused(graph: onnx.GraphProto, name: str) -> str:
     """Return a beginning of names, ``name`` or a longer one, that no name in the graph has."""
     taken = {one.name for one in graph.initializer} | {output for node in graph.node for output in node.output}
     while any(one.startswith(name) for one in taken):

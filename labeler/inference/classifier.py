@@ -17,7 +17,7 @@ from labeler.inference.session import is_out_of_memory, load
 from labeler.records import Device
 
 BLOCK_ON_CUDA = 256
-"""Block size, in images per run of the network, on a GPU; on a CPU it is the bundle's."""
+"""Block size, in images of 64x64 pixels a run, on a GPU (`bundle.block_of`); on a CPU it is the bundle's."""
 
 _TOLERANCE = 1e-3
 """Upper limit on the error of a sum of probabilities, which should be 1; half precision reaches half of it."""
@@ -38,19 +38,24 @@ class Answer(NamedTuple):
 class Classifier:
     """A loaded model.
 
+    Its card has the SHA-256 only if it is to be ``hashed``, or ships: the file is read once more for it.
+
     Raises:
         ModelError: the file is not a model, has no class names, or has other input or output shapes.
     """
 
-    def __init__(self, path: Path, device: Device = Device.CPU) -> None:
+    def __init__(self, path: Path, device: Device = Device.CPU, *, hashed: bool = True) -> None:
         if path.suffix == ".keras":
             self.card, self._network = _load_keras_network(path)
-            self.knows_faces = fixed = False
+            self.knows_faces = mixes = fixed = False
         else:
-            self.card, self._network, self.knows_faces, fixed = _load_onnx_network(path, device)
-        self.block = BLOCK_ON_CUDA if device is Device.CUDA and not fixed else self.card.block
+            mixes = onnx_graph.mixes_images(path)  # Before it is loaded: both would be in memory.
+            self.card, self._network, self.knows_faces, fixed = _load_onnx_network(path, device, hashed=hashed)
+        on_cuda = device is Device.CUDA and not fixed
+        block = bundle.block_of(BLOCK_ON_CUDA, self.card.input_size) if on_cuda else self.card.block
+        self.block = 1 if mixes and not fixed else block
         """Block size, in images per run: constant, so that no result depends on its batch; halved only when the
-        device runs out of memory."""
+        device runs out of memory. One where the network itself mixes the images of a run."""
 
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return class probabilities (n, classes), float32, for face crops (n, side, side, 3), uint8 RGB.
@@ -103,9 +108,9 @@ def _padded(pixels: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     return np.pad(pixels, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pixels
 
 
-def _load_onnx_network(path: Path, device: Device) -> tuple[Card, Network, bool, bool]:
+def _load_onnx_network(path: Path, device: Device, *, hashed: bool) -> tuple[Card, Network, bool, bool]:
     """Return card and network, whether it knows faces, and whether it takes no other batch than the card's block."""
-    found = bundle.card(path)
+    found = bundle.card(path, hashed=hashed)
     session = load(path, device)
     outputs = _outputs(path, session, found)
     name, batch = session.get_inputs()[0].name, session.get_inputs()[0].shape[0]

@@ -1,21 +1,25 @@
-"""Embeddings: the input of a network's last dense layer, on which another classifier can be fitted in seconds."""
+"""Embeddings: the input of a network's last dense layer, on which another classifier can be fitted in seconds.
+
+Of a network that ends in a convolution to the classes and a mean, they are the means of that convolution's input.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler.errors import ModelError
 from labeler.executors.cores import cores
-from labeler.inference import keras_network, onnx_graph
+from labeler.inference import bundle, keras_file, keras_network, onnx_graph
 from labeler.inference.classifier import Classifier
 from labeler.inference.detector import Pixels
 from labeler.inference.session import load
+from labeler.records import INPUT_SIDE, View
 
 Embeddings = NDArray[np.float32]
 
@@ -23,10 +27,29 @@ Progress = Callable[[int, int], None]
 """Called with the number of images done and the total."""
 
 _BLOCK = 64
-"""Images per run of the network, which bounds the memory of each thread."""
+"""Images of 64x64 pixels per run of the network, which bounds the memory of each thread; see `bundle.block_of`."""
 
-_LINEAR = frozenset({"Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "QGemm"})
-"""The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised."""
+_LINEAR = frozenset(
+    "Gemm MatMul MatMulInteger QLinearMatMul QGemm FusedGemm FusedMatMul MatMulIntegerToFloat DynamicQuantizeMatMul "
+    "MatMulNBits".split()
+)
+"""The operators of a dense layer in ONNX, and in networks that ONNX Runtime quantised or fused."""
+
+_CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv", "FusedConv"})
+"""The operators of the last layer of a network that has a convolution to the classes, and takes means at its end."""
+
+_MOST_FEATURES = 16_384
+"""Upper limit on features: what is fitted on them has one weight a feature and class."""
+
+
+class Layer(NamedTuple):
+    """Where in the graph of a bundle the embedding is."""
+
+    name: str
+    pooled: bool
+    """Whether it is planes (n, features, rows, columns), of each of which the mean is taken."""
+    is_output: bool
+    """Whether the network returns it already."""
 
 
 def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embeddings:
@@ -38,7 +61,7 @@ def embed(path: Path, pixels: Pixels, workers: int, progress: Progress) -> Embed
     core.
 
     Raises:
-        ModelError: the model takes other images, or does not end in a dense layer.
+        ModelError: the model takes other images, or gives no features.
         LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
     look = network(path)
@@ -55,31 +78,79 @@ def network(path: Path) -> Callable[[Pixels], Embeddings]:
     """Return what computes the embeddings (n, features) of images (n, side, side, 3) in this thread; see `embed`.
 
     Raises:
-        ModelError: the model takes other images, or does not end in a dense layer.
+        ModelError: the model takes other images, or gives no features.
         LabelerError: the model is a ``.keras`` file and Keras is not installed.
     """
-    look = _of_keras(path) if path.suffix == ".keras" else _of_onnx(path)
-    return lambda pixels: look(pixels).reshape(len(pixels), -1)
+    if path.suffix == ".keras":
+        look, block = _of_keras(path), 0
+    else:
+        look, block = _of_onnx(path)
+
+    def embedded(pixels: Pixels) -> Embeddings:
+        size = block or bundle.block_of(_BLOCK, pixels.shape[1])
+        found = [look(pixels[at : at + size]) for at in range(0, max(len(pixels), 1), size)]
+        return np.concatenate(found).reshape(len(pixels), -1)
+
+    return embedded
 
 
-def layer(path: Path) -> str:
-    """Return the name of the embedding in the graph of a bundle.
+def layer(path: Path) -> Layer:
+    """Return where the embedding is in the graph of a bundle.
 
     Raises:
-        ModelError: it does not end in a dense layer.
+        ModelError: it ends in no dense layer or convolution.
     """
-    name = onnx_graph.last_input(path, _LINEAR)
+    name, operator, is_output = onnx_graph.last_input(path, _LINEAR | _CONVOLUTIONS)
     if not name:
-        raise ModelError(f"{path} has no dense layer at its end, whose input would be the embedding")
-    return name
+        raise ModelError(f"{path} gives no features: it has no dense layer at its end, whose input they would be")
+    return Layer(name, operator in _CONVOLUTIONS, is_output)
 
 
-def _of_onnx(path: Path) -> Callable[[Pixels], Embeddings]:
-    Classifier(path)  # Raises a ModelError that says what is wrong with the file.
-    name = layer(path)
-    session = load(path, content=onnx_graph.with_output(path.read_bytes(), name))
-    input_name = session.get_inputs()[0].name
-    return lambda pixels: np.asarray(session.run([name], {input_name: pixels})[0], np.float32)
+def view(path: Path) -> View:
+    """Return what the network is shown of an image.
+
+    Raises:
+        ModelError: it gives no features.
+    """
+    if path.suffix == ".keras":
+        side = keras_file.note(path).get("input_size", INPUT_SIDE)
+        return View(side if isinstance(side, int) else INPUT_SIDE)
+    layer(path)
+    return bundle.card(path, hashed=False).view
+
+
+def _of_onnx(path: Path) -> tuple[Callable[[Pixels], Embeddings], int]:
+    """Return what embeds a block of images, and how many it takes at once; 0 for any number."""
+    card = Classifier(path, hashed=False).card  # Raises a ModelError that says what is wrong with the file.
+    name, pooled, is_output = layer(path)
+    session = load(path, content=b"" if is_output else onnx_graph.with_output(path.read_bytes(), name))
+    given = session.get_inputs()[0]
+    fixed = given.shape[0] if isinstance(given.shape[0], int) else 0
+
+    def look(pixels: Pixels) -> Embeddings:
+        padded = np.pad(pixels, ((0, max(fixed - len(pixels), 0)), (0, 0), (0, 0), (0, 0))) if fixed else pixels
+        found = np.asarray(session.run([name], {given.name: padded})[0], np.float32)
+        if pooled:
+            found = found.mean(axis=(2, 3))
+        return found.reshape(len(padded), -1)[: len(pixels)]
+
+    _check_features(path, look, np.zeros((2, card.input_size, card.input_size, 3), np.uint8))
+    return look, fixed or int(onnx_graph.mixes_images(path))
+
+
+def _check_features(path: Path, look: Callable[[Pixels], Embeddings], pixels: Pixels) -> None:
+    """Refuse a layer whose input is none of the image's: a constant, or with images along another axis."""
+    try:
+        counts = {look(pixels[:number]).shape[1] for number in (1, 2)}
+    except ValueError:  # It cannot be divided by the number of images.
+        counts = set()
+    if len(counts) != 1:
+        raise ModelError(f"{path} gives no features: what its last dense layer is given is not of each image")
+    if not 1 <= max(counts) <= _MOST_FEATURES:
+        raise ModelError(
+            f"{path} gives no features: its last dense layer is given {max(counts):,} numbers of an image; the limit "
+            f"is {_MOST_FEATURES:,}"
+        )
 
 
 def _of_keras(path: Path) -> Callable[[Pixels], Embeddings]:

@@ -24,6 +24,9 @@ _MAX_METADATA = 1 << 24
 _MAX_FIELDS = 10_000
 """Upper limit on the fields of a message, which bounds the time to parse a hostile file."""
 
+MAX_GRAPH_FIELDS = 100_000
+"""Upper limit on the fields of a graph: its nodes, weights and shapes, of which a large transformer has thousands."""
+
 _GRAPH, _METADATA_PROPS, _KEY, _VALUE = 7, 14, 1, 2
 """Field numbers of ModelProto, and of StringStringEntryProto, in onnx.proto."""
 
@@ -69,8 +72,8 @@ def _refuse_other_files(content: mmap.mmap, path: Path) -> None:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[mmap.mmap]:
-    """Yield the content of an ONNX file.
+def read(path: Path, *, is_checked: bool = False) -> Iterator[mmap.mmap]:
+    """Yield the content of an ONNX file; of one that ``is_checked`` for external data, without searching all of it.
 
     Raises:
         ModelError: it is too large, has external data, or what the block raises says that it is not an ONNX file.
@@ -78,7 +81,8 @@ def read(path: Path) -> Iterator[mmap.mmap]:
     try:
         _refuse_huge(path.stat().st_size)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _refuse_other_files(content, path)
+            if not is_checked:
+                _refuse_other_files(content, path)
             yield content
     except (OSError, ValueError, IndexError, KeyError) as exc:
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
@@ -89,7 +93,7 @@ def _refuse_huge(size: int) -> None:
         raise ValueError(f"it has {size:,} bytes; the limit is {MAX_BYTES:,}")
 
 
-def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, bytes]]:
+def fields(content: mmap.mmap | bytes, without: int = 0, most: int = _MAX_FIELDS) -> Iterator[tuple[int, bytes]]:
     """Yield number and content of each length-delimited field of a protobuf message; of field ``without`` no content.
 
     Raises:
@@ -97,7 +101,7 @@ def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, 
         IndexError: it ends within a field.
     """
     at = 0
-    for _ in range(_MAX_FIELDS):
+    for _ in range(most):
         if at >= len(content):
             return
         key, at = _varint(content, at)
@@ -117,7 +121,7 @@ def fields(content: mmap.mmap | bytes, without: int = 0) -> Iterator[tuple[int, 
         else:
             break
     else:
-        raise ValueError(f"it has more than {_MAX_FIELDS:,} fields")
+        raise ValueError(f"it has more than {most:,} fields")
     raise ValueError("it is not a protobuf message")
 
 

@@ -66,7 +66,9 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
     options.log_severity_level = 4  # Errors come as exceptions; the log would only repeat them.
     providers = list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS[Device.CPU]]))
     try:
-        session = onnxruntime.InferenceSession(content or os.fspath(path), options, providers=providers)
+        fallback = int(device is Device.CUDA)  # A second try on the CPU prints on stdout.
+        source = content or os.fspath(path)
+        session = onnxruntime.InferenceSession(source, options, providers=providers, enable_fallback=fallback)
     except Exception as exc:  # ONNX Runtime has a dozen exception classes without a common base.
         raise ModelError(f"{path} is not an ONNX model that can be loaded: {one_line(exc)}") from exc
     if providers[0] not in session.get_providers():  # It falls back to the CPU silently.
@@ -76,4 +78,4 @@ def load(path: Path, device: Device = Device.CPU, content: bytes = b"") -> onnxr
 
 def is_out_of_memory(exc: Exception) -> bool:
     """Say whether the device had too little memory for a run; ONNX Runtime has no exception class for it."""
-    return any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
+    return isinstance(exc, MemoryError) or any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)

@@ -13,7 +13,7 @@ from typing import Any
 
 from labeler import pipeline
 from labeler.errors import Interrupted
-from labeler.inference import bundle
+from labeler.inference import bundle, footprint
 from labeler.job import Summary
 from labeler.parts import directory
 from labeler.parts.directory import Directory
@@ -90,7 +90,8 @@ class _Run:
         self.settings, self.device = pipeline.complete(order.settings, self.source, order.device)
         self.card = bundle.card(Path(self.settings.model))
         self.record = pipeline.record_of(self.source, self.settings, self.card)
-        self.executor = order.executor or pipeline.processes(order.workers, remote=is_remote(self.source.root))
+        remote = is_remote(self.source.root)
+        self.executor = order.executor or pipeline.processes(order.workers, self.card, remote=remote)
         self.profile = Profile(workers=self.executor.workers)
         self.tally = Tally()
         self._progress = progress
@@ -114,7 +115,9 @@ class _Run:
     def begin(self, ending: ExitStack) -> None:
         """Start what labels, which takes a while, and ends with ``ending``: workers here, or a cluster."""
         if self.order.actors:
-            self._answers = ending.enter_context(self.order.actors.started())
+            needed = 0 if self.order.workers else footprint.of(self.card)
+            actors = replace(self.order.actors, memory=needed)
+            self._answers = ending.enter_context(actors.started())
             return
         make_task = partial(pipeline.labeler_of, self.settings, self.device)
         work = ending.enter_context(self.executor.started(make_task))

@@ -192,7 +192,7 @@ class Aggregates:
                 self.grid[_bin(row.face_score, GRID_BINS)][_bin(score, GRID_BINS)] += 1
         if row.face_score is None and not decided.is_added(row):
             self.whole += 1
-        if row.probabilities:
+        if row.probabilities or row.further:
             self._add_pair(row)
         if (row.status is Status.OK or decided.class_of(row)) and label != OTHERS:
             picked = self.picked[label]
@@ -212,13 +212,9 @@ class Aggregates:
 
     def _add_pair(self, row: Row) -> None:
         """Count the two most probable classes where they are close."""
-        shares = row.probabilities
-        second, best = sorted(shares)[-2:]
+        best, second, pair = self._best_two(row)
         if best - second >= CLOSE:
             return
-        first = shares.index(best)
-        other = shares.index(second, first + 1) if second == best else shares.index(second)
-        pair = self.class_names[min(first, other)], self.class_names[max(first, other)]
         if pair not in self.pair_examples:
             if len(self.pair_examples) >= MOST_PAIRS:
                 self.pairs[OTHERS, OTHERS] += 1
@@ -226,6 +222,25 @@ class Aggregates:
             self.pair_examples[pair] = Best(min(_PAIR_EXAMPLES, self._samples))
         self.pairs[pair] += 1
         self.pair_examples[pair].offer(second - best, row)
+
+    def _best_two(self, row: Row) -> tuple[float, float, tuple[str, str]]:
+        """Return the probabilities of the two most probable classes, and their names in the order of the classes."""
+        if not row.probabilities:
+            return self._named_two(row)
+        shares = row.probabilities
+        second, best = sorted(shares)[-2:]
+        first = shares.index(best)
+        other = shares.index(second, first + 1) if second == best else shares.index(second)
+        return best, second, (self.class_names[min(first, other)], self.class_names[max(first, other)])
+
+    def _named_two(self, row: Row) -> tuple[float, float, tuple[str, str]]:
+        """Return the same of a row that names the most probable classes; one that it does not name has -1."""
+        said = row.label if row.before is None else row.before
+        pairs = [] if said == UNCERTAIN else [(said, row.score or 0.0)]
+        pairs += [(str(name), float(score)) for name, score in zip(row.further[::2], row.further[1::2], strict=True)]
+        (first, best), (other, second), *_ = *pairs, ("", -1.0)
+        one, another = ranked((first, other), self.class_names)
+        return best, second, (one, another)
 
     def _add_reason(self, row: Row) -> None:
         """Count a reason; reasons that differ in their numbers only are one."""

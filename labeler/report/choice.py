@@ -20,9 +20,9 @@ class Best:
         """Keep a row if its key is high enough."""
         self._offered += 1
         if len(self._heap) < self._most:
-            heapq.heappush(self._heap, (key, -self._offered, row._replace(probabilities=())))
+            heapq.heappush(self._heap, (key, -self._offered, row._replace(probabilities=(), further=())))
         elif self._heap and key > self._heap[0][0]:
-            heapq.heapreplace(self._heap, (key, -self._offered, row._replace(probabilities=())))
+            heapq.heapreplace(self._heap, (key, -self._offered, row._replace(probabilities=(), further=())))
 
     def rows(self) -> list[Row]:
         """Return the rows, the highest key first."""

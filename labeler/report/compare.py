@@ -247,8 +247,8 @@ def _answer(rows: Sequence[Row], class_names: Sequence[str]) -> str:
     """Return the class of the largest face; the most probable one where the model is `uncertain`, but no person is."""
     face = decided.face_of(rows)
     unsure = face.label == UNCERTAIN and face.before is None
-    if unsure and face.status is Status.OK and face.probabilities:
-        return class_names[face.probabilities.index(max(face.probabilities))]
+    if unsure and face.status is Status.OK:
+        return face.most_probable(class_names)
     return decided.class_of(face)
 
 

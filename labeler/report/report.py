@@ -22,7 +22,7 @@ from labeler.storage import atomic
 from labeler.tables import corrections, decided, labels, reader, run_record
 from labeler.tables.run_record import RunRecord
 from labeler.watched import Watched, unwatched
-from labeler.words import counted
+from labeler.words import are_expressions, counted
 
 SUFFIXES = (".html", ".htm")
 
@@ -134,7 +134,11 @@ def _lead(found: Aggregates, album: Album | None) -> Html:
     ]
     more = " …" if len(found.labels) > _LEAD_LABELS else ""
     told = note(f"{counted(found.faces, 'face')} in {counted(found.files, 'photo')}", *first, more, class_="lead")
-    meaning = note("A label says what expression a photo seems to show, never what a person feels.")
+    meaning = note(
+        "A label says what expression a photo seems to show, never what a person feels."
+        if are_expressions(found.class_names)
+        else "A label says what a photo looks like to the model, which can be wrong."
+    )
     if not album or not album.faces:
         return joined(told, meaning)
     personal = tag(

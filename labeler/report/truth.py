@@ -11,11 +11,14 @@ from typing import Any
 from labeler.errors import NoPicturesError
 from labeler.evaluation import confusion
 from labeler.evaluation.calibration import BINS, Bin
-from labeler.records import UNCERTAIN, Row, Status
+from labeler.records import Row, Status
 from labeler.report.choice import Best
 
 FURTHER_FACE, UNLABELLED, UNKNOWN = "further face of a photo", "no true label", "a class that the model lacks"
 """Reasons to leave a face out of the comparison."""
+
+UNTOLD = "uncertain, and the table does not name the most probable class"
+"""Another reason, in a table made with `--top 1`."""
 
 MISTAKES = 24
 """Upper limit on the wrong labels that are shown."""
@@ -74,8 +77,10 @@ class Judged:
             self.left_out[reason] += 1
             return
         score = max(row.probabilities, default=row.score or 0.0)
-        said = row.label if row.before is None else row.before
-        answer = said if said != UNCERTAIN else self.class_names[row.probabilities.index(score)]
+        answer = row.most_probable(self.class_names)
+        if not answer:
+            self.left_out[UNTOLD] += 1
+            return
         if answer not in self._places:  # Written into the table by hand.
             self.left_out[UNKNOWN] += 1
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from labeler.records import Status
+from labeler.records import UNCERTAIN, Status
 from labeler.review import told
 from labeler.review.current import Current
 from labeler.tables.matching import box_of
@@ -46,7 +47,8 @@ def face(current: Current, number: int) -> dict[str, Any]:
         "face": row.face,
         "box": box_of(row),
         "image": [row.image_width, row.image_height] if row.image_width else None,
-        "probabilities": dict(zip(current.index.class_names, row.probabilities, strict=False)),
+        "probabilities": dict(zip(current.index.class_names, row.probabilities, strict=False))
+        or _best(current, number),
         "score": row.score,
         "status": str(row.status),
         "reason": row.reason,
@@ -58,11 +60,22 @@ def face(current: Current, number: int) -> dict[str, Any]:
 def keys(class_names: Sequence[str]) -> dict[str, str]:
     """Return a key for each class: its initial; where several share one, digits, as long as there are any."""
     initials = [name[:1].lower() for name in class_names]
+    counts = Counter(initials)
     digits = iter("1234567890")
     return {
-        name: initial if initials.count(initial) == 1 and initial in "abcdefghijklmnopqrstuvwxyz" else next(digits, "")
+        name: initial if counts[initial] == 1 and initial in "abcdefghijklmnopqrstuvwxyz" else next(digits, "")
         for name, initial in zip(class_names, initials, strict=True)
     }
+
+
+def _best(current: Current, number: int) -> dict[str, float | None]:
+    """Return what is in memory of the probabilities of a face where there are too many, or the table names the best."""
+    index = current.index
+    if number >= len(index):
+        return {}
+    label, second = index.labels[index.label[number]], index.labels[index.second[number]]
+    own = {} if label == UNCERTAIN else {label: _rounded(index.score[number])}
+    return {name: share for name, share in {**own, second: _rounded(index.second_score[number])}.items() if share}
 
 
 def _other(current: Current, number: int) -> dict[str, Any]:

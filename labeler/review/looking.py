@@ -14,6 +14,7 @@ from labeler.images.crop import crop, holds, longer_side, sides
 from labeler.images.decode import finer
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
+from labeler.inference import bundle
 from labeler.inference.yunet import YuNet
 from labeler.records import INPUT_SIDE, Face, Faces, Row, View
 from labeler.review.codes import Features, folded
@@ -27,7 +28,8 @@ _CHUNK = 64
 """Faces, or files, that a thread works on at a time: a kill loses those, as many for each thread."""
 
 _BLOCK = 16
-"""Images per run of the network: constant, so that no code depends on which faces stand beside it."""
+"""Images of 64x64 pixels per run of the network: constant, so that no code depends on which faces stand beside it; see
+`bundle.block_of`."""
 
 
 class Numbered(NamedTuple):
@@ -71,11 +73,12 @@ class Reader(NamedTuple):
             crops.append(pixels)
             as_labelled.append(same)
         tried = sum(map(len, chunk))
-        features = [self._features(np.stack(crops[at : at + _BLOCK])) for at in range(0, len(crops), _BLOCK)]
+        block = bundle.block_of(_BLOCK, self.view.side)
+        features = [self._features(np.stack(crops[at : at + block]), block) for at in range(0, len(crops), block)]
         return Seen(numbers, np.concatenate(features) if features else np.zeros((0, 0), np.float32), as_labelled, tried)
 
-    def _features(self, pixels: Pixels) -> Features:
-        padded = np.pad(pixels, ((0, _BLOCK - len(pixels)), (0, 0), (0, 0), (0, 0)))
+    def _features(self, pixels: Pixels, block: int) -> Features:
+        padded = np.pad(pixels, ((0, block - len(pixels)), (0, 0), (0, 0), (0, 0)))
         return folded(self.look(padded)[: len(pixels)])
 
     def crops(self, files: Iterable[list[Numbered]]) -> Iterator[tuple[Numbered, Pixels, bool]]:

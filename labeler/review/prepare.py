@@ -50,9 +50,11 @@ def prepare(task: Task, tell: Callable[[float], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lock = _locked(folder / "alike.lock")
     try:
-        look = Reader(embeddings.network(model), storage.at(task.root), task.max_pixels, Faces(task.faces))
+        view = bundle.card(model).view.of(task.resize)
+        look = Reader(embeddings.network(model), storage.at(task.root), task.max_pixels, Faces(task.faces), view)
         faces = coding.listed(table)
-        file = folder / f"alike-{bundle.sha256(model)[:16]}.codes"
+        way = f"-{task.resize}" if task.resize else ""
+        file = folder / f"alike-{bundle.sha256(model)[:16]}{way}.codes"
         codes = coding.coded(task, faces, look, file, lambda share: tell(_LOOKING * share))
         if task.about() != about:
             raise LabelerError(f"{table} was replaced while its faces were arranged")

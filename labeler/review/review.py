@@ -44,6 +44,8 @@ class ReviewSettings:
     reviewer: str
     root: str = ""
     """Where the photos are; empty for where they were."""
+    model: str = ""
+    """The model that labelled the table, for the order *alike*; empty for the bundle of the recorded name, if any."""
     cache: str = ""
     """The folder to keep thumbnails in; empty for that beside the table, `none` for none."""
     audit: Path | None = None
@@ -81,6 +83,8 @@ def run(settings: ReviewSettings, opened: Callable[[Opened], None], note: Callab
     table = settings.table
     root = reader.root(table, settings.root)
     reader.class_names(table)
+    if settings.certify:
+        reader.need_all(table, "a certificate")
     if not is_remote(root) and not os.path.isdir(root):
         raise LabelerError(f"the folder {root} does not exist; name that of the photos: --root FOLDER")
     doubted = audited.files(settings.audit) if settings.audit else None
@@ -170,10 +174,16 @@ def _likeness(settings: ReviewSettings, root: str) -> Iterator[Alike | None]:
 
 
 def task_of(settings: ReviewSettings, root: str) -> Task | None:
-    """Return what has to be arranged by likeness; None without a cache, or the model that labelled the table."""
+    """Return what has to be arranged by likeness; None without a cache, or the model that labelled the table.
+
+    It takes the probabilities of all classes, too: None of a table made with `--top`.
+
+    Raises:
+        ModelError: the model that is given is another one.
+    """
     record = run_record.read(settings.table)
-    folder, model = _cache_folder(settings), _model(record)
-    if not record or not folder or not model:
+    folder, model = _cache_folder(settings), _model(settings, record)
+    if not record or not folder or not model or record.top:
         return None
     return Task(
         table=os.path.abspath(settings.table),
@@ -182,15 +192,23 @@ def task_of(settings: ReviewSettings, root: str) -> Task | None:
         folder=os.path.abspath(folder),
         max_pixels=settings.max_pixels,
         faces=str(record.settings.get("faces", Faces.AUTO)),
+        resize=record.settings.get("resize"),
     )
 
 
-def _model(record: RunRecord | None) -> Path | None:
+def _model(settings: ReviewSettings, record: RunRecord | None) -> Path | None:
     """Return the file of the model that labelled a table, if it is still the same."""
-    try:
-        return bundle.that_labelled(record.model, record.model_sha256) if record else None
-    except ModelError:
+    if not record:
         return None
+    try:
+        found = bundle.that_labelled(settings.model or record.model, record.model_sha256)
+    except ModelError:
+        if settings.model:
+            raise
+        return None
+    if settings.model and not found:
+        raise ModelError(f"{settings.model} is another model than {record.model}, which labelled {settings.table}")
+    return found
 
 
 def _cache_folder(settings: ReviewSettings) -> Path | None:

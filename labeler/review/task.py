@@ -32,6 +32,8 @@ class Task:
     max_pixels: int
     faces: str = Faces.AUTO
     """How `classify` found the faces, which decides the scale that photos are decoded at."""
+    resize: str | None = None
+    """How `classify` made squares of images that it took whole; None for the model's own way."""
     threads: int = 0
     """0 for one per core but one, which is left to the server."""
     sample: int = SAMPLE
@@ -58,6 +60,7 @@ class Task:
         """
         files = {name: Path(file).stat() for name, file in (("model", self.model), ("table", self.table))}
         own = {"recipe": RECIPE, "root": self.root, "faces": self.faces, "sample": self.sample}
+        own |= {"resize": self.resize} if self.resize else {}
         return own | {name: f"{found.st_size}:{found.st_mtime_ns}" for name, found in files.items()}
 
     def ranks_file(self) -> Path:

@@ -125,6 +125,7 @@ def _decisions(wanted: MergeSettings, reviews: Reviews, hash_of: HashOf, watched
                 action=uuid4().hex, time=now(reviews.last_time), reviewer=CONSENSUS, kind=Kind.UNDO, undoes=action
             )
         return
+    reader.need_all(wanted.table, "--decide cleanlab")
     with needs("audit", "cleanlab", "sklearn"):
         from labeler.reviewers import consensus
     class_names = reader.class_names(wanted.table)

@@ -15,7 +15,7 @@ OWN = (UNCERTAIN, Status.NO_FACE.value, FAILED)
 """Folders that no class may have."""
 
 UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])( *\..*)?", re.IGNORECASE)
 """Names that Windows reserves for devices."""
 LONGEST = 127
 """Upper limit in bytes on a folder's name: half of what common file systems allow."""
@@ -40,7 +40,11 @@ class Folders:
             return FAILED
         if row.status is Status.NO_FACE or not row.label:
             return Status.NO_FACE.value
-        return self._names.get(row.label) or self._of_no_class(row.label)
+        return self.named(row.label)
+
+    def named(self, label: str) -> str:
+        """Return the folder of a label, which is not empty."""
+        return self._names.get(label) or self._of_no_class(label)
 
     def _of_no_class(self, label: str) -> str:
         """Return the folder of a label that was entered by hand; no class has this folder."""

@@ -126,18 +126,19 @@ def _separator(path: Path) -> str:
     return next((separator for separator in _SEPARATORS if "file" in names[separator]), _SEPARATORS[0])
 
 
-def _kept(path: Path, separator: str) -> list[str]:
-    """Return the columns that a table of ours carries over from a list, as they are called in the file."""
+def _texts(path: Path, separator: str) -> list[str]:
+    """Return the columns of a table of ours that hold text, as they are called in the file."""
     with path.open("rb") as file:
         header = next(csv.reader([file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")], delimiter=separator))
     try:
-        return header[len(header) - len(layout_of(list(map(alive, header))).keep) :]
+        texts = layout_of(list(map(alive, header))).texts
+        return [name for name in header if alive(name) in texts]
     except ValueError:
         return []
 
 
 def _parsed(path: Path, separator: str, decimal_point: str) -> pyarrow.Table:
-    texts = (*STRINGS, CORRECTED, *_kept(path, separator))  # A file may be called 007.
+    texts = (*STRINGS, CORRECTED, *_texts(path, separator))  # A file may be called 007.
     return pyarrow.csv.read_csv(
         path,
         # pyarrow infers the types of columns from the first block, so the first block is the whole file.

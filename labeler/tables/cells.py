@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from labeler.records import (
@@ -13,6 +14,7 @@ from labeler.records import (
     Row,
     Status,
     columns,
+    top_columns,
     unusable_class_names,
     unusable_kept_names,
 )
@@ -30,16 +32,25 @@ class Layout(NamedTuple):
     """What the columns of a table are, besides those that every table has."""
 
     class_names: tuple[str, ...]
+    """The model's classes; with ``top`` they stand in the run record, for no column is called so."""
     schema: int = SCHEMA_VERSION
     keep: tuple[str, ...] = ()
     """Columns that were carried over from a list of files; they come last, and hold text."""
+    top: int = 0
+    """How many of the most probable classes a row names; 0 where each class has a column."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return the columns that hold text."""
+        return (*STRINGS, *top_columns(self.top)[::2], *self.keep)
 
 
 def cells(
-    row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()
+    row: Row, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = (), top: int = 0
 ) -> dict[str, Any]:
     """Return a row as a mapping from column to value; a kept value that it lacks is empty."""
-    probabilities = row.probabilities or (None,) * len(class_names)
+    between = top_columns(top) if top else class_names
+    values = (row.further if top else row.probabilities) or (None,) * len(between)
     image = {"image_width": row.image_width, "image_height": row.image_height, "version": row.version}
     return {
         "file": escape(row.file),
@@ -51,7 +62,7 @@ def cells(
         "face_score": row.face_score,
         "label": row.label,
         "score": row.score,
-        **dict(zip(class_names, probabilities, strict=True)),
+        **dict(zip(between, values, strict=True)),
         **(image if schema > 1 else {}),
         "status": str(row.status),
         "reason": row.reason,
@@ -60,18 +71,22 @@ def cells(
 
 
 def by_column(
-    rows: Sequence[Row], class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()
+    rows: Sequence[Row],
+    class_names: Sequence[str],
+    schema: int = SCHEMA_VERSION,
+    keep: Sequence[str] = (),
+    top: int = 0,
 ) -> list[Sequence[Any]]:
     """Return the values of each column of some rows, at least one; those of a row are the same as of `cells`.
 
     Where columns are wanted, mappings in between would take ten times as long.
     """
-    file, *before, probabilities, status, reason, width, height, version, _, kept = zip(*rows, strict=True)
-    no_shares, nothing = (None,) * len(class_names), ("",) * len(keep)
+    file, *before, probabilities, status, reason, width, height, version, _, kept, further = zip(*rows, strict=True)
+    no_shares, nothing = (None,) * (2 * top - 2 if top else len(class_names)), ("",) * len(keep)
     return [
         list(map(escape, file)),
         *before,
-        *zip(*(shares or no_shares for shares in probabilities), strict=True),
+        *zip(*(shares or no_shares for shares in (further if top else probabilities)), strict=True),
         *((width, height, version) if schema > 1 else ()),
         status,
         reason,
@@ -117,23 +132,28 @@ def alive(text: str) -> str:
 def layout_of(names: Sequence[str]) -> Layout:
     """Return what these columns are: `reason` ends those of the table itself, for no other may be called so.
 
+    With `top`, they do not tell the classes.
+
     Raises:
         ValueError: they are no table's.
     """
     end = names.index("reason") + 1 if "reason" in names else 0
     own, keep = tuple(names[:end]), tuple(names[end:])
     for schema, after in COLUMNS_AFTER_BY_SCHEMA.items():
-        class_names = own[len(COLUMNS_BEFORE) : -len(after)]
-        unusable = unusable_class_names(class_names) or unusable_kept_names(keep, class_names)
-        if class_names and own == columns(class_names, schema) and not unusable:
-            return Layout(class_names, schema, keep)
+        between = own[len(COLUMNS_BEFORE) : -len(after)]
+        top = len(between) // 2 + 1
+        class_names, top = ((), top) if between == top_columns(top) else (between, 0)
+        unusable = unusable_class_names(class_names) or unusable_kept_names(keep, between)
+        if own == columns(class_names, schema, top=top) and not unusable:
+            return Layout(class_names, schema, keep, top)
     raise ValueError("its columns are not those of a table")
 
 
-def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0) -> Row:
+def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0, top: int = 0) -> Row:
     """Return the row of the values of all columns, in their order; an absent one is None or an empty string.
 
-    The last values, of which there are ``kept``, are those of the columns that were carried over from a list.
+    The last values, of which there are ``kept``, are those of the columns that were carried over from a list. For
+    ``top`` see `Layout`.
 
     One function for all formats, without helpers: tables of millions of rows are read by it.
 
@@ -141,14 +161,14 @@ def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0) -
         ValueError: it is none: a value is missing, of another kind, not finite or out of place.
     """
     if kept:
-        return row_of(values[:-kept], schema)._replace(kept=tuple(map(_kept_text, values[-kept:])))
+        return row_of(values[:-kept], schema, 0, top)._replace(kept=tuple(map(_kept_text, values[-kept:])))
     try:
         file, face, x, y, width, height, face_score, label, score = values[: len(COLUMNS_BEFORE)]
-        probabilities = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
+        between = values[len(COLUMNS_BEFORE) : -len(COLUMNS_AFTER_BY_SCHEMA[schema])]
         image_width, image_height, version, status, reason = values[-5:] if schema > 1 else (*_NO_IMAGE, *values[-2:])
         cells = (x, y, width, height, face_score, score)
         numbers = [None if cell is None or cell == "" else float(cell) for cell in cells]
-        shares = () if probabilities[0] in _ABSENT else tuple(map(float, probabilities))
+        names, shares = _top(between) if top else ((), () if between[0] in _ABSENT else tuple(map(float, between)))
         row = Row(
             unescape(file),
             None if face in _ABSENT else int(face),
@@ -159,12 +179,15 @@ def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0) -
             numbers[4],
             label or "",
             numbers[5],
-            shares,
+            () if top else shares,
             _STATUSES[status],
             reason or "",
             None if image_width in _ABSENT else int(image_width),
             None if image_height in _ABSENT else int(image_height),
             version or "",
+            None,
+            (),
+            tuple(chain.from_iterable(zip(names, shares, strict=True))) if top else (),
         )
         texts = row.file + row.label + row.reason + row.version
         if not texts.isascii():
@@ -178,9 +201,18 @@ def row_of(values: Sequence[Any], schema: int = SCHEMA_VERSION, kept: int = 0) -
     return row
 
 
+def _top(values: Sequence[Any]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Return the most probable classes beside the label and their probabilities; nothing where there are none."""
+    if not values or values[0] in _ABSENT:
+        return (), ()
+    return tuple(map(_text, values[::2])), tuple(map(float, values[1::2]))
+
+
 def _kept_text(value: Any) -> str:
-    if value is None:
-        return ""
+    return "" if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"no row of a table: {value!r} is no text")  # noqa: TRY004 - the table is wrong, not a type
     value.encode()

@@ -14,9 +14,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from labeler.executors.threads import one_ahead
-from labeler.records import columns
+from labeler.records import columns, top_columns
 from labeler.tables import arrays, parts, reader
-from labeler.tables.cells import INTEGERS, STRINGS, cells, inert
+from labeler.tables.cells import INTEGERS, Layout, cells, inert
 from labeler.tables.comma_separated import Dialect
 from labeler.tables.text import LONGEST_RECORD
 
@@ -26,6 +26,8 @@ _BLOCK_BYTES = 1 << 20
 _ROWS_AT_ONCE = 1 << 14
 _LEFT_OUT = ("face_score",)
 _REPEATED = ("label", "status")
+_MOST_FURTHER = 4
+"""Columns of the most probable classes that are read: two of them, each with its probability."""
 
 
 class UnusualError(ValueError):
@@ -48,14 +50,15 @@ def fast(table: Path) -> Iterator[pyarrow.RecordBatch]:
     Raises:
         UnusualError: the format has no fast reader, or the file is empty or does not read as a table; use `slow`.
     """
-    names = _read_columns(table)
+    layout = reader.layout(table)
+    names = _read_columns(layout)
     suffix = "/" if parts.is_directory(table) else table.suffix.lower()
     make = {".csv": _csv, ".parquet": _parquet, "/": _parts}.get(suffix)
     if not make:
         raise UnusualError("no format of columns")
     read = 0
     try:
-        for batch in one_ahead(make(table, [name for name in names if name not in _LEFT_OUT])):
+        for batch in one_ahead(make(table, names, layout)):
             read += len(batch)
             yield batch
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as exc:
@@ -70,31 +73,31 @@ def slow(table: Path) -> Iterator[pyarrow.RecordBatch]:
     Raises:
         LabelerError: it is no table of ours, or damaged.
     """
-    class_names, schema, _ = reader.layout(table)
-    kinds = pyarrow.schema([(name, _type(name)) for name in _read_columns(table) if name not in _LEFT_OUT])
+    layout = reader.layout(table)
+    kinds = pyarrow.schema([(name, _type(name, layout)) for name in _read_columns(layout)])
     rows = reader.read(table)
     for first in count():
-        found = [cells(row, class_names, schema) for row in islice(rows, _ROWS_AT_ONCE)]
+        found = [cells(row, *layout._replace(keep=())) for row in islice(rows, _ROWS_AT_ONCE)]
         if first and not found:
             return
         yield arrays.batch(found, kinds)
 
 
-def _read_columns(table: Path) -> tuple[str, ...]:
-    """Return the columns of a table without those that were carried over from a list, which no one asks for here."""
-    class_names, schema, _ = reader.layout(table)
-    return columns(class_names, schema)
+def _read_columns(layout: Layout) -> list[str]:
+    """Return the columns of a table that somebody asks for: none that was carried over from a list."""
+    left_out = {*_LEFT_OUT, *top_columns(layout.top)[_MOST_FURTHER:]}
+    return [name for name in columns(*layout._replace(keep=())) if name not in left_out]
 
 
-def _type(name: str) -> pyarrow.DataType:
-    if name in _REPEATED:
+def _type(name: str, layout: Layout) -> pyarrow.DataType:
+    if name in _REPEATED or name in top_columns(layout.top)[::2]:
         return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    if name in STRINGS:
+    if name in layout.texts:
         return pyarrow.string()
     return pyarrow.int32() if name in INTEGERS else pyarrow.float32()
 
 
-def _csv(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
+def _csv(table: Path, names: list[str], layout: Layout) -> Iterator[pyarrow.RecordBatch]:
     """Yield batches of a CSV file; no cell is null but an empty number."""
     with table.open("rb") as stream:
         dialect = Dialect.of(stream.readline(LONGEST_RECORD))
@@ -106,7 +109,7 @@ def _csv(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
         "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
         "parse_options": pyarrow.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
         "convert_options": pyarrow.csv.ConvertOptions(
-            column_types={shown: _type(name) for shown, name in inside.items()},
+            column_types={shown: _type(name, layout) for shown, name in inside.items()},
             include_columns=list(inside),
             null_values=[""],
             strings_can_be_null=False,
@@ -128,16 +131,17 @@ def _alive(column: pyarrow.Array) -> pyarrow.Array:
     return column
 
 
-def _parquet(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
+def _parquet(table: Path, names: list[str], layout: Layout) -> Iterator[pyarrow.RecordBatch]:
     # Read ahead and in threads it takes 50 MB more, and hardly less time.
     with pyarrow.parquet.ParquetFile(table, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
-            yield pyarrow.RecordBatch.from_arrays([_as(batch.column(name), _type(name)) for name in names], names)
+            found = [_as(batch.column(name), _type(name, layout)) for name in names]
+            yield pyarrow.RecordBatch.from_arrays(found, names)
 
 
-def _parts(table: Path, names: list[str]) -> Iterator[pyarrow.RecordBatch]:
+def _parts(table: Path, names: list[str], layout: Layout) -> Iterator[pyarrow.RecordBatch]:
     for one in parts.files(table):
-        yield from _parquet(one, names)
+        yield from _parquet(one, names, layout)
 
 
 def _as(column: pyarrow.Array, kind: pyarrow.DataType) -> pyarrow.Array:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from labeler.records import COLUMNS_BEFORE, SCHEMA_VERSION, Row, columns
+from labeler.records import SCHEMA_VERSION, Row, columns
 from labeler.tables import text
-from labeler.tables.cells import STRINGS, alive, escape, inert, layout_of, row_of, unescape
+from labeler.tables.cells import alive, escape, inert, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ class Csv:
         """Return this format: it can grow."""
         return self
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:
+    def header(
+        self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = (), top: int = 0
+    ) -> bytes:
         """Return the line of column names."""
-        return _csv_header(columns(class_names, schema, keep))
+        return _csv_header(columns(class_names, schema, keep, top))
 
     def encode(
         self,
@@ -46,15 +48,13 @@ class Csv:
         class_names: Sequence[str],
         schema: int = SCHEMA_VERSION,
         keep: Sequence[str] = (),
+        top: int = 0,
     ) -> bytes:
         """Return one record a row; probabilities with six decimals."""
-        decimals = ",".join(["%.6f"] * len(class_names))
-        nothing = "," * (len(class_names) - 1)
+        between = _csv_further(top) if top else _csv_shares(len(class_names))
         image = _csv_image if schema > 1 else lambda row: ""  # noqa: ARG005 - there are no such columns
         rows = list(rows) if keep else rows
-        records = [
-            _csv_record(row, decimals % row.probabilities if row.probabilities else nothing, image(row)) for row in rows
-        ]
+        records = [_csv_record(row, between(row), image(row)) for row in rows]
         if keep:
             unknown = "," * len(keep)
             records = [
@@ -117,18 +117,19 @@ class Csv:
         dialect, records = _csv_records(stream)
         header, _ = next(records, ([], 0))
         try:
-            _, schema, keep = layout_of(list(map(alive, header)))
-            kept = len(keep)
-            end_of_own = len(header) - kept
-            texts = [at for at, name in enumerate(header) if name in STRINGS or at >= end_of_own]
+            layout = layout_of(list(map(alive, header)))
+            schema, kept, top = layout.schema, len(layout.keep), layout.top
+            end_of_own, own = len(header) - kept, layout._replace(keep=()).texts
+            texts = [at for at, name in enumerate(header) if name in own or at >= end_of_own]
+            numbers = sorted(set(range(len(header))).difference(texts))
             for cells, end in records:
                 if len(cells) != len(header):
                     return
-                dialect.mend(cells, end_of_own)
+                dialect.mend(cells, numbers)
                 for at in texts:
                     if cells[at][:1] == "'":
                         cells[at] = cells[at][1:]
-                yield row_of(cells, schema, kept), end
+                yield row_of(cells, schema, kept, top), end
         except ValueError:
             return
 
@@ -153,12 +154,11 @@ class Dialect(NamedTuple):
         """Say whether numbers certainly have a decimal point, and no comma."""
         return self.delimiter == ","
 
-    def mend(self, cells: list[str], end: int) -> None:
-        """Give the numbers of a record decimal points; the table's own columns are those before ``end``."""
+    def mend(self, cells: list[str], numbers: Iterable[int]) -> None:
+        """Give the numbers of a record, which stand at these places, decimal points."""
         if not self.decimal_point:
-            numbers = slice(1, COLUMNS_BEFORE.index("label")), slice(COLUMNS_BEFORE.index("score"), end - 2)
-            for some in numbers:
-                cells[some] = [cell.replace(",", ".") for cell in cells[some]]
+            for at in numbers:
+                cells[at] = cells[at].replace(",", ".")
 
 
 def _csv_header(names: Iterable[str]) -> bytes:
@@ -174,16 +174,33 @@ def _decimal(number: float | None) -> str:
     return "" if number is None else f"{number:.6f}"
 
 
-def _csv_record(row: Row, probabilities: str, image: str) -> str:
+def _csv_record(row: Row, between: str, image: str) -> str:
     """Return a record; the csv module's writer takes twice as long, for it looks into every number, too.
 
     A box's numbers all have a decimal point: readers tell a column's type by its first rows.
     """
     face = "" if row.face is None else row.face
     box = ",,," if row.x is None else f"{row.x},{row.y},{row.width},{row.height}"
-    scores = f"{_decimal(row.face_score)},{_repeated(row.label)},{_decimal(row.score)}"
+    scores = f"{_decimal(row.face_score)},{_repeated(row.label)},{_decimal(row.score)},"
     end = f"{row.status},{_repeated(row.reason)}\r\n"
-    return f"{_quoted(escape(row.file))},{face},{box},{scores},{probabilities},{image}{end}"
+    return f"{_quoted(escape(row.file))},{face},{box},{scores}{between}{image}{end}"
+
+
+def _csv_shares(classes: int) -> Callable[[Row], str]:
+    """Return what writes the probabilities of all classes."""
+    decimals, nothing = ",".join(["%.6f"] * classes) + ",", "," * classes
+    return lambda row: decimals % row.probabilities if row.probabilities else nothing
+
+
+def _csv_further(top: int) -> Callable[[Row], str]:
+    """Return what writes the most probable classes beside the label, and their probabilities."""
+    nothing = "," * (2 * top - 2)
+
+    def written(row: Row) -> str:
+        pairs = zip(row.further[::2], row.further[1::2], strict=True)
+        return "".join(f"{_repeated(str(name))},{share:.6f}," for name, share in pairs) or nothing
+
+    return written
 
 
 def _csv_kept(row: Row) -> str:

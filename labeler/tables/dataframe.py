@@ -10,8 +10,9 @@ import pandas
 
 from labeler.errors import LabelerError, one_line
 from labeler.records import Row
+from labeler.records import columns as all_columns
 from labeler.tables import corrections, formats, reader
-from labeler.tables.cells import INTEGERS, STRINGS, cells, escape, layout_of, row_of, unescape
+from labeler.tables.cells import INTEGERS, cells, escape, layout_of, row_of, unescape
 from labeler.tables.corrections import Corrections
 
 REVIEWED, BEFORE = "reviewed", "label_before"
@@ -27,11 +28,12 @@ def read(path: str | Path, *, reviews: bool = True) -> pandas.DataFrame:
         LabelerError: there is no such table, it is not one of ours, or it or its reviews are damaged.
     """
     path = Path(path)
-    columns = reader.columns(path)
+    layout = reader.layout(path)
+    columns = all_columns(*layout)
     types: dict[str, str] = {
         **dict.fromkeys(columns, "float64"),
         **dict.fromkeys(INTEGERS, "Int64"),
-        **dict.fromkeys((*STRINGS, *layout_of(columns).keep), "str"),
+        **dict.fromkeys(layout.texts, "str"),
     }
     types = {name: types[name] for name in columns}
     found = corrections.of_table(path) if reviews else None
@@ -73,5 +75,5 @@ def _rows(frame: pandas.DataFrame, columns: list[str]) -> list[Row]:
     plain = frame[columns].astype(object)
     plain = plain.where(plain.notna(), None)
     plain["file"] = [escape(name) for name in plain["file"]]
-    layout = layout_of(columns)
-    return [row_of(values, layout.schema, len(layout.keep)) for values in plain.itertuples(index=False, name=None)]
+    _, schema, keep, top = layout_of(columns)
+    return [row_of(values, schema, len(keep), top) for values in plain.itertuples(index=False, name=None)]

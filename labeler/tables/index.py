@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labeler.records import UNCERTAIN, Row, Status
 from labeler.tables import arrays, columns, reader
 from labeler.tables.arrays import numbers
-from labeler.tables.cells import escape, unescape
+from labeler.tables.cells import Layout, escape, unescape
 from labeler.tables.folders import folders_of
 from labeler.tables.reviews import NOT_A_FACE
 
@@ -35,6 +35,8 @@ class Index:
     """The rows of a table by number, from 0. Missing numbers are NaN, a missing face is -1, a missing size 0."""
 
     class_names: tuple[str, ...]
+    top: int = 0
+    """How many of the most probable classes the table names; 0 for all."""
     labels: tuple[str, ...]
     """What the codes of labels stand for: the classes, `uncertain`, `not_a_face`, no label, and others of the table."""
     label: Codes
@@ -46,6 +48,7 @@ class Index:
     margin: Numbers
     """The probability of the most probable class minus that of the next."""
     probabilities: NDArray[np.uint16] | None
+    """(rows, classes); None where the table does not have those of all classes, or has too many to keep them."""
     face: NDArray[np.int32]
     box: Numbers
     """(rows, 4): x, y, width, height in pixels of the upright photo."""
@@ -123,16 +126,17 @@ def load(table: Path) -> Index:
     Raises:
         LabelerError: there is no such table, it is not one of ours, or it is damaged.
     """
-    class_names = reader.class_names(table)
+    layout = reader.layout(table)
     try:
-        return _gathered(columns.fast(table), class_names, columns.most_rows(table))
+        return _gathered(columns.fast(table), layout, columns.most_rows(table))
     except columns.UnusualError:
-        return _gathered(columns.slow(table), class_names, columns.most_rows(table))
+        return _gathered(columns.slow(table), layout, columns.most_rows(table))
     finally:
         pyarrow.default_memory_pool().release_unused()
 
 
-def _gathered(batches: Iterable[pyarrow.RecordBatch], class_names: tuple[str, ...], most_rows: int) -> Index:
+def _gathered(batches: Iterable[pyarrow.RecordBatch], layout: Layout, most_rows: int) -> Index:
+    class_names = layout.class_names
     codes = {name: code for code, name in enumerate((*class_names, UNCERTAIN, NOT_A_FACE, ""))}
     texts = {name: _Texts(most_rows) for name in ("file", "version", "reason")}
     folders: dict[str, int] = {}
@@ -143,31 +147,39 @@ def _gathered(batches: Iterable[pyarrow.RecordBatch], class_names: tuple[str, ..
             texts[name].add(batch.column(name))
         if batch.column("file").null_count:
             raise columns.UnusualError("a row without a file")
-        pieces = {**_pieces(batch, class_names, codes), "folder": folders_of(batch.column("file"), folders)}
+        pieces = {**_pieces(batch, layout, codes), "folder": folders_of(batch.column("file"), folders)}
         begin, end = end, end + len(batch)
+        if end * len(class_names) > _MOST_PROBABILITIES:
+            pieces.pop("probabilities", None)
+            found.pop("probabilities", None)
         for name, piece in pieces.items():
             if name not in found:  # As long as it could become: what is never written takes no memory.
                 found[name] = np.empty((most_rows, *piece.shape[1:]), piece.dtype)
             found[name][begin:end] = piece
-    few = end * len(class_names) <= _MOST_PROBABILITIES
     return Index(
         class_names=class_names,
+        top=layout.top,
         labels=tuple(codes),
         folder_names=tuple(folders),
         names=texts["file"].joined(),
         versions=texts["version"].joined(),
         reasons=texts["reason"].joined(),
+        probabilities=found["probabilities"][:end] if "probabilities" in found else None,
         **{name: column[:end] for name, column in found.items() if name != "probabilities"},
-        probabilities=found["probabilities"][:end] if few else None,
     )
 
 
-def _pieces(batch: pyarrow.RecordBatch, class_names: Sequence[str], codes: dict[str, int]) -> dict[str, NDArray[Any]]:
+def _pieces(batch: pyarrow.RecordBatch, layout: Layout, codes: dict[str, int]) -> dict[str, NDArray[Any]]:
     """Return the columns that are kept of a batch; ``codes`` learns labels that it does not know."""
     label = _codes(batch.column("label"), codes)
-    shares = np.stack([_numbers(batch, name) for name in class_names])
     score = _numbers(batch, "score")
-    second, second_score, margin = _runners_up(shares, label)
+    of_classes = {}
+    if layout.top:
+        second, second_score, margin = _named_second(batch, label, score, codes)
+    else:
+        shares = np.stack([_numbers(batch, name) for name in layout.class_names])
+        second, second_score, margin = _runners_up(shares, label)
+        of_classes["probabilities"] = np.rint(np.nan_to_num(np.clip(shares, 0, 1)) * _SCALE).astype(np.uint16).T
     status = _codes(batch.column("status"), {str(status): code for code, status in enumerate(_STATUSES)}, fixed=True)
     return {
         "label": label,
@@ -176,7 +188,7 @@ def _pieces(batch: pyarrow.RecordBatch, class_names: Sequence[str], codes: dict[
         "score": score,
         "second_score": second_score,
         "margin": margin,
-        "probabilities": np.rint(np.nan_to_num(np.clip(shares, 0, 1)) * _SCALE).astype(np.uint16).T,
+        **of_classes,
         "face": _integers(batch, "face", -1),
         "box": np.stack([_numbers(batch, name) for name in ("x", "y", "width", "height")], axis=1),
         "size": np.stack([_integers(batch, name, 0) for name in ("image_width", "image_height")], axis=1),
@@ -207,6 +219,22 @@ def _integers(batch: pyarrow.RecordBatch, name: str, absent: int) -> NDArray[np.
     if np.count_nonzero(found < 0) != column.null_count:
         raise columns.UnusualError(f"a negative number in {name}")
     return np.maximum(found, np.int32(absent))
+
+
+def _named_second(
+    batch: pyarrow.RecordBatch, label: Codes, score: Numbers, codes: dict[str, int]
+) -> tuple[Codes, Numbers, Numbers]:
+    """Return what `_runners_up` does of a table made with `--top`; a margin that it does not tell is NaN.
+
+    Where the label is `uncertain`, the most probable class is the first beside it, see `Row.further`.
+    """
+    nothing = np.full(len(batch), np.nan, np.float32)
+    names = batch.schema.names
+    best, next_best = (_numbers(batch, name) if name in names else nothing for name in ("score_2", "score_3"))
+    second = _codes(batch.column("label_2"), codes) if "label_2" in names else np.zeros(len(batch), np.uint16)
+    second = np.where(np.isnan(best), np.uint16(0), second)
+    margin = np.where(label == codes[UNCERTAIN], best - next_best, score - best)
+    return second, best, margin
 
 
 def _runners_up(shares: Numbers, label: Codes) -> tuple[Codes, Numbers, Numbers]:

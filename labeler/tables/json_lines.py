@@ -33,7 +33,7 @@ class JsonLines:
         """Return this format: it can grow."""
         return self
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:  # noqa: ARG002 - lines name them
+    def header(self, *layout: object) -> bytes:  # noqa: ARG002 - lines name the columns
         """Return nothing."""
         return b""
 
@@ -43,9 +43,10 @@ class JsonLines:
         class_names: Sequence[str],
         schema: int = SCHEMA_VERSION,
         keep: Sequence[str] = (),
+        top: int = 0,
     ) -> bytes:
         """Return one line a row."""
-        lines = (json.dumps(cells(row, class_names, schema, keep), ensure_ascii=False) for row in rows)
+        lines = (json.dumps(cells(row, class_names, schema, keep, top), ensure_ascii=False) for row in rows)
         return "".join(line + "\n" for line in lines).encode()
 
     def columns(self, path: Path) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class JsonLines:
                     layout = layout_of(keys)
                 if list(found) != keys:
                     return
-                row = row_of(list(found.values()), layout.schema, len(layout.keep))
+                row = row_of(list(found.values()), layout.schema, len(layout.keep), layout.top)
             except (ValueError, TypeError, AttributeError, RecursionError):
                 return
             yield row, end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -181,10 +182,13 @@ def against(table: Path, *, soft: bool) -> str:
 def parse_classes(classes: str) -> dict[str, str]:
     """Parse ``anger=angry,sad``: map each column or label to the name of its class, to its own name without ``=``.
 
+    A part with a comma in it stands in quotes, as in CSV: ``"tench, Tinca tinca=fish",sad``.
+
     Raises:
         LabelerError: a name is empty or repeated.
     """
-    pairs = [part.partition("=") for part in classes.split(",")] if classes else []
+    parts = next(csv.reader([classes]), []) if classes else []
+    pairs = [part.partition("=") for part in parts]
     chosen = {name.strip(): (new if equals else name).strip() for name, equals, new in pairs}
     if len(chosen) < len(pairs) or not all(chosen) or not all(chosen.values()):
         raise LabelerError(f"--classes {classes}: give each column or label once: anger=angry,happiness=happy,sad")
@@ -195,7 +199,7 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
     """Check that a network can be trained on these classes.
 
     Raises:
-        LabelerError: there are fewer than two, or a name is reserved or cannot be that of a folder.
+        LabelerError: there are fewer than two, or a name is reserved, or cannot be that of a class.
     """
     if len(class_names) < 2:
         only = f"a single class, {class_names[0]}" if class_names else "no class"
@@ -208,4 +212,7 @@ def check_names(holder: str | Path, class_names: Sequence[str]) -> None:
         )
     unusable = unusable_class_names(class_names)
     if unusable:
-        raise LabelerError(f"{holder}: {unusable[0]!r:.120} cannot be the name of a folder of sorted photos; rename it")
+        raise LabelerError(
+            f"{holder}: {unusable[0]!r:.120} cannot be the name of a class: blank, too long, or with a line break; "
+            "rename it"
+        )

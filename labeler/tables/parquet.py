@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
@@ -14,9 +14,9 @@ import pyarrow
 import pyarrow.parquet
 
 from labeler.errors import one_line
-from labeler.records import Row, columns
+from labeler.records import Row, columns, top_columns
 from labeler.tables import arrays
-from labeler.tables.cells import INTEGERS, STRINGS, by_column, layout_of, row_of, unescape
+from labeler.tables.cells import INTEGERS, by_column, layout_of, row_of, unescape
 from labeler.tables.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ROWS_PER_GROUP = 1 << 16
 _ROWS_PER_BATCH = 1 << 12
 """Rows that are converted at once: as Python objects they take ten times as much."""
 _BATCHES_PER_GROUP = ROWS_PER_GROUP // _ROWS_PER_BATCH
+_COLUMNS_OF_BATCHES = _BATCHES_PER_GROUP * 64
+"""Upper limit on the columns of all batches of a row group, 34 MB: of many classes, a group has fewer rows."""
 
 _ROWS_READ_AT_ONCE = 1 << 10
 """Few bytes of a file can stand for many rows."""
@@ -59,7 +61,7 @@ class Parquet:
             layout = layout_of(file.schema_arrow.names)
             for batch in file.iter_batches(_ROWS_READ_AT_ONCE):
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield row_of(values, layout.schema, len(layout.keep))
+                    yield row_of(values, layout.schema, len(layout.keep), layout.top)
 
     def files(self, path: Path) -> Iterator[str]:
         """Yield the values of the first column; no other is read."""
@@ -119,8 +121,10 @@ def _write(target: Any, rows: Iterable[Row], record: RunRecord, said: Mapping[st
     schema = _schema(record)
     schema = schema.with_metadata({**schema.metadata, **said})
     batches = _batches(iter(rows), record, schema)
-    with pyarrow.parquet.ParquetWriter(target, schema, use_dictionary=[*_REPEATED, "reason", *record.keep]) as writer:
-        while group := list(islice(batches, _BATCHES_PER_GROUP)):
+    repeated = [*_REPEATED, "reason", *top_columns(record.top)[::2], *record.keep]
+    with pyarrow.parquet.ParquetWriter(target, schema, use_dictionary=repeated) as writer:
+        at_once = max(1, min(_BATCHES_PER_GROUP, _COLUMNS_OF_BATCHES // len(schema.names)))
+        while group := list(islice(batches, at_once)):
             writer.write_table(pyarrow.Table.from_batches(group, schema), ROWS_PER_GROUP)
 
 
@@ -133,9 +137,9 @@ def _readable() -> Iterator[None]:
 
 
 def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
-    never_empty = (*_NEVER_EMPTY, *record.keep)
+    never_empty = (*_NEVER_EMPTY, *top_columns(record.top)[::2], *record.keep)
     while some := list(islice(rows, _ROWS_PER_BATCH)):
-        found = by_column(some, record.class_names, record.schema_version, record.keep)
+        found = by_column(some, *record.layout)
         for place, name in enumerate(schema.names):
             if name in never_empty:
                 found[place] = [value or None for value in found[place]]
@@ -144,15 +148,15 @@ def _batches(rows: Iterator[Row], record: RunRecord, schema: pyarrow.Schema) -> 
 
 def _schema(record: RunRecord) -> pyarrow.Schema:
     """Return the types of the columns and the metadata: the version of the schema, and how the table was made."""
-    names = columns(record.class_names, record.schema_version)
-    kept = [(name, pyarrow.string()) for name in record.keep]
+    texts = record.layout.texts
+    kinds = [(name, _type(name, texts)) for name in columns(*record.layout)]
     metadata = {"labeler_schema": str(record.schema_version), "labeler_run": json.dumps(asdict(record))}
-    return pyarrow.schema([*((name, _type(name)) for name in names), *kept], metadata=metadata)
+    return pyarrow.schema(kinds, metadata=metadata)
 
 
-def _type(name: str) -> pyarrow.DataType:
+def _type(name: str, texts: Collection[str]) -> pyarrow.DataType:
     if name in _REPEATED:
         return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    if name in STRINGS:
+    if name in texts:
         return pyarrow.string()
     return pyarrow.int32() if name in INTEGERS else pyarrow.float64()

@@ -11,7 +11,6 @@ from typing import IO
 from labeler.errors import LabelerError
 from labeler.records import Row
 from labeler.storage.store import key
-from labeler.tables.cells import Layout
 from labeler.tables.order import grouped
 from labeler.tables.run_record import RunRecord
 from labeler.tables.text import Appendable
@@ -32,7 +31,7 @@ class Part:
         self.is_ascending = True
         """Whether the files come in order."""
         self._form = form
-        self._layout = Layout(record.class_names, record.schema_version, record.keep)
+        self._layout = record.layout
         self._last, self._last_key = "", ""
         self._synced = 0.0
         self._file: IO[bytes] = path.open("ab", buffering=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labeler import storage
 from labeler.errors import LabelerError, one_line
-from labeler.records import COLUMNS_BEFORE, Row
+from labeler.records import COLUMNS_BEFORE, UNCERTAIN, Row
 from labeler.records import columns as all_columns
 from labeler.storage.address import is_remote, parse
 from labeler.storage.store import FileError
@@ -74,10 +74,11 @@ def record(path: Path) -> RunRecord:
     Raises:
         LabelerError: there is no such table, it is not one of ours, or its record cannot be understood.
     """
-    class_names, schema, keep = layout(path)
+    class_names, schema, keep, top = layout(path)
     found = run_record.read(path)
     if found:
-        return replace(found, class_names=class_names, keep=keep)
+        settings = found.settings if found.top == top else {**found.settings, "top": top}
+        return replace(found, class_names=class_names, keep=keep, settings=settings)
     return RunRecord(
         version="unknown",
         schema_version=schema,
@@ -86,13 +87,15 @@ def record(path: Path) -> RunRecord:
         class_names=class_names,
         root="",
         inputs=(),
-        settings={},
+        settings={"top": top} if top else {},
         keep=keep,
     )
 
 
 def layout(path: Path) -> Layout:
     """Return what a table's columns are: its classes, the version of its schema, and those carried over from a list.
+
+    The classes of a table made with `--top` are those of its run record; without one, those that occur in it.
 
     Raises:
         LabelerError: there is no such table, or it is not one of ours.
@@ -114,9 +117,39 @@ def layout(path: Path) -> Layout:
     except (OSError, ValueError) as exc:
         raise LabelerError(f"{path} cannot be read as a table: {one_line(exc)}") from exc
     try:
-        return layout_of(found)
+        columns = layout_of(found)
     except ValueError as exc:
         raise LabelerError(f"{path} is not a table made by labeler: {exc}: {', '.join(COLUMNS_BEFORE)}, ...") from exc
+    return columns._replace(class_names=_named_classes(path)) if columns.top else columns
+
+
+def need_all(path: Path, what: str) -> None:
+    """Refuse a table made with `--top`.
+
+    Raises:
+        LabelerError: it has the probabilities of some classes only, and ``what`` needs those of all.
+    """
+    if top := layout(path).top:
+        raise LabelerError(
+            f"{path} was made with --top {top}, and {what} needs the probabilities of all classes; run classify "
+            "without --top"
+        )
+
+
+def _named_classes(path: Path) -> tuple[str, ...]:
+    """Return the classes of a table whose columns do not tell them.
+
+    Raises:
+        LabelerError: there is no run record, and the table is damaged.
+    """
+    if found := run_record.read(path):
+        return found.class_names
+    try:
+        rows = formats.of(path).read(path)
+        names = {name for row in rows for name in (row.label, *map(str, row.further[::2]))}
+    except (OSError, ValueError) as exc:
+        raise LabelerError(f"{path} is damaged ({one_line(exc)}); {_MAKE_AGAIN}") from exc
+    return tuple(sorted(names - {UNCERTAIN, ""}))
 
 
 def root(path: Path, moved: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow
 
 from labeler.records import Row, Status
 from labeler.tables import arrays, decided, reader
-from labeler.tables.cells import INTEGERS, STRINGS, cells, inert
+from labeler.tables.cells import INTEGERS, Layout, cells, inert
 
 ADDED = "/added"
 """The column that says that a person added the face: training and evaluation find the faces themselves, without it. No
@@ -29,20 +28,20 @@ def corrected(path: Path) -> pyarrow.Table:
     Raises:
         LabelerError: it is no table of ours, or it or its reviews are damaged.
     """
-    class_names = reader.class_names(path)
-    kinds = {**dict.fromkeys(STRINGS, pyarrow.string()), **dict.fromkeys(INTEGERS, pyarrow.int64())}
-    names = cells(Row(""), class_names)
+    layout = reader.layout(path)._replace(keep=())
+    kinds = {**dict.fromkeys(layout.texts, pyarrow.string()), **dict.fromkeys(INTEGERS, pyarrow.int64())}
+    names = cells(Row(""), *layout)
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in names] + [(ADDED, pyarrow.bool_())])
     is_csv = path.suffix.lower() == ".csv"
-    found = (_record(row, class_names, is_csv=is_csv) for row in decided.rows(path))
+    found = (_record(row, layout, is_csv=is_csv) for row in decided.rows(path))
     parts = [arrays.batch(part, schema) for part in iter(lambda: list(islice(found, _ROWS_AT_ONCE)), [])]
     return pyarrow.Table.from_batches(parts, schema)
 
 
-def _record(row: Row, class_names: Sequence[str], *, is_csv: bool) -> dict[str, object]:
+def _record(row: Row, layout: Layout, *, is_csv: bool) -> dict[str, object]:
     if decided.class_of(row):
         row = row._replace(status=Status.OK)
     if row.before is not None and row.before != row.label:
-        row = row._replace(probabilities=tuple(float(name == row.label) for name in class_names))
-    values = cells(row, class_names)
+        row = row._replace(probabilities=tuple(float(name == row.label) for name in layout.class_names), further=())
+    values = cells(row, *layout)
     return {**values, "file": inert(values["file"]) if is_csv else values["file"], ADDED: decided.is_added(row)}

@@ -12,6 +12,7 @@ from labeler.errors import LabelerError, one_line
 from labeler.inference.bundle import FLOAT32
 from labeler.records import COLUMNS_AFTER_BY_SCHEMA, SCHEMA_VERSION
 from labeler.storage import atomic
+from labeler.tables.cells import Layout
 
 RECORD, PART, PART_RECORD, COMPLETE = ".run.json", ".part", ".part.run.json", ".complete"
 """What stands beside a table: its record, what becomes the next table, the record of that, and the next table when it
@@ -55,6 +56,17 @@ class RunRecord:
     """What `certify.rewrite` did to the scores after they were classified; None where they are the model's."""
     keep: tuple[str, ...] = ()
     """The columns of a list of files that the table carries."""
+
+    @property
+    def top(self) -> int:
+        """Return how many of the most probable classes a row names; 0 where each class has a column."""
+        found = self.settings.get("top", 0)  # Absent in the records of versions that knew no other.
+        return found if isinstance(found, int) else 0
+
+    @property
+    def layout(self) -> Layout:
+        """Return what the columns of the table are."""
+        return Layout(self.class_names, self.schema_version, self.keep, self.top)
 
 
 def read(path: Path) -> RunRecord | None:
@@ -127,10 +139,11 @@ def refuse_other(out: Path | str, earlier: RunRecord, record: RunRecord) -> None
             ("the calibration", _calibration(earlier), _calibration(record)),
             ("--prior", _prior(earlier), _prior(record)),
             ("--keep", ",".join(earlier.keep) or "none", ",".join(record.keep) or "none"),
+            ("--top", earlier.top, record.top),
             *(
                 (f"--{name}".replace("_", "-"), earlier.settings.get(name), now)
                 for name, now in record.settings.items()
-                if name != "prior"
+                if name not in {"prior", "top"}
             ),
         )
         if then != now

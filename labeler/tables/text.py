@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Protocol
 
-from labeler.records import SCHEMA_VERSION, Row
+from labeler.records import SCHEMA_VERSION, Row, columns
 from labeler.tables.run_record import RunRecord
 
 LONGEST_RECORD = 1 << 24
@@ -17,12 +17,16 @@ LONGEST_RECORD = 1 << 24
 
 _ROWS_AT_ONCE = 1 << 12
 """Rows that are encoded at once, a megabyte: with more of them neither time nor system calls are saved."""
+_CELLS_AT_ONCE = _ROWS_AT_ONCE * 64
+"""Upper limit on their cells: of a thousand classes, a row of JSON Lines has 50 kB."""
 
 
 class Appendable(Protocol):
     """A format that grows at its end and can be read up to the place where a kill tore it."""
 
-    def header(self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = ()) -> bytes:
+    def header(
+        self, class_names: Sequence[str], schema: int = SCHEMA_VERSION, keep: Sequence[str] = (), top: int = 0, /
+    ) -> bytes:
         """Return what stands before the first row."""
 
     def encode(
@@ -31,6 +35,7 @@ class Appendable(Protocol):
         class_names: Sequence[str],
         schema: int = SCHEMA_VERSION,
         keep: Sequence[str] = (),
+        top: int = 0,
     ) -> bytes:
         """Return the bytes of some rows."""
 
@@ -51,10 +56,11 @@ def read(path: Path, decode: Callable[[IO[bytes]], Iterator[tuple[Row, int]]], h
 
 def write(path: Path, form: Appendable, rows: Iterable[Row], record: RunRecord) -> None:
     """Write a table, some thousand rows at a time."""
-    remaining, layout = iter(rows), (record.class_names, record.schema_version, record.keep)
+    remaining, layout = iter(rows), record.layout
+    at_once = max(1, min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // len(columns(*layout))))
     with path.open("wb") as stream:
         stream.write(form.header(*layout))
-        while some := list(islice(remaining, _ROWS_AT_ONCE)):
+        while some := list(islice(remaining, at_once)):
             stream.write(form.encode(some, *layout))
 
 

@@ -199,8 +199,8 @@ class TableWriter:
 
     def _check_columns(self) -> None:
         """Refuse a table that has been changed since its record was written."""
-        class_names, _, keep = reader.layout(self.out)
-        if class_names != self.record.class_names:
+        class_names, _, keep, top = reader.layout(self.out)
+        if (class_names, top) != (self.record.class_names, self.record.top):
             raise LabelerError(
                 f"{self.out} has other classes than the model: it is not the table that its record describes"
             )

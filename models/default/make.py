@@ -39,11 +39,12 @@ from torch.nn import functional
 
 from labeler import sources
 from labeler.evaluation import calibration
+from labeler.inference import quantised_bundle
 from labeler.inference.classifier import Classifier
 from labeler.labeling import Looker
 from labeler.records import Settings
 from training import recipes
-from training.bundle import export, quantise
+from training.bundle import export
 from training.data import dataset
 from training.networks import architectures
 
@@ -380,7 +381,7 @@ def finish(given: argparse.Namespace) -> None:
     exact = given.work / "float32.onnx"
     offsets = undrawn / scale + np.log(prior / shares)
     export.export(_in_keras(student, scale, offsets), NAMES, exact, samples=samples, card=card)
-    quantise.quantise(exact, given.work / "model.onnx", samples, "Percentile")
+    quantised_bundle.quantise(exact, given.work / "model.onnx", samples, "Percentile")
     for path in (exact, given.work / "model.onnx"):
         export.describe(path, {"validation": _validation(path, given), "speed": _speed(path, samples)})
 

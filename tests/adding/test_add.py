@@ -61,8 +61,9 @@ def test_a_convolutional_network_gets_its_scale_mean_deviation_layout_and_softma
     assert np.ptp(classifier.predict(pixels), axis=0).max() > 1e-4
 
 
-def test_a_network_for_gray_images_gets_gray_ones(tmp_path: Path) -> None:
-    path = original_networks.gray(tmp_path / "net.onnx", 48)
+@pytest.mark.parametrize("opset", [11, 17])
+def test_a_network_for_gray_images_gets_gray_ones(tmp_path: Path, opset: int) -> None:
+    path = original_networks.gray(tmp_path / "net.onnx", 48, opset=opset)
     classifier = made(path)
     pixels = images(48)
     grays = (pixels @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis] / 255
@@ -111,7 +112,8 @@ def test_a_fixed_batch_that_cannot_be_made_free_is_the_block(tmp_path: Path) -> 
     assert np.array_equal(classifier.predict(pixels)[4:], classifier.predict(pixels[4:]))
 
 
-def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(tmp_path: Path) -> None:
+def quantised(path: Path, batch: int | str) -> Path:
+    """Write a network whose numbers get one scale for all images of a run."""
     nodes = [
         helper.make_node("Flatten", ["images"], ["flat"]),
         helper.make_node("DynamicQuantizeLinear", ["flat"], ["small", "step", "zero"]),
@@ -122,13 +124,24 @@ def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(t
         helper.make_node("Softmax", ["logits"], ["scores"], axis=-1),
     ]
     head = np.random.default_rng(0).integers(-99, 99, (32 * 32 * 3, 3)).astype(np.int8)
-    path = tmp_path / "net.onnx"
-    original_networks.saved(path, nodes, ["batch", 32, 32, 3], {"head": head, "less": np.float32(1e-4)})
-    classifier = made(path)
+    constants = {"head": head, "less": np.float32(1e-4)}
+    return original_networks.saved(path, nodes, [batch, 32, 32, 3], constants, outputs={"scores": [batch, 3]})
+
+
+def test_a_block_in_which_one_image_changes_the_answer_for_another_is_not_used(tmp_path: Path) -> None:
+    classifier = made(quantised(tmp_path / "net.onnx", "batch"))
     dark, bright = images(32, 1) // 9, images(32, 1)
 
     assert (classifier.card.block, classifier.card.weights) == (1, bundle.INT8)
     assert np.array_equal(classifier.predict(np.concatenate([bright, dark]))[1:], classifier.predict(dark))
+
+
+def test_a_fixed_batch_whose_images_change_each_others_answers_is_refused(tmp_path: Path) -> None:
+    found = understood(quantised(tmp_path / "net.onnx", 2))
+    with pytest.raises(ModelError, match="takes 2 images at once, and its answer for one depends on the others"):
+        add.add(found, "mine", tmp_path / "mine" / "model.onnx")
+
+    assert [one.name for one in tmp_path.iterdir()] == ["net.onnx"]
 
 
 @pytest.mark.parametrize("logits", [True, False])
@@ -164,6 +177,20 @@ def test_a_network_in_half_precision_gets_it(tmp_path: Path) -> None:
 
     assert classifier.card.weights == "float16"
     assert classifier.predict(images(32)).dtype == np.float32
+
+
+def test_a_network_for_whole_numbers_gets_them_unscaled(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["floats"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "head"], ["scores"]),
+    ]
+    path = tmp_path / "net.onnx"
+    head = {"head": original_networks.weights(32 * 32 * 3, 3) / 255}
+    original_networks.saved(path, nodes, ["batch", 32, 32, 3], head, kind=TensorProto.UINT8)
+    (logits,) = onnxruntime.InferenceSession(path).run(None, {"images": images(32)})
+
+    assert np.allclose(made(path).predict(images(32)), softmax(logits), atol=1e-5)
 
 
 def test_of_several_outputs_the_one_with_a_number_for_each_class_is_taken(tmp_path: Path) -> None:
@@ -249,7 +276,7 @@ def test_a_network_that_differs_itself_is_called_so(tmp_path: Path) -> None:
         if tensor.name == "head":
             tensor.CopyFrom(numpy_helper.from_array(original_networks.weights(8, 3, seed=9) * 8, "head"))
     with pytest.raises(ModelError, match="first in the step 'network'"):
-        add.add(found, "mine", tmp_path / "made.onnx")
+        add.add(found, "mine", tmp_path / "mine" / "model.onnx")
 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["net.onnx"]
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import original_networks
 import pytest
 from conftest import ROOT
@@ -16,6 +17,7 @@ from original_networks import NAMES
 from typer.testing import Result
 
 from labeler.inference import bundle
+from labeler.inference.classifier import Classifier
 
 Run = Callable[..., Result]
 
@@ -128,9 +130,40 @@ def test_without_onnx_it_says_what_to_install(tmp_path: Path) -> None:
     assert "pip install 'labeler[models]'" in done.stderr
 
 
+def test_without_out_it_goes_to_the_users_own_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELER_MODELS", str(tmp_path / "own"))
+    command = ["models", "add", original_networks.timm(tmp_path / "export"), "--name", "mine"]
+    codes = [run(*command).exit_code, run("models", "show", "mine").exit_code, run(*command).exit_code]
+
+    assert codes == [0, 0, 2]
+    assert [path.name for path in (tmp_path / "own").rglob("*")] == ["mine", "model.onnx"]
+
+
 def test_what_it_made_of_a_network_that_was_moved_still_works(run: Run, tmp_path: Path) -> None:
     export = original_networks.timm(tmp_path / "export")
     run("models", "add", export, "--out", tmp_path / "mine.onnx")
     shutil.rmtree(export)
 
     assert run("models", "show", tmp_path / "mine.onnx").exit_code == 0
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_keras_file_of_any_square_input_is_added(run: Run, tmp_path: Path, suffix: str) -> None:
+    import keras
+
+    layers = keras.layers
+    network = keras.Sequential([layers.Input((48, 48, 1)), layers.Flatten(), layers.Dense(3, "softmax")])
+    network.save(tmp_path / f"net{suffix}")
+    command = ["models", "add", tmp_path / f"net{suffix}", "--class-names", "a,b,c", "--out", tmp_path / "mine.onnx"]
+    result = run(*command, "--json")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
+    grays = (pixels @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis] / 255
+
+    assert result.exit_code == 0, result.stderr
+    assert np.allclose(
+        Classifier(tmp_path / "mine.onnx").predict(pixels),
+        network.predict_on_batch(grays.astype(np.float32)),
+        atol=1e-5,
+    )
+    assert json.loads(result.stdout)["network"]["file"] == str(tmp_path / f"net{suffix}")

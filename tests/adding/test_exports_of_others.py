@@ -122,6 +122,7 @@ HF: dict[str, tuple[dict[str, Any], str]] = {
     "no square": ({"size": {"height": 96, "width": 64}}, "labeler gives square images"),
     "a side of 0": ({"size": 0}, "takes images of side 0; labeler gives 16 to 640"),
     "four channels": ({"num_channels": 4}, "says num_channels 4; labeler gives 1 or 3"),
+    "many classes at once": ({"problem_type": "multi_label_classification"}, "needs a network that gives one class"),
     "no mean": ({"image_mean": None}, "not one number or three; or give --mean"),
     "no deviation": ({"image_std": [0.5, 0.0, 0.5]}, "not above 0; correct --std"),
     "infinity": ({"image_mean": [float("nan"), 0.5, 0.5]}, "not one number or three"),

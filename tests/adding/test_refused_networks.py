@@ -79,6 +79,10 @@ def doubles(path: Path) -> None:
     )
 
 
+def unknown_type(path: Path) -> None:
+    saved(path, [helper.make_node("Flatten", ["images"], ["scores"])], ["batch", 3, 32, 32], {}, kind=54)
+
+
 def old(path: Path) -> None:
     saved(path, [helper.make_node("Flatten", ["images"], ["scores"])], ["batch", 3, 32, 32], {}, opset=6)
 
@@ -95,6 +99,11 @@ def external(path: Path) -> None:
 def huge(path: Path) -> None:
     path.touch()
     os.truncate(path, 2 << 30)
+
+
+def no_text(path: Path) -> None:
+    gray(path)
+    path.write_bytes(path.read_bytes().replace(b"images", b"image\xff"))
 
 
 def text(path: Path) -> None:
@@ -132,9 +141,12 @@ REFUSED: dict[str, tuple[Callable[[Path], object], Said, str]] = {
         "takes images of 1 channels, but its mean has 3",
     ),
     "no deviation": (gray, Said(class_names=NAMES, std=(0.0,)), "a standard deviation is 0, not above 0"),
+    "a huge scale": (gray, Said(class_names=NAMES, scale=1e300), "scale or mean is above 1e+06"),
+    "an unknown type": (unknown_type, NAMED, "its input 'images' is unknown [?, 3, 32, 32]; expected"),
     "old operators": (old, NAMED, "is of ONNX opset 6; export it with opset 7 or later"),
     "external data": (external, NAMED, "keeps a part of its network in other files"),
     "2 GB": (huge, NAMED, "is too large for a model"),
+    "a name that is no text": (no_text, NAMED, "is not an ONNX model that can be loaded: a name in it is no text"),
     "no ONNX file": (text, NAMED, "is not an ONNX model that can be loaded"),
 }
 

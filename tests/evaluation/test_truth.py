@@ -6,7 +6,7 @@ import pytest
 from conftest import Folder
 
 from labeler.errors import LabelerError
-from labeler.evaluation import truth
+from labeler.evaluation import classes, truth
 from labeler.records import UNCERTAIN, Row, Status
 
 NAMES = ("angry", "happy", "sad")
@@ -67,9 +67,9 @@ def test_hidden_folders_are_no_classes(folder: Folder) -> None:
     folder.noise("happy/a.png", seed=1)
     folder.noise(".cache/a.png", seed=1)
 
-    assert truth.class_folders(folder.path) == ("happy",)
+    assert classes.class_folders(folder.path) == ("happy",)
 
 
 def test_a_missing_directory_is_named(folder: Folder) -> None:
     with pytest.raises(LabelerError, match="nowhere cannot be read: No such file"):
-        truth.class_folders(folder.path / "nowhere")
+        classes.class_folders(folder.path / "nowhere")

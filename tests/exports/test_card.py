@@ -10,6 +10,7 @@ from typing import Any
 import blind
 import pytest
 from export_items import HOSTILE, colour, crop, export, face, photo, plan_of
+from odd_rows import record_of
 
 from labeler.certify import certified
 from labeler.exports.card import Counts, card
@@ -187,3 +188,14 @@ def test_datasets_finds_the_subsets_by_the_card(tmp_path: Path) -> None:
     assert {name: [colour(row["image"]) for row in rows] for name, rows in found.items()} == {
         "train": list(range(len(HOSTILE)))
     }
+
+
+def test_a_model_of_anything_else_is_not_said_to_be_of_expressions(tmp_path: Path) -> None:
+    plan = replace(plan_of(tmp_path / "out"), record=record_of(("bare", "mask")))
+    text = card(plan, counted([]))
+
+    assert head(text)["tags"] == ["image-classification", "labeler"]
+    assert "labelled with one of 2 classes by the model" in text
+    assert "A label says what a picture looks like to a model" in text
+    assert "expression" not in text
+    assert "emotion" not in text

@@ -53,25 +53,29 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, suffix: str) -> None
         classifier.Classifier(path)
 
 
-class ShortOfMemory:
-    """A network that can take only so many pictures, and says so as ONNX Runtime on a full device does."""
+FULL_DEVICE = RuntimeError("BFCArena::AllocateRawInternal: Failed to allocate memory for requested buffer of size 1")
+FULL_MACHINE = MemoryError("Unable to allocate 300. MiB for an array with shape (256, 640, 640, 3) and data type uint8")
 
-    def __init__(self, network: classifier.Network, most: int) -> None:
+
+class ShortOfMemory:
+    """A network that can take only so many pictures, and says so as ONNX Runtime on a full device does, or NumPy."""
+
+    def __init__(self, network: classifier.Network, most: int, raised: Exception = FULL_DEVICE) -> None:
         self.network = network
         self.most = most
+        self.raised = raised
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         if len(pixels) > self.most:
-            raise RuntimeError(
-                "BFCArena::AllocateRawInternal: Failed to allocate memory for requested buffer of size 1"
-            )
+            raise self.raised
         return self.network(pixels)
 
 
-def test_when_the_device_is_short_of_memory_the_batch_is_halved_and_the_run_goes_on(model: Path) -> None:
+@pytest.mark.parametrize("raised", [FULL_DEVICE, FULL_MACHINE], ids=["device", "machine"])
+def test_when_memory_is_short_the_batch_is_halved_and_the_run_goes_on(model: Path, raised: Exception) -> None:
     network = classifier.Classifier(model)
     expected = network.predict(pictures(20))
-    network._network = ShortOfMemory(network._network, most=3)
+    network._network = ShortOfMemory(network._network, 3, raised)
 
     assert network.predict(pictures(20)) == pytest.approx(expected, abs=1e-6)
     assert network.block == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from any_networks import quantised
 from conftest import ROOT, make_bundle
 
 from labeler.errors import ModelError
@@ -16,9 +18,9 @@ from labeler.inference import onnx_graph
 
 
 def test_the_last_of_some_layers_is_found(model: Path) -> None:
-    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == "flat"
-    assert onnx_graph.last_input(model, {"Flatten"}) == "scaled"
-    assert onnx_graph.last_input(model, {"Conv"}) == ""
+    assert onnx_graph.last_input(model, {"MatMul", "Flatten"}) == ("flat", "MatMul", False)
+    assert onnx_graph.last_input(model, {"Flatten"}) == ("scaled", "Flatten", False)
+    assert onnx_graph.last_input(model, {"Conv"}) == ("", "", False)
 
 
 def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
@@ -28,7 +30,28 @@ def test_what_only_another_output_needs_is_passed_over(tmp_path: Path) -> None:
     model.graph.node.insert(3, onnx.helper.make_node("Neg", ["flat"], ["other"]))
     onnx.save(model, path)
 
-    assert onnx_graph.last_input(path, {"MatMul"}) == "flat"
+    assert onnx_graph.last_input(path, {"MatMul"}).name == "flat"
+
+
+def test_the_last_layer_of_a_graph_with_thousands_of_nodes_is_found(model: Path, tmp_path: Path) -> None:
+    deep = onnx.load(model)
+    names = ["scaled", *(f"deeper_{number}" for number in range(12_000))]
+    nodes = [onnx.helper.make_node("Neg", [given], [made]) for given, made in itertools.pairwise(names)]
+    others = list(deep.graph.node)
+    others[2].input[0] = names[-1]
+    del deep.graph.node[:]
+    deep.graph.node.extend([*others[:2], *nodes, *others[2:]])
+    onnx.save(deep, tmp_path / "deep.onnx")
+
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"MatMul"}).name == "flat"
+    assert onnx_graph.last_input(tmp_path / "deep.onnx", {"Flatten"}).name == "deeper_11999"
+
+
+@pytest.mark.parametrize(("made", "mixes"), [({"dynamic": True}, True), ({}, False)])
+def test_a_network_that_finds_scales_when_it_is_run_mixes_images(
+    tmp_path: Path, made: dict[str, bool], *, mixes: bool
+) -> None:
+    assert onnx_graph.mixes_images(quantised(tmp_path / "m.onnx", **made)) is mixes
 
 
 @pytest.mark.parametrize("name", ["flat", "n" * 300])

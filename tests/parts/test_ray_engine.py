@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from any_networks import quantised
 from conftest import ROOT, Folder
 from ray_cluster_of_nodes import LIMIT_S, Nodes
 
@@ -123,3 +124,12 @@ def test_the_engine_wants_a_directory(runs: Runs, tmp_path: Path) -> None:
 
     assert run.returncode == 2
     assert "--out" in run.stderr
+
+
+@pytest.mark.heavy
+def test_a_network_that_mixes_the_images_of_a_run_gives_the_rows_of_one_machine(folder: Folder, tmp_path: Path) -> None:
+    runs = Runs(folder, quantised(tmp_path / "mixes.onnx", dynamic=True), tmp_path)
+    for out, unit, options in (("local", 7, ("--batch-size", "1")), ("ray", 30, ("--engine", "ray"))):
+        assert runs.done(out, *options, unit=unit)[0] == 1
+
+    assert runs.table("ray") == runs.table("local")

@@ -186,9 +186,7 @@ def test_the_surest_mistakes_are_kept() -> None:
     wrong = sorted(
         max(row.probabilities)
         for row in FACES
-        if row.face == 0
-        and row.status is Status.OK
-        and evaluated._most_probable(row, CLASSES) != row.file.split("/")[0]
+        if row.face == 0 and row.status is Status.OK and row.most_probable(CLASSES) != row.file.split("/")[0]
     )
 
     assert found == wrong[: -truth.MISTAKES - 1 : -1]

@@ -57,7 +57,7 @@ def test_kept_values_come_back_as_they_were(
 
     assert list(reader.read(path)) == rows
     assert reader.columns(path) == columns(NAMES, keep=KEEP)
-    assert reader.layout(path) == (NAMES, 2, KEEP)
+    assert reader.layout(path) == (NAMES, 2, KEEP, 0)
 
 
 @pytest.mark.parametrize("suffix", formats.SUFFIXES)

@@ -260,7 +260,7 @@ def test_a_label_that_is_no_class_has_no_one() -> None:
 
 def test_a_quote_without_end_swallows_no_rows_unseen(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,label\na.jpg,joy\nb.jpg,"sad\n' + "c.jpg,joy\n" * 1000)
-    with pytest.raises(LabelerError, match="cannot be the name of a folder of sorted photos"):
+    with pytest.raises(LabelerError, match="cannot be the name of a class: blank, too long, or with a line break"):
         Table(tmp_path / "t.csv")
 
 

@@ -355,7 +355,7 @@ def test_a_damaged_parquet_table_says_so(tmp_path: Path) -> None:
         list(reader.read(path))
 
 
-@pytest.mark.parametrize("header", ["file,", "happy,happy,", "a/b,"])
+@pytest.mark.parametrize("header", ["file,", "happy,happy,", " ,"])
 def test_a_table_with_impossible_classes_is_not_ours(tmp_path: Path, header: str) -> None:
     before, after = ",".join(COLUMNS_BEFORE), ",".join(COLUMNS_AFTER)
     (tmp_path / "t.csv").write_text(f"{before},{header}{after}\n")

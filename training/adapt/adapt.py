@@ -101,6 +101,7 @@ def adapt(table: Path, source: Path, root: str = "", workers: int = 0, watched: 
         LabelerError: the table or its reviews cannot be read, or say too little.
         ModelError: the model does not end in a dense layer.
     """
+    reader.need_all(table, "adapt")
     record = reader.record(table)
     said: dict[int, Verdict] = {}
     found = certified.gather(table, root, keep=said.__setitem__)

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from labeler import native_output, storage
 from labeler.executors import threads
 from labeler.grouping import duplicates
-from labeler.inference import embeddings
+from labeler.images.crop import resized
+from labeler.inference import bundle, embeddings
 from labeler.inference.embeddings import Embeddings
-from labeler.records import Faces, Settings
+from labeler.records import INPUT_SIDE, Faces, Settings
 from labeler.review.looking import Numbered, Reader, chunks
 from labeler.storage.address import is_remote
 from labeler.tables import reader
@@ -78,6 +79,7 @@ def look(table: Path, rows: set[int], model: Path, root: str, watched: Watched, 
         storage.at(root),
         int(settings.get("max_pixels", Settings().max_pixels)),
         Faces(settings.get("faces", Faces.AUTO)),
+        bundle.card(model).view.of(settings.get("resize")),
     )
     every = (Numbered(number, row) for number, row in enumerate(reader.read(table)))
     wanted = (one for one in every if one.number in rows and one.row.probabilities)
@@ -111,7 +113,8 @@ def _looked(read: Reader, chunk: list[list[Numbered]]) -> list[tuple[_Face, bool
     if not faces:
         return []
     embedded = read.look(np.stack([pixels for _, pixels, _ in faces]))
+    hashes = [duplicates.perceptual_hash(resized(pixels, INPUT_SIDE)) for _, pixels, _ in faces]
     return [
-        (_Face(one.number, one.row.probabilities, embedding, duplicates.perceptual_hash(pixels)), is_same)
-        for (one, pixels, is_same), embedding in zip(faces, embedded, strict=True)
+        (_Face(one.number, one.row.probabilities, embedding, near), is_same)
+        for (one, _, is_same), embedding, near in zip(faces, embedded, hashes, strict=True)
     ]

@@ -47,11 +47,16 @@ class Head:
         return softmax(logarithms(probabilities) + embeddings @ self.kernel + self.offsets)
 
 
-def fit(probabilities: NDArray[np.floating], embeddings: NDArray[np.floating], votes: NDArray[np.floating]) -> Head:
+def fit(
+    probabilities: NDArray[np.floating],
+    embeddings: NDArray[np.floating],
+    votes: NDArray[np.floating],
+    strength: float = STRENGTH,
+) -> Head:
     """Find the head by penalised maximum likelihood, whose optimum is unique, with L-BFGS.
 
     ``probabilities`` (n, classes) are the network's, ``embeddings`` (n, features); a row of ``votes`` (n, classes) sums
-    to 1. All embeddings are divided by one number, so that their variances sum to 1.
+    to the weight of a face. All embeddings are divided by one number, so that their variances sum to 1.
     """
     middle = embeddings.mean(axis=0, dtype=np.float64)
     centred = embeddings - middle
@@ -59,7 +64,8 @@ def fit(probabilities: NDArray[np.floating], embeddings: NDArray[np.floating], v
     features, logs = centred / scale, logarithms(probabilities)
     shape = features.shape[1] + 1, logs.shape[1]
     features = np.column_stack([features, np.ones(len(features))])
-    penalty = np.full((shape[0], 1), STRENGTH)
+    penalty = np.full((shape[0], 1), strength)
+    weight = votes.sum(axis=1, keepdims=True)
     penalty[-1] *= _OFFSETS
 
     def loss(flat: Floats) -> tuple[float, Floats]:
@@ -67,7 +73,7 @@ def fit(probabilities: NDArray[np.floating], embeddings: NDArray[np.floating], v
         logits = logs + features @ weights
         logits -= logits.max(axis=1, keepdims=True)
         shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        gradient = features.T @ (np.exp(shares) - votes) + penalty * weights
+        gradient = features.T @ (weight * np.exp(shares) - votes) + penalty * weights
         return float(-(votes * shares).sum() + (penalty * weights**2).sum() / 2), gradient.ravel()
 
     found = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})

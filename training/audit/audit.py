@@ -27,7 +27,7 @@ from labeler.grouping import duplicates
 from labeler.grouping.duplicates import Groups
 from labeler.inference import bundle, embeddings
 from labeler.inference.embeddings import Embeddings
-from labeler.records import Progress
+from labeler.records import Faces, Progress, Resize
 from labeler.tables import arrow
 from labeler.tables.labels import Labelled
 from labeler.tables.reader import check
@@ -67,6 +67,9 @@ class AuditSettings:
     """Whether corrections of the table count."""
     model: str = ""
     """The model that computes the embeddings: a bundle's name, a run directory or a file; empty for the default."""
+    faces: Faces = Faces.AUTO
+    resize: Resize | None = None
+    """How faces are found, and images that are taken whole become squares: see `labeler.records.Settings`."""
     folds: int = 5
     workers: int = 0
     """Processes that decode the files, and threads that run the network; 0 for one per core."""
@@ -172,9 +175,10 @@ def _embed(
     labelled: Labelled, model: Path, settings: AuditSettings, console: Console, form: Progress
 ) -> tuple[Read, Embeddings, int, tuple[str, ...]]:
     """Return the images with a single label, their embeddings, the number of failed files, and what was skipped."""
+    view = embeddings.view(model)  # Raises before all photos are read.
     with _cache(settings.out) as file:
         with progress.shown("reading photos", console, form, quiet=console.quiet) as meter:
-            reader = Reader(file, len(labelled.files), meter.set)
+            reader = Reader(file, len(labelled.files), meter.set, view.of(settings.resize), settings.faces)
             read = reader.read(labelled, settings.workers)
         with progress.shown("computing embeddings", console, form, quiet=console.quiet) as meter:
             embedded = embeddings.embed(model, reader.pixels(), settings.workers, meter.set)

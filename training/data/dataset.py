@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from labeler import sources
 from labeler.errors import LabelerError
-from labeler.evaluation import truth
+from labeler.evaluation import classes, truth
 from labeler.grouping import split
 from labeler.images.picture import Pixels
+from labeler.records import Faces, View
 from labeler.tables import labels
 from labeler.tables.labels import Labelled
 from labeler.tables.votes import Votes, one_hot
@@ -55,7 +56,7 @@ class Subset:
 class Dataset:
     """The training and the validation subset.
 
-    ``pixels`` (n, 64, 64, 3) uint8 is a memory-mapped file. ``skipped`` says which files could not be used, and why.
+    ``pixels`` (n, side, side, 3) uint8 is a memory-mapped file. ``skipped`` says which files were not used, and why.
     Of the images read, ``unified`` counts those that are identical to another, and ``left_out`` those left out of
     validation because they are too similar to training images, or tied; both by reason, see `subsets`.
     """
@@ -123,7 +124,7 @@ def scan(directory: str | Path) -> Labelled:
         LabelerError: the directory is missing, has no class folders or a single one, one of them is empty or has a
             reserved name, or they are the splits of a data set.
     """
-    class_names = truth.class_folders(directory)
+    class_names = classes.class_folders(directory)
     labels.check_names(directory, class_names)
     if _SPLITS.issuperset(name.lower() for name in class_names):
         raise LabelerError(
@@ -159,12 +160,15 @@ def opened(
     cache: Path,
     workers: int,
     progress: Progress,
+    view: View = View(),  # noqa: B008 - a tuple
+    faces: Faces = Faces.AUTO,
 ) -> Iterator[Dataset]:
     """Decode all images once and split them; the pixels are kept in an unnamed file in the folder ``cache``.
 
     Without ``validation``, a share ``val_split`` of each class is held back; ``seed`` alone decides which. Identical
     images are merged. Near copies, and images with the same key by ``group_by``, never are on both sides: whole groups
-    are held back, or left out of ``validation``. For ``workers`` see `Reader.read`.
+    are held back, or left out of ``validation``. For ``workers`` see `Reader.read`;
+    ``view`` is what the network is shown, of the faces that are found as ``faces`` says.
 
     Raises:
         LabelerError: the validation classes differ, a class has no readable image, no validation image is left, or
@@ -176,7 +180,7 @@ def opened(
     if group_by:
         split.keys([file for labelled in everything for file in labelled.files], group_by)
     with tempfile.TemporaryFile(dir=cache) as file:
-        reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress)
+        reader = Reader(file, sum(len(labelled.files) for labelled in everything), progress, view, faces)
         read = [subsets.unified(reader.read(labelled, workers), soft=labelled.soft) for labelled in everything]
         train, unified = read[0]
         if validation:

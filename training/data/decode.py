@@ -18,9 +18,9 @@ from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
 from labeler.grouping import duplicates
 from labeler.grouping.duplicates import HASH_BYTES, Hashes
-from labeler.images.crop import fingerprint
+from labeler.images.crop import fingerprint, resized
 from labeler.images.picture import ImageError, Pixels
-from labeler.records import INPUT_SIDE, Settings, Status
+from labeler.records import INPUT_SIDE, Faces, Settings, Status, View
 from labeler.tables.labels import Labelled
 from labeler.tables.votes import Votes
 
@@ -62,7 +62,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decoded:
-    """The crop (64, 64, 3) of the largest face of a file and its perceptual hash, or the reason why there is none."""
+    """The crop (side, side, 3) of the largest face of a file and its perceptual hash, or why there is none."""
 
     file: str
     pixels: Pixels | None = None
@@ -71,10 +71,10 @@ class Decoded:
 
 
 class Decoder:
-    """Decode batches of files, named relative to ``settings.root``; runs in worker processes."""
+    """Decode batches of files, named relative to ``settings.root``, as ``view`` says; runs in worker processes."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._look = labeling.Looker(settings)
+    def __init__(self, settings: Settings, view: View) -> None:
+        self._look = labeling.Looker(settings, view=view)
 
     def __call__(self, files: Iterable[str]) -> list[Decoded]:
         """Decode ``files``; return one result for each, in the same order."""
@@ -90,17 +90,26 @@ class Decoder:
         if not seen.faces:
             return Decoded(file=file, reason="no face was found")
         pixels = seen.faces[0][1]
-        return Decoded(file=file, pixels=pixels, perceptual_hash=duplicates.perceptual_hash(pixels))
+        near = duplicates.perceptual_hash(resized(pixels, INPUT_SIDE))
+        return Decoded(file=file, pixels=pixels, perceptual_hash=near)
 
 
 class Reader:
-    """Decode files, each once, and append the pixels to ``file``."""
+    """Decode files, each once, and append the pixels to ``file``; ``view`` is what a network is shown of each."""
 
-    def __init__(self, file: IO[bytes], total: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        total: int,
+        progress: Progress,
+        view: View = View(),  # noqa: B008 - a tuple
+        faces: Faces = Faces.AUTO,
+    ) -> None:
         self.skipped: list[str] = []
         self._file = file
         self._total = total
         self._progress = progress
+        self._view, self._faces = view, faces
         self._seen = self._kept = 0
 
     @native_output.decoders()
@@ -118,7 +127,7 @@ class Reader:
         fingerprints: list[bytes] = []
         hashes: list[bytes] = []
         self.skipped += labelled.passed_over
-        decoder = partial(Decoder, Settings(root=labelled.root))
+        decoder = partial(Decoder, Settings(root=labelled.root, faces=self._faces), self._view)
         rows = count()
         for batch in _executor(workers, len(labelled.files)).map(decoder, _batches(labelled.files)):
             for decoded, row in zip(batch, rows, strict=False):
@@ -142,9 +151,9 @@ class Reader:
         )
 
     def pixels(self) -> Pixels:
-        """Return the pixels of all decoded images (n, 64, 64, 3), memory-mapped."""
+        """Return the pixels of all decoded images (n, side, side, 3), memory-mapped."""
         self._file.flush()
-        return np.memmap(self._file, np.uint8, "r", shape=(self._kept, INPUT_SIDE, INPUT_SIDE, 3))
+        return np.memmap(self._file, np.uint8, "r", shape=(self._kept, self._view.side, self._view.side, 3))
 
     def _write(self, pixels: Pixels) -> None:
         try:

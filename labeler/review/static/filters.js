@@ -9,12 +9,14 @@ import { changed, complain, identityOf, say, state } from "./state.js";
 import * as sprites from "./sprites.js";
 
 const STORED = "labeler.filters";
+const MANY = 60; // classes from which only those that faces have are offered
 const PAUSE_MS = 120; // between changes that follow each other: of an arrow key held on the labels the first one and the last are asked
 
 const form = byId("filters-form");
 let timer = 0; // of a change that was not asked for yet
 let touched = 0; // when the form was changed last
 let shown = "";
+let drawn = ""; // the labels that the form offers
 let list = null; // the filters of the list that the cards were opened from
 
 const CARDS = { label: null, status: null, folder: null, min_score: null, max_score: null, reviewer: null, reviewed: false, order: cards.ORDER, seed: 1 };
@@ -146,8 +148,12 @@ function show() {
 function drawLabels() {
   const { classes, counts } = state.table;
   const others = Object.keys(counts).filter((label) => !classes.includes(label));
-  const all = [null, ...classes, ...others];
-  if (byId("labels").childElementCount !== all.length) byId("labels").replaceChildren(...all.map(labelChoice));
+  const { label } = state.filters;
+  const found = classes.length > MANY ? classes.filter((one) => counts[one] || one === label) : classes;
+  const all = [null, ...found, ...others];
+  const signature = JSON.stringify(all);
+  if (signature !== drawn) byId("labels").replaceChildren(...all.map(labelChoice));
+  drawn = signature;
   const spans = byId("labels").querySelectorAll(".count");
   all.forEach((label, index) => (spans[index].textContent = label === null ? "" : number(counts[label] ?? 0)));
 }

@@ -10,6 +10,7 @@ import * as photo from "./photo.js";
 import { idle } from "./queue.js";
 import { changed, complain, say, state } from "./state.js";
 
+const MOST = 30; // probabilities that are shown
 const AHEAD = 2; // faces fetched before they are asked for
 const KEPT = 8;
 const RETRY_MS = 500;
@@ -208,7 +209,7 @@ function drawDetails(face) {
   const missing = missingOf(face);
   byId("missing").textContent = missing ? `No picture: ${quoted(missing)}` : visible(face.reason ?? "");
   const sorted = Object.entries(face.probabilities ?? {}).sort(([, one], [, other]) => other - one);
-  byId("probabilities").replaceChildren(...(hidden ? [] : sorted.map(probability)));
+  byId("probabilities").replaceChildren(...(hidden ? [] : sorted.slice(0, MOST).map(probability)));
   byId("history").replaceChildren(...(hidden ? [] : (face.history ?? []).map(vote)));
   byId("single").setAttribute("aria-label", hidden ? (face.card ? "Blind card" : "Face") : `Face: ${quoted(named(face))}`);
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from any_networks import convolutional
 from conftest import Folder
 from PIL import Image
 from typer.testing import Result
@@ -194,3 +195,13 @@ def test_a_class_too_small_for_the_folds_is_named(run: Run, faces: Folder, model
     assert result.exit_code == 2
     assert "rare has 2 photos that are no copies of each other, too few for 5 folds" in " ".join(result.stderr.split())
     assert not (tmp_path / "audit.csv").exists()
+
+
+def test_the_features_of_an_added_network_are_those_of_its_own_crops(faces: Folder, run: Run, tmp_path: Path) -> None:
+    model = convolutional(tmp_path / "any.onnx", 96, 2, class_names=["cat", "dog"])
+    out = tmp_path / "audit.csv"
+    result = run("audit", faces.path, "--out", out, "--model", model, "--workers", 1, "--faces", "whole")
+
+    assert result.exit_code == 0, result.output
+    with out.open(newline="", encoding="utf-8") as file:
+        assert {row["file"] for row in csv.DictReader(file) if row["issue"] == "label"} >= WRONG

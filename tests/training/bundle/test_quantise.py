@@ -10,15 +10,14 @@ import keras
 import numpy as np
 import onnx
 import pytest
-from conftest import make_bundle
 from onnx import numpy_helper
 
 from labeler.errors import ModelError
-from labeler.inference import embeddings
+from labeler.inference import embeddings, quantised_bundle
 from labeler.inference.bundle import card
 from labeler.inference.classifier import Classifier
 from training import warm_start
-from training.bundle import export, quantise
+from training.bundle import export
 from training.networks import architectures
 
 NAMES = ("angry", "happy", "sad")
@@ -55,7 +54,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(exact: Path) -> Path:
-    quantise.quantise(exact, exact.with_name("model.onnx"), faces(32, 1))
+    quantised_bundle.quantise(exact, exact.with_name("model.onnx"), faces(32, 1))
     return exact.with_name("model.onnx")
 
 
@@ -137,8 +136,8 @@ def test_its_embeddings_are_nearly_those_in_float32(exact: Path, small: Path) ->
 
 
 @pytest.mark.parametrize("method", ["Entropy", "Percentile"])
-def test_ranges_may_leave_out_what_is_rare(exact: Path, tmp_path: Path, method: quantise.Method) -> None:
-    quantise.quantise(exact, tmp_path / "model.onnx", faces(6, 1), method)
+def test_ranges_may_leave_out_what_is_rare(exact: Path, tmp_path: Path, method: quantised_bundle.Method) -> None:
+    quantised_bundle.quantise(exact, tmp_path / "model.onnx", faces(6, 1), method)
     before, after = (Classifier(path).predict(faces(20, 2)) for path in (exact, tmp_path / "model.onnx"))
 
     assert np.abs(after - before).mean() < 0.05
@@ -146,15 +145,7 @@ def test_ranges_may_leave_out_what_is_rare(exact: Path, tmp_path: Path, method: 
 
 def test_what_is_quantised_already_is_refused(small: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is no \.onnx bundle in float32"):
-        quantise.quantise(small, tmp_path / "model.onnx", faces(2, 1))
-
-
-def test_a_network_without_convolutions_is_refused(tmp_path: Path) -> None:
-    source = make_bundle(tmp_path / "dense.onnx")
-    with pytest.raises(ModelError, match="has no convolution to quantise"):
-        quantise.quantise(source, tmp_path / "model.onnx", faces(2, 1))
-
-    assert not (tmp_path / "model.onnx").exists()
+        quantised_bundle.quantise(small, tmp_path / "model.onnx", faces(2, 1))
 
 
 def test_it_alone_cannot_be_fine_tuned(small: Path, tmp_path: Path) -> None:
