@@ -21,9 +21,12 @@ from labeler.images.picture import Pixels
 from labeler.inference import bundle
 from labeler.records import Resize
 from labeler.storage import atomic
+from labeler.words import counted
 
 _SMALLEST_STD, _LARGEST = 1e-6, 1e6
 """Limits on the numbers of a preprocessing, far from those of float32."""
+
+_DEFAULT = Said(crop_margin=0.0, resize=Resize.STRETCH, crop_pct=1.0, licence="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ def understand(source: Path, found: Found, options: Said) -> Understood:
     network = graph.load(found.network, found.given)
     places = {Origin.OPTION: options, Origin.FILE: found.said}
     places[Origin.GRAPH] = graph.said(network, (options, found.said), pytorch=found.pytorch)
-    places[Origin.GUESS] = _guessed(network)
+    places[Origin.GUESS], places[Origin.DEFAULT] = _guessed(network), _DEFAULT
     values, origins = combined(places)
     if "side" not in values:
         raise ModelError(
@@ -179,10 +182,6 @@ def _guessed(network: Network) -> Said:
         scale=1.0 if network.kind == "uint8" else 1 / 255,
         mean=(0.0,),
         std=(1.0,),
-        crop_margin=0.0,
-        resize=Resize.STRETCH,
-        crop_pct=1.0,
-        licence="",
     )
 
 
@@ -191,7 +190,8 @@ def _check_numbers(network: Network, values: Mapping[str, Any]) -> None:
     for name in ("mean", "std"):
         if len(values[name]) not in (1, planes):
             raise ModelError(
-                f"{network.path} takes {planes} channels, but its {name} has {len(values[name])} numbers; correct them"
+                f"{network.path} takes {counted(planes, 'channel')}, but its {name} has {len(values[name])} numbers; "
+                "correct them"
             )
     if not all(_SMALLEST_STD <= one <= _LARGEST for one in values["std"]):
         raise ModelError(f"{network.path}: a standard deviation is {min(values['std']):g}, not above 0; correct --std")

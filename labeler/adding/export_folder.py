@@ -10,6 +10,14 @@ from labeler.adding import hugging_face, json_file, timm
 from labeler.adding.said import Said
 from labeler.errors import LabelerError, ModelError, one_line
 
+_OTHERS = {
+    ".tflite": "convert it with python -m tf2onnx.convert --tflite",
+    ".pb": "convert its folder with python -m tf2onnx.convert --saved-model",
+    **dict.fromkeys((".pt", ".pth", ".safetensors", ".bin"), "export its network with torch.onnx.export"),
+    ".json": "give the folder of the export, with its model.onnx",
+}
+"""What to do with the formats of networks that are not read, by their suffixes."""
+
 _NETWORKS = ("model.onnx", "onnx/model.onnx")
 _MAX_README = 1 << 20
 _has_licence = re.compile(r"\A---\n(?:.*\n)*?license: *(\S.*)\n(?:.*\n)*?---\n").match
@@ -37,6 +45,8 @@ def find(source: Path) -> Found:
     """
     if not source.exists():
         raise LabelerError(f"there is no {source}; give an .onnx, .keras or .h5 file, or the folder of an export")
+    if source.suffix in _OTHERS:
+        raise ModelError(f"{source} is no ONNX file: {_OTHERS[source.suffix]}, and add what that writes")
     if not source.is_dir():
         return Found(network=source, said=Said())
     network = next((path for name in _NETWORKS if (path := _inside(source, name))), None)

@@ -13,6 +13,7 @@ from labeler.adding.said import Channels, Layout, Said
 from labeler.errors import LabelerError, ModelError, one_line
 from labeler.inference import bundle, onnx_metadata
 from labeler.inference.bundle import LARGEST_BLOCK, LARGEST_SIDE, SMALLEST_SIDE
+from labeler.words import counted
 
 OLDEST_OPSET = 7
 """Lower limit on the version of a graph's operators: the first that broadcasts as NumPy does."""
@@ -103,7 +104,9 @@ def said(network: Network, others: Sequence[Said], *, pytorch: bool) -> Said:
     layout = _layout(network, others, pytorch=pytorch)
     planes, (height, width) = network.planes(layout), network.sides(layout)
     if planes not in (None, 1, 3):
-        raise ModelError(f"{network.path} takes images of {planes} channels; labeler gives 1 (gray) or 3 (RGB)")
+        raise ModelError(
+            f"{network.path} takes images of {counted(planes, 'channel')}; labeler gives 1 (gray) or 3 (RGB)"
+        )
     for side in (height, width):
         check_side(network.path, side)
     if height is not None and width is not None and height != width:
@@ -192,12 +195,14 @@ def _check_agrees(path: Path, other: Said, side: int | None, planes: int | None)
     said_planes = other.channels and (1 if other.channels is Channels.GRAY else 3)
     if planes is not None and said_planes not in (None, planes):
         raise ModelError(
-            f"{path} takes images of {planes} channels, but its files (or --channels) say {other.channels}; "
+            f"{path} takes images of {counted(planes, 'channel')}, but its files (or --channels) say {other.channels}; "
             "correct them"
         )
     for name, numbers in (("mean", other.mean), ("std", other.std)):
         if planes is not None and numbers is not None and len(numbers) not in (1, planes):
-            raise ModelError(f"{path} takes images of {planes} channels, but its {name} has {len(numbers)} numbers")
+            raise ModelError(
+                f"{path} takes images of {counted(planes, 'channel')}, but its {name} has {len(numbers)} numbers"
+            )
 
 
 def _batch(path: Path, batch: int | None) -> int | None:

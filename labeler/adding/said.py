@@ -32,6 +32,9 @@ class Origin(StrEnum):
     FILE = "file"
     GRAPH = "graph"
     GUESS = "guess"
+    """It can be wrong, and the answers then are."""
+    DEFAULT = "default"
+    """A choice that no file makes; any is right for some networks."""
 
 
 @dataclass(frozen=True, kw_only=True)

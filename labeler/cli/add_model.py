@@ -136,7 +136,7 @@ def add_model(
 
     Examples:
 
-    labeler models add vit-emotions/ --name vit --out models
+    labeler models add vit-emotions/ --name vit
 
     labeler models add net.onnx --name mine --out models --class-names angry,happy,sad --mean 0.5 --std 0.5
 

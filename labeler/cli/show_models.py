@@ -92,7 +92,7 @@ def show_added(understood: Mapping[str, Any], made: Mapping[str, Any] | None) ->
             table.add_row(Text(name, "bold"), Text(_fact(fact)), Text("graph"))
             continue
         origin = fact["from"] or "nowhere"
-        if origin in ("guess", "nowhere") and name in _OPTIONS:
+        if origin in ("guess", "default", "nowhere") and name in _OPTIONS:
             origin = f"{origin} ({_OPTIONS[name]})"
         table.add_row(Text(name.replace("_", " "), "bold"), Text(_fact(fact["value"])), Text(origin))
     terminal = Console(highlight=False)

@@ -61,6 +61,7 @@ def test_inspect_says_what_is_missing_and_writes_nothing(run: Run, tmp_path: Pat
 
     assert (result.exit_code, "nothing was written" in result.stdout) == (0, True)
     assert "guess (--scale)" in result.stdout
+    assert "default (--crop-margin)" in result.stdout
     assert "nowhere (--class-names)" in result.stdout
     assert list(tmp_path.iterdir()) == [path]
 

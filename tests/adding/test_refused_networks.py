@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], Said, str]] = {
     "three means": (
         gray,
         Said(class_names=NAMES, mean=(0.1, 0.2, 0.3)),
-        "takes images of 1 channels, but its mean has 3",
+        "takes images of 1 channel, but its mean has 3",
     ),
     "no deviation": (gray, Said(class_names=NAMES, std=(0.0,)), "a standard deviation is 0, not above 0"),
     "a huge scale": (gray, Said(class_names=NAMES, scale=1e300), "scale or mean is above 1e+06"),
@@ -171,3 +171,13 @@ def test_without_class_names_it_says_how_many_to_give(tmp_path: Path) -> None:
         add.add(understood, "mine", tmp_path / "mine.onnx")
 
     assert not (tmp_path / "mine.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("net.tflite", "tf2onnx.convert --tflite"), ("net.pt", "torch.onnx.export"), ("model.json", "give the folder")],
+)
+def test_a_network_of_another_format_is_refused_with_what_to_do(tmp_path: Path, name: str, advice: str) -> None:
+    (tmp_path / name).write_bytes(b"weights")
+    with pytest.raises(ModelError, match=advice):
+        add.find(tmp_path / name)
