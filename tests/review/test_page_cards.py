@@ -269,6 +269,7 @@ def test_a_sentinel_is_one_of_the_screen_and_what_slips_through_is_counted(revie
     screen = opened.count(".tile")
     opened.press("Enter")
     opened.hears("faces accepted")
+    opened.sees()  # What has no picture yet is not accepted.
     opened.press("Enter")
     opened.hears("faces accepted")
     opened.settled()
