@@ -13,7 +13,7 @@ import numpy as np
 
 from labeler import storage
 from labeler.errors import one_line
-from labeler.images.crop import framed, longer_side, resized, sides
+from labeler.images.crop import framed, resized, sides
 from labeler.images.decode import decode, finer, largest_file
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
@@ -21,7 +21,7 @@ from labeler.inference import bundle, detector, prior, session, weights
 from labeler.inference.classifier import Classifier
 from labeler.inference.yunet import YuNet
 from labeler.profile import Spent
-from labeler.records import INPUT_SIDE, Device, Face, Faces, Row, Settings, Status, View
+from labeler.records import Device, Face, Faces, Row, Settings, Status, View
 
 DECIMALS = 6
 """Decimals of a probability, rounded once and here, so that every format of the table holds the same numbers."""
@@ -117,8 +117,8 @@ class Looker:
         """
         began = perf_counter()
         faces = self._faces(picture)
-        if content and faces and self._view.side > INPUT_SIDE:
-            picture = finer(content, picture, longer_side(picture, faces, self._view), self.settings.max_pixels)
+        if content:
+            picture = finer(content, picture, faces, self._view, self.settings.max_pixels)
         found = [(face, self._crop(picture, face)) for face in faces]
         self.spent.faces_s += perf_counter() - began
         return Seen(found, picture.width, picture.height, version, picture.damage)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from labeler._version import __version__
 from labeler.batches import Batches
 from labeler.errors import Interrupted, LabelerError, NoPicturesError
-from labeler.executors import memory
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
@@ -212,7 +211,7 @@ def processes(workers: int, card: bundle.Card | None = None, *, remote: bool = F
         most = cores()
         workers = most + (-(-most // _CORES_PER_MORE) if remote else 0)
         if card:
-            workers = max(1, int(min(workers, memory.available() / footprint.of(card))))
+            workers = footprint.processes(workers, [card])
     return Processes(workers, _unreadable, WORKER_MODULES)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -168,8 +167,7 @@ def _save(understood: Understood, name: str, path: Path, *, batch: int | None, b
         "weights": graph.weights(network.model),
         "created_with": f"labeler {__version__}",
     }
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-    onnx.helper.set_model_props(model, texts)
+    onnx.helper.set_model_props(model, bundle.as_metadata(about))
     try:
         onnx.save(model, path)
     except ValueError as exc:  # protobuf's limit of 2 GB.

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from labeler.adding.graph import Network
 from labeler.adding.said import Channels, Layout, Recipe
+from labeler.inference.calibrated_bundle import unused
 from labeler.inference.onnx_graph import PROBABILITIES
 
 PREFIX = "labeler_"
@@ -99,7 +100,7 @@ def bundled(network: Network, recipe: Recipe, output: str, outputs: int, *, batc
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
     graph = model.graph
-    prefix = unused(graph)
+    prefix = unused(graph, PREFIX)
     chain = before(network, recipe, prefix)
     if batch is None and network.batch is not None:
         _free_batch(graph)
@@ -123,16 +124,6 @@ def bundled(network: Network, recipe: Recipe, output: str, outputs: int, *, batc
     graph.input.extend([helper.make_tensor_value_info(f"{prefix}pixels", TensorProto.UINT8, shapes[0]), *constants])
     graph.output.append(helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, shapes[1]))
     return model
-
-
-def unused(graph: onnx.GraphProto) -> str:
-    """Return a beginning of names that no name in the graph has."""
-    prefix = PREFIX
-    taken = {one.name for one in (*graph.initializer, *graph.input)}
-    taken |= {name for node in graph.node for name in node.output}
-    while any(name.startswith(prefix) for name in taken):
-        prefix = f"{PREFIX}{prefix}"
-    return prefix
 
 
 def _sum_of_channels(chain: Nodes, opset: int) -> None:
@@ -170,7 +161,7 @@ def _free_batch(graph: onnx.GraphProto) -> None:
             continue
         name = node.input[1]
         if name not in freed:
-            freed[name] = f"{unused(graph)}shape_{len(freed)}"
+            freed[name] = f"{unused(graph, PREFIX)}shape_{len(freed)}"
             added.append(_freed(shape, freed[name]))
         node.input[1] = freed[name]
     graph.initializer.extend(added)

@@ -9,11 +9,12 @@ import onnx
 
 from labeler.adding import reference
 from labeler.adding.graph import Network, weights
-from labeler.adding.preprocessing import unused
+from labeler.adding.preprocessing import PREFIX
 from labeler.adding.said import Recipe
 from labeler.errors import ModelError, one_line
 from labeler.images.picture import Pixels
 from labeler.inference import onnx_graph, session
+from labeler.inference.calibrated_bundle import unused
 from labeler.inference.classifier import Classifier
 
 TOLERANCE = 1e-4
@@ -78,7 +79,7 @@ def differing(path: Path, network: Network, recipe: Recipe, crops: Pixels) -> st
         ModelError: the graph cannot be run.
     """
     wanted = reference.prepared(crops, recipe)
-    prefix, tensor = unused(network.model.graph), ""
+    prefix, tensor = unused(network.model.graph, PREFIX), ""
     known = {name for node in onnx.load(path).graph.node for name in node.output}
     for stage in reference.STAGES:
         if f"{prefix}{stage}" in known:  # Else the step does nothing.

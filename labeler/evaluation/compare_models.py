@@ -18,8 +18,7 @@ from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation import agreement, calibration, confusion
 from labeler.evaluation.agreement import Gain, McNemar
 from labeler.evaluation.confusion import Figures
-from labeler.evaluation.labelled import Photos, labelled
-from labeler.executors import memory
+from labeler.evaluation.labelled import Photos, labelled, largest_faces
 from labeler.executors.cores import cores
 from labeler.executors.executor import Executor, InProcess
 from labeler.executors.processes import Processes
@@ -132,7 +131,7 @@ def compare(wanted: CompareSettings, watched: Watched = unwatched) -> Compared:
     asked = [Settings(model=str(path), faces=wanted.faces, resize=wanted.resize) for path in paths]
     settings = tuple(pipeline.complete(one, photos.source, Device.CPU)[0] for one in asked)
     tally = _Tally(cards, photos)
-    workers = wanted.workers or _workers(cards)
+    workers = wanted.workers or footprint.processes(cores(), cards)
     for answers in watched(_answered(settings, photos, workers), "labeling", len(photos.names)):
         tally.add(answers)
     if not tally.truth:
@@ -211,10 +210,6 @@ def _answered(settings: tuple[Settings, ...], photos: Photos, workers: int) -> I
         yield from some
 
 
-def _workers(cards: Sequence[Card]) -> int:
-    return max(1, int(min(cores(), memory.available() / sum(map(footprint.of, cards)))))
-
-
 class _Tally:
     """The true classes and the probabilities of the photos that all models label."""
 
@@ -239,11 +234,9 @@ class _Tally:
     def figures(self, place: int) -> dict[str, Any]:
         """Return the figures of one of the models."""
         probabilities, truth = np.array(self._found[place]), np.array(self.truth)
-        cells = np.zeros((len(self._names), len(self._names)), np.int64)
-        np.add.at(cells, (truth, probabilities.argmax(axis=1)), 1)
         judged = calibration.of(probabilities, truth)
         return {
-            "figures": confusion.of(cells.tolist(), self._names),
+            "figures": confusion.between(truth, probabilities.argmax(axis=1), self._names),
             "ece": judged.ece,
             "nll": judged.nll,
             "left_out": dict(self._left[place]),
@@ -274,8 +267,8 @@ def _speeds(settings: Sequence[Settings], photos: Photos, watched: Watched) -> l
 
 def _crops(looker: Looker, names: Iterable[str]) -> Iterator[Pixels]:
     size = 0
-    for name in names:
-        seen = looker.seen(name)
-        if not isinstance(seen, ImageError) and seen.faces and size < _TIMED_BYTES:
-            size += seen.faces[0][1].nbytes
-            yield seen.faces[0][1]
+    for _, crop in largest_faces(looker, names):
+        if size >= _TIMED_BYTES:
+            return
+        size += crop.nbytes
+        yield crop

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeler.evaluation import intervals
 from labeler.evaluation.intervals import Interval
@@ -39,6 +40,13 @@ class Figures:
     majority_baseline: float
     per_class: dict[str, ClassFigures]
     confusion: tuple[tuple[int, ...], ...]
+
+
+def between(truth: NDArray[np.integer], predicted: NDArray[np.integer], class_names: Sequence[str]) -> Figures:
+    """Return the figures of faces (n,) whose true and predicted classes are indices into ``class_names``."""
+    cells = np.zeros((len(class_names), len(class_names)), np.int64)
+    np.add.at(cells, (truth, predicted), 1)
+    return of(cells.tolist(), class_names)
 
 
 def of(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> Figures:

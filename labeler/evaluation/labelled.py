@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeler.errors import LabelerError, NoPicturesError
 from labeler.evaluation.classes import check_names, class_folders, class_of
+from labeler.images.picture import ImageError, Pixels
+from labeler.labeling import Looker
 from labeler.sources import Source
 from labeler.tables.labels import Truth
 
@@ -65,6 +67,14 @@ def perhaps_labelled(data: Path, truth: Truth | None, class_names: Sequence[str]
             raise
     source = Source([data])
     return _some(Photos(source=source, names=tuple(source), classes={}, against="no folders of the model's classes"))
+
+
+def largest_faces(looker: Looker, names: Iterable[str]) -> Iterator[tuple[str, Pixels]]:
+    """Yield the crop of the largest face of each photo that has one, with the photo's name."""
+    for name in names:
+        seen = looker.seen(name)
+        if not isinstance(seen, ImageError) and seen.faces:
+            yield name, seen.faces[0][1]
 
 
 def _some(found: Photos) -> Photos:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from labeler.errors import NoPicturesError, OutputError
 from labeler.evaluation import agreement, confusion, intervals
 from labeler.evaluation.agreement import Gain
 from labeler.evaluation.intervals import Interval
-from labeler.evaluation.labelled import Photos, perhaps_labelled
-from labeler.images.picture import ImageError, Pixels
+from labeler.evaluation.labelled import Photos, largest_faces, perhaps_labelled
+from labeler.images.picture import Pixels
 from labeler.inference import bundle, quantised_bundle
 from labeler.inference.bundle import Card
 from labeler.inference.classifier import Classifier
@@ -111,14 +110,14 @@ def make(wanted: QuantiseSettings, watched: Watched = unwatched) -> Quantised:
     names = _drawn(photos, wanted)
     looker = Looker(Settings(root=photos.source.root, faces=wanted.faces, resize=wanted.resize), view=exact.card.view)
     fitted = max(1, min(wanted.images, len(names) // 2))
-    crops = [crop for _, crop in _faces(looker, watched(names[:fitted], "looking", fitted))]
+    crops = [crop for _, crop in largest_faces(looker, watched(names[:fitted], "looking", fitted))]
     if not crops:
         raise _too_few(wanted.data)
     with tempfile.TemporaryDirectory(prefix="labeler-") as folder:
         made = Path(folder) / bundle.CLASSIFIER
         quantised_bundle.quantise(source, made, np.stack(crops), watched=watched)
         measured = _Measured(exact, Classifier(made), photos)
-        for name, crop in _faces(looker, watched(names[fitted:], "measuring", len(names) - fitted)):
+        for name, crop in largest_faces(looker, watched(names[fitted:], "measuring", len(names) - fitted)):
             measured.add(name, crop)
         found = measured.result(wanted, len(crops))
         quantised_bundle.describe(made, _about(wanted, exact.card, found))
@@ -136,14 +135,6 @@ def _drawn(photos: Photos, wanted: QuantiseSettings) -> list[str]:
 
 def _too_few(data: Path) -> NoPicturesError:
     return NoPicturesError(f"{data} has too few faces: some are calibrated on, and others measured; give some hundred")
-
-
-def _faces(looker: Looker, names: Iterable[str]) -> Iterator[tuple[str, Pixels]]:
-    """Yield the largest face of each photo that has one."""
-    for name in names:
-        seen = looker.seen(name)
-        if not isinstance(seen, ImageError) and seen.faces:
-            yield name, seen.faces[0][1]
 
 
 class _Measured:
@@ -200,9 +191,7 @@ class _Measured:
         truth, names = self._truth(), one.card.class_names
         if truth is None:
             return Side(size=one.card.size, speed=faces_per_s)
-        cells = np.zeros((len(names), len(names)), np.int64)
-        np.add.at(cells, (truth, labels), 1)
-        figures = confusion.of(cells.tolist(), names)
+        figures = confusion.between(truth, labels, names)
         return Side(
             size=one.card.size,
             speed=faces_per_s,

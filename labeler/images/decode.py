@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -11,9 +12,10 @@ import numpy as np
 from labeler import native_output
 from labeler.errors import one_line
 from labeler.images import damage, headers, pillow
+from labeler.images.crop import longer_side
 from labeler.images.headers import Header
 from labeler.images.picture import ImageError, Picture, Pixels, reduction, refuse_huge
-from labeler.records import Status
+from labeler.records import INPUT_SIDE, Face, Status, View
 
 FILE_BYTES_PER_PIXEL = 1.5
 """Upper limit on the size of a file, for each pixel of the pixel limit. A file is read into memory whole; with what
@@ -53,13 +55,18 @@ def decode(content: bytes, shorter: int, longer: int, max_pixels: int) -> Pictur
     return picture._replace(damage=one_line(damage.told(said, content))) if said else picture
 
 
-def finer(content: bytes, picture: Picture, longer: int, max_pixels: int) -> Picture:
-    """Return an image that was decoded, in a scale with a longer side of at least ``longer`` pixels, as far as it has.
+def finer(content: bytes, picture: Picture, faces: Sequence[Face], view: View, max_pixels: int) -> Picture:
+    """Return an image that was decoded, in a scale in which its faces have the pixels that a network is shown of them.
+
+    The shipped networks get theirs from the first scale, as they were trained and measured.
 
     Raises:
         ImageError: there is not enough memory for it.
     """
-    if max(picture.pixels.shape[:2]) >= min(longer, max(picture.width, picture.height)):
+    if not faces or view.side <= INPUT_SIDE:
+        return picture
+    longer = longer_side(picture, faces, view)
+    if max(picture.pixels.shape[:2]) >= longer:
         return picture
     return picture._replace(pixels=decode(content, 0, longer, max_pixels).pixels)
 

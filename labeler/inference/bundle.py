@@ -319,6 +319,11 @@ def _may_be_name(model: str) -> bool:
     return bool(model) and {"/", os.sep}.isdisjoint(model)
 
 
+def as_metadata(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a card says as texts, as the metadata of an ONNX file holds it."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
+
+
 def _parsed(metadata: dict[str, str]) -> dict[str, Any]:
     return {key: _decoded(value) if key in _JSON_KEYS else value for key, value in metadata.items()}
 

@@ -3,7 +3,6 @@ probabilities."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def write(
     props = {one.key: one.value for one in model.metadata_props if one.key != "prior"}
     if earlier and "recalibration" in about:
         about = {**about, "recalibration": {**about["recalibration"], "earlier": earlier}}
-    props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-    helper.set_model_props(model, props)
+    helper.set_model_props(model, props | bundle.as_metadata(about))
     _save(model, source, out)
 
 
@@ -157,7 +155,8 @@ def _append(
 
 def unused(graph: onnx.GraphProto, name: str) -> str:
     """Return a beginning of names, ``name`` or a longer one, that no name in the graph has."""
-    taken = {one.name for one in graph.initializer} | {output for node in graph.node for output in node.output}
+    taken = {one.name for one in (*graph.initializer, *graph.input)}
+    taken |= {output for node in graph.node for output in node.output}
     while any(one.startswith(name) for one in taken):
         name = f"raw_{name}"
     return name

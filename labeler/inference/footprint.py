@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from labeler.executors import memory
 from labeler.inference.bundle import Card
 
 _BASE = 1 << 27
@@ -15,6 +18,11 @@ in. A transformer of 305 MB takes 540 MB."""
 _PER_PIXEL = 300
 """Bytes for each pixel of the images that are run at once: MobileNet takes 283, a transformer with patches of 16x16
 pixels 110."""
+
+
+def processes(most: int, cards: Iterable[Card]) -> int:
+    """Return for how many processes, one to ``most``, there is memory, each having the networks of all these cards."""
+    return max(1, int(min(most, memory.available() / sum(map(of, cards)))))
 
 
 def of(card: Card) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -104,8 +103,7 @@ def describe(path: Path, about: Mapping[str, Any]) -> None:
     """
     model = onnx.load(path)
     props = {one.key: one.value for one in model.metadata_props if about.get(one.key, "") is not None}
-    told = {key: value for key, value in about.items() if value is not None}
-    props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+    props |= bundle.as_metadata({key: value for key, value in about.items() if value is not None})
     onnx.helper.set_model_props(model, props)
     with atomic.replacing(path) as beside:
         onnx.save(model, beside)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from labeler.executors import threads
-from labeler.images.crop import crop, holds, longer_side, sides
+from labeler.images.crop import crop, holds, sides
 from labeler.images.decode import finer
 from labeler.images.picture import ImageError, Picture, Pixels
 from labeler.images.read import read
 from labeler.inference import bundle
 from labeler.inference.yunet import YuNet
-from labeler.records import INPUT_SIDE, Face, Faces, Row, View
+from labeler.records import Face, Faces, Row, View
 from labeler.review.codes import Features, folded
 from labeler.storage.address import is_remote
 from labeler.storage.store import Store
@@ -91,9 +91,7 @@ class Reader(NamedTuple):
         try:
             picture, content = read(self.store, file[0].row.file, shorter, longer, self.max_pixels)
             boxes = [_box(face.row, picture) for face in file]
-            faces = [box for box in boxes if box]
-            if faces and self.view.side > INPUT_SIDE:
-                picture = finer(content.data, picture, longer_side(picture, faces, self.view), self.max_pixels)
+            picture = finer(content.data, picture, list(filter(None, boxes)), self.view, self.max_pixels)
         except ImageError:
             return
         for face, box in zip(file, boxes, strict=True):

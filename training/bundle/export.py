@@ -86,7 +86,7 @@ def _describe(source: Path, target: Path, card: Mapping[str, Any]) -> None:
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     about = {one.key: one.value for one in model.metadata_props}
-    about |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
+    about |= bundle.as_metadata(card)
     about = {"block": json.dumps(_block(graph)), **about, "created_with": f"labeler {__version__}"}
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model)

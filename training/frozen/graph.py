@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from labeler._version import __version__
 from labeler.certify.recalibration import SMALLEST
 from labeler.errors import ModelError, one_line
-from labeler.inference import embeddings, onnx_graph
+from labeler.inference import bundle, embeddings, onnx_graph
 from labeler.inference.calibrated_bundle import append_embedding, unused
 from labeler.storage import atomic
 
@@ -69,7 +68,7 @@ def with_head(source: Path, out: Path, new: NewHead, card: Mapping[str, Any]) ->
     graph.node.append(helper.make_node("Softmax", [logits], [name], axis=_CLASS_AXIS))
     graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", len(new.bias)]))
     props = {one.key: one.value for one in model.metadata_props if one.key not in _OF_THE_OLD_HEAD}
-    props |= {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
+    props |= bundle.as_metadata(card)
     helper.set_model_props(model, props | {"created_with": f"labeler {__version__}"})
     try:
         onnx.checker.check_model(model)
