@@ -141,10 +141,10 @@ def chromium() -> Iterator[Any]:
 
 
 def content_of(path: Path) -> bytes:
-    """Return the content of a file of a running process; nothing once the file is put in place."""
+    """Return the content of a file of a running process; nothing once the file is put in place or the process gone."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return b""
 
 

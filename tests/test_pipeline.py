@@ -143,7 +143,7 @@ def kill_again_and_again(command: Sequence[object], part: Path, step: int, times
     kills = 0
     for _ in range(times):
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
-        enough = (part.stat().st_size if part.exists() else 0) + growth.uniform(0, step)
+        enough = len(content_of(part)) + growth.uniform(0, step)
         while process.poll() is None and len(content_of(part)) < enough:
             time.sleep(0.0005)
         process.kill()
@@ -324,19 +324,18 @@ def test_workers_that_are_killed_cost_no_row(folder: Folder, model: Path, tmp_pa
     out = tmp_path / "t.csv"
     options = ["--model", str(model), "--faces", "whole", "--workers", workers, "--batch-size", "3", "-q"]
     command = [sys.executable, "-m", "labeler", "classify", str(folder.path), "--out", str(out), *options]
-    process = subprocess.Popen(command)
     chance = random.Random(0)
-    part = beside(out, PART)
     killed = written = 0
-    while process.poll() is None:
-        time.sleep(chance.uniform(0.02, 0.2))
-        victims = workers_of(process)
-        size = part.stat().st_size if part.exists() else 0
-        if victims and killed < 5 and size > written:  # So no file is killed twice, however slow the machine is.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(chance.choice(victims), signal.SIGKILL)
-                killed += 1
-                written = size
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:
+            time.sleep(chance.uniform(0.02, 0.2))
+            victims = workers_of(process)
+            size = len(content_of(beside(out, PART)))
+            if victims and killed < 5 and size > written:  # So no file is killed twice, however slow the machine is.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    killed += 1
+                    written = size
     expected = pipeline.label([folder.path], Settings(model=str(model), faces=Faces.WHOLE))
 
     assert killed >= 2
