@@ -257,6 +257,8 @@ def sort(
     root: Root = "",
     reviews: Reviews = None,
     model: ModelOption = "",
+    faces: FacesOption = Faces.AUTO,
+    resize: ResizeOption = None,
     threshold: Threshold = 0.0,
     prior: PriorOption = "trained",
     workers: Workers = 0,
@@ -269,7 +271,8 @@ def sort(
 
     A photo with several faces goes where its largest face goes. Nothing is ever overwritten: a file whose name is
     taken gets a number. The same command continues a sort that was stopped; --undo takes it back. The table of a
-    folder is saved in the sorted folder as labels.csv; --model, --threshold, --prior and --workers are as for classify.
+    folder is saved in the sorted folder as labels.csv; --model, --faces, --resize, --threshold, --prior and --workers
+    are as for classify.
 
     Examples: labeler sort labels.csv --into sorted | labeler sort ./photos --into sorted --mode symlink |
     labeler sort --undo sorted
@@ -293,7 +296,8 @@ def sort(
                 rows: Iterable[Row] = decided.rows(table, not no_reviews, folder)
                 class_names = reader.class_names(table)
             else:
-                settings = Settings(model=model, threshold=threshold, prior=priors.wanted(prior, model))
+                shares = priors.wanted(prior, model)
+                settings = Settings(model=model, faces=faces, resize=resize, threshold=threshold, prior=shares)
                 rows, class_names = _labelled(source, into, settings, workers, progress, dry_run=dry_run, quiet=quiet)
             plan = sorting.plan(rows, folder, into, mode, flat=flat, class_names=class_names, watched=watched)
             if dry_run:

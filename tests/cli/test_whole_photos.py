@@ -133,3 +133,20 @@ def test_plan_takes_whole_photos_as_classify_would(run: Run, photos: Folder, net
 
     assert planned.exit_code == 0, planned.output
     assert json.loads(planned.stdout)["sample"]["faces"] == 2
+
+
+def test_sort_labels_a_folder_of_whole_photos_as_classify_would(
+    run: Run, photos: Folder, network: Path, tmp_path: Path
+) -> None:
+    way = ("--faces", "whole", "--resize", "crop")
+    expected = labelled(run, photos, network, tmp_path / "t.csv", "--resize", "crop")
+    assert expected != labelled(run, photos, network, tmp_path / "other.csv", "--resize", "fit")
+    command = ("sort", photos.path, "--into", tmp_path / "sorted", "--model", network, "--workers", 1, *way)
+    planned, done = run(*command, "--dry-run", "--json"), run(*command)
+
+    assert (planned.exit_code, done.exit_code) == (0, 0), planned.output + done.output
+    rows = list(reader.read(tmp_path / "sorted" / "labels.csv"))
+    assert {row.file: row.probabilities for row in rows} == expected
+    placed = [Path(json.loads(line)["target"]) for line in planned.stdout.splitlines()]
+    assert sorted(placed) == sorted(tmp_path / "sorted" / row.label / row.file for row in rows)
+    assert all(place.is_file() for place in placed)
