@@ -1,13 +1,17 @@
-"""Kill processes (SIGKILL) in the middle of their work, at a step that the test chooses."""
+"""Kill processes (SIGKILL) in the middle of their work, at a step that the test chooses, and see them end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from conftest import content_of
 
 from labeler.errors import LabelerError
 
@@ -70,6 +74,16 @@ def forked(action: Callable[[], object]) -> int:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def gone(process: int) -> bool:
+    """Wait until a process has ended; say whether it has."""
+    for _ in range(100):
+        state = content_of(Path(f"/proc/{process}/stat"))
+        if not state or state.rpartition(b")")[2].split()[0] == b"Z":
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def killed_before(step: int, action: Callable[[], object]) -> int:

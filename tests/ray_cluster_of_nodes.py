@@ -5,23 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 from conftest import ROOT
 
 LIMIT_S = 300
 """Upper limit on a run."""
-
-
-def gone(process: int) -> bool:
-    """Wait until a process has ended; say whether it has."""
-    for _ in range(100):
-        state = Path(f"/proc/{process}/stat")
-        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    return False
 
 
 class Nodes:

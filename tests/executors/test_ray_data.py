@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from ray_cluster_of_nodes import LIMIT_S, Nodes, gone
+from kills import gone
+from ray_cluster_of_nodes import LIMIT_S, Nodes
 
 pytest.importorskip("ray")
 

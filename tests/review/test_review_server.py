@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Folder
+from conftest import ROOT, Folder, content_of
 from review_server import Server, serving, write_table
 
 from labeler.review import server as serving_page
@@ -152,7 +152,7 @@ app.main()
 def test_the_token_is_in_no_list_of_processes(table: Path) -> None:
     with serving(table) as server:
         shown = [Path(f"/proc/{name}/cmdline") for name in os.listdir("/proc") if name.isdecimal()]
-        assert not [path for path in shown if path.exists() and server.token.encode() in path.read_bytes()]
+        assert not [path for path in shown if server.token.encode() in content_of(path)]
 
 
 @pytest.mark.parametrize("mode", ["shared", "absent"])
