@@ -76,9 +76,9 @@ def forked(action: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def gone(process: int) -> bool:
+def gone(process: int, within_s: int = 10) -> bool:
     """Wait until a process has ended; say whether it has."""
-    for _ in range(100):
+    for _ in range(10 * within_s):
         state = content_of(Path(f"/proc/{process}/stat"))
         if not state or state.rpartition(b")")[2].split()[0] == b"Z":
             return True
